@@ -1,0 +1,130 @@
+"""How good a trained model is on a named split."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cifar_cnn.checkpoint import LoadedModel, load_checkpoint
+from cifar_cnn.config import DataConfig
+from cifar_cnn.data import Batches, ImageDataModule
+from cifar_cnn.errors import DataError
+from cifar_cnn.prepare import Split
+
+CALIBRATION_BINS = 15
+"""Bins of the calibration error, as in the paper that made it customary."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model does on one split. Rates are shares from 0 to 1.
+
+    Attributes:
+        split: 'train', 'val' or 'test'.
+        n: images in the split.
+        accuracy: share of images classified rightly.
+        loss: mean cross-entropy in nats.
+        calibration_error: expected calibration error over 15 equal bins of confidence (Guo et al., "On
+            Calibration of Modern Neural Networks", 2017, arXiv:1706.04599): how far confidence and
+            accuracy lie apart on average.
+        class_names: name of each class, by label.
+        class_accuracy: accuracy among the images of each class; None for a class without images.
+        confusion: confusion[i][j] counts images of class i taken for class j.
+    """
+
+    split: Split
+    n: int
+    accuracy: float
+    loss: float
+    calibration_error: float
+    class_names: tuple[str, ...]
+    class_accuracy: tuple[float | None, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON types."""
+        return asdict(self)
+
+
+def evaluate(checkpoint: Path, split: Split, *, data: DataConfig | None = None) -> Evaluation:
+    """Evaluates a checkpoint, in fp32, on a GPU if torch sees one.
+
+    Args:
+        checkpoint: the file, or the folder that holds it.
+        split: evaluating on 'test' is what reads the test images; do it once.
+        data: where the data lie on this machine; None: where they lay when the model was trained.
+
+    Raises:
+        CheckpointError: as `load_checkpoint`.
+        DataError: as `prepare_data`, or the data are not those the model was trained on.
+    """
+    loaded = load_checkpoint(checkpoint)
+    module = ImageDataModule(data or loaded.data_config, batch_size=1, seed=0)
+    _require_same_data(loaded, module)
+    loader = {
+        "train": module.plain_train_dataloader,
+        "val": module.val_dataloader,
+        "test": module.test_dataloader,
+    }[split]
+    logits, labels = _predict(loaded, loader())
+    return summarise(logits, labels, loaded.class_names, split)
+
+
+def summarise(logits: Tensor, labels: Tensor, class_names: tuple[str, ...], split: Split) -> Evaluation:
+    """Turns predictions into figures.
+
+    Args:
+        logits: float (N, C).
+        labels: int64 (N,).
+        class_names: C names.
+        split: what to call it.
+    """
+    classes = len(class_names)
+    confidence, predicted = logits.double().softmax(dim=1).max(dim=1)
+    confusion = torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
+    of_class = zip(confusion.diag().tolist(), confusion.sum(dim=1).tolist(), strict=True)
+    return Evaluation(
+        split=split,
+        n=len(labels),
+        accuracy=int(confusion.diag().sum()) / len(labels),
+        loss=functional.cross_entropy(logits.double(), labels).item(),
+        calibration_error=expected_calibration_error(confidence, predicted == labels),
+        class_names=class_names,
+        class_accuracy=tuple(right / total if total else None for right, total in of_class),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
+
+
+def expected_calibration_error(confidence: Tensor, correct: Tensor) -> float:
+    """Mean distance of confidence and accuracy over bins of confidence, weighted by their size.
+
+    Args:
+        confidence: probability of the predicted class, float64 (N,).
+        correct: whether it was right, bool (N,).
+    """
+    # Bins are open below and closed above, as in the paper: a confidence of exactly 1 is in the last.
+    bins = (confidence * CALIBRATION_BINS).ceil().long().sub(1).clamp(0, CALIBRATION_BINS - 1)
+    surplus = confidence - correct.double()
+    gaps = torch.zeros(CALIBRATION_BINS, dtype=torch.float64).index_add(0, bins, surplus)
+    return float(gaps.abs().sum()) / len(confidence)
+
+
+def _require_same_data(loaded: LoadedModel, module: ImageDataModule) -> None:
+    trained, there = loaded.data_info, module.info
+    if trained.fingerprint != there.fingerprint:
+        raise DataError(
+            f"The model was trained on {trained.dataset!r} with fingerprint {trained.fingerprint}, and the "
+            f"data at hand are {there.dataset!r} with {there.fingerprint}; point data_dir at the former."
+        )
+
+
+@torch.inference_mode()
+def _predict(loaded: LoadedModel, batches: Batches) -> tuple[Tensor, Tensor]:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = loaded.model.to(device)
+    results = [(model(images.to(device)).cpu(), labels) for images, labels in batches]
+    logits, labels = zip(*results, strict=True)
+    return torch.cat(logits), torch.cat(labels)

@@ -1,0 +1,53 @@
+"""Lightning made fit for a long-lived worker: silent, and leaving nothing behind."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_CHATTER = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+"""Where Lightning says which accelerators there are not, and what to install; warnings go elsewhere."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silences, while it lasts, what Lightning says that a user cannot act on; warnings still come."""
+    # Lightning calls a deprecated function of torch for every epoch. The filter is for that line alone.
+    warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning, r"pytorch_lightning\.utilities\._pytree")
+    level = _CHATTER.level
+    _CHATTER.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        _CHATTER.setLevel(level)
+
+
+@contextmanager
+def torch_state(threads: int | None, seed: int, device: torch.device) -> Iterator[None]:
+    """Sets torch's threads (None: leaves them) and random generators, and puts them back afterwards."""
+    before = torch.get_num_threads()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@contextmanager
+def honest_interrupts() -> Iterator[None]:
+    """Lets a KeyboardInterrupt through as itself.
+
+    Lightning turns it into `sys.exit(1)`, or, off the main thread, into a ValueError about signals; the
+    interrupt is then the context of that exception.
+    """
+    try:
+        yield
+    except (SystemExit, ValueError) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise

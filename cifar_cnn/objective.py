@@ -1,0 +1,81 @@
+"""The objective of a sweep: trains a `CifarCNN` with the sampled parameters, epoch by epoch."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from cifar_cnn.config import DataConfig, TrainConfig
+from cifar_cnn.train import EpochReport, fit
+
+
+class TrialContext(Protocol):
+    """What a sweep tells its objective about a trial, and hears from it."""
+
+    @property
+    def number(self) -> int:
+        """Number of the trial in its sweep."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of an unpruned trial."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """`data`: a `DataConfig` as JSON; `train`: what the sweep fixes of `TrainConfig`."""
+
+    @property
+    def cpus(self) -> float:
+        """CPU cores given to the trial."""
+
+    @property
+    def gpus(self) -> float:
+        """GPUs given to the trial."""
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """A folder that an earlier attempt at this trial reported, to go on from."""
+
+    @property
+    def scratch(self) -> Path:
+        """An empty local folder for this attempt; the caller removes it."""
+
+    def report(self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None = None) -> None:
+        """Reports a finished epoch, from 1. Copies the checkpoint folder. May raise to end the trial."""
+
+
+def train_trial(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Trains one trial and reports each epoch with its checkpoint.
+
+    A trial that has a checkpoint goes on after its epoch and reports the epochs that follow.
+
+    Args:
+        params: the sampled fields of `TrainConfig`.
+        context: the rest, and whom to report to.
+
+    Raises:
+        pydantic.ValidationError: an unknown name or a value out of range.
+        Exception: as `fit`, and whatever `context.report` raises.
+    """
+    settings = context.settings
+    config = TrainConfig(
+        **settings.get("train", {}), **params, max_epochs=context.max_epochs, seed=context.seed
+    )
+
+    def report(epoch: EpochReport) -> None:
+        folder = context.scratch / "checkpoint"
+        epoch.save(folder)
+        context.report(epoch.epoch, epoch.metrics, folder)
+        shutil.rmtree(folder)
+
+    fit(
+        config,
+        DataConfig(**settings["data"]),
+        on_epoch=report,
+        checkpoint=context.checkpoint,
+        threads=max(1, int(context.cpus)),
+    )

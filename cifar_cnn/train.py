@@ -1,0 +1,175 @@
+"""`fit`: one training run from configuration to trained model, resumable after every epoch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
+
+from cifar_cnn.checkpoint import (
+    FILE_NAME,
+    LoadedModel,
+    Provenance,
+    checkpoint_file,
+    load_checkpoint,
+    read_checkpoint,
+)
+from cifar_cnn.config import DataConfig, TrainConfig
+from cifar_cnn.data import DataInfo, ImageDataModule, TrainOn
+from cifar_cnn.lightning_manners import honest_interrupts, quiet, torch_state
+from cifar_cnn.model import CifarCNN
+from cifar_cnn.module import CifarModule, Metrics
+from cifar_cnn.seeds import derive_seed
+
+__all__ = ["EpochReport", "FitResult", "LoadedModel", "StopReason", "fit", "load_checkpoint"]
+
+
+class StopReason(StrEnum):
+    """Why `fit` returned. It returns only when all epochs are done; everything else is an exception."""
+
+    MAX_EPOCHS = "max_epochs"
+    ALREADY_DONE = "already_done"
+    """The checkpoint to resume from was of the last epoch: nothing was trained."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """A finished epoch. Valid while `on_epoch` runs: afterwards `save` would save a later state.
+
+    Attributes:
+        epoch: number of the epoch, from 1.
+        metrics: train_loss, train_acc, val_loss, val_acc (accuracies 0 to 1), images_per_s, epoch_s; without
+            the val_ ones when there is no validation split.
+        save: writes a whole Lightning checkpoint `model.ckpt` into a folder and returns its path.
+    """
+
+    epoch: int
+    metrics: Metrics
+    save: Callable[[Path], Path]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A finished run.
+
+    Attributes:
+        history: metrics of every epoch, those before a resume included.
+        metrics: those of the last epoch.
+        model: the trained network, on the CPU and in eval mode.
+        data_info: what it was trained on.
+        stop_reason: why it ended.
+    """
+
+    history: list[Metrics]
+    metrics: Metrics
+    model: CifarCNN
+    data_info: DataInfo
+    stop_reason: StopReason
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class, by label."""
+        return self.data_info.class_names
+
+
+def fit(
+    config: TrainConfig,
+    data: DataConfig,
+    *,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    checkpoint: Path | None = None,
+    train_on: TrainOn = "train",
+    threads: int | None = None,
+) -> FitResult:
+    """Trains one model, on a GPU if torch sees one and else on the CPU, from any thread.
+
+    On a CPU in fp32 a run is determined by its arguments, to the bit, however often it is resumed. It leaves
+    no state behind: threads and random generators are put back, and no file is written but by `save`.
+
+    Args:
+        config: how to train.
+        data: on what.
+        on_epoch: called after every epoch. Whatever it raises ends the run and comes out unchanged.
+        checkpoint: a `model.ckpt`, or the folder that holds it; training goes on after its epoch.
+        train_on: 'train+val' trains on both splits together, without validation.
+        threads: torch's CPU threads; None leaves them as they are.
+
+    Raises:
+        DataError: as `prepare_data`.
+        CheckpointError: the checkpoint is missing, damaged or belongs to another run.
+        NonFiniteLoss: the run diverged. The epoch in which it did is neither reported nor saved.
+    """
+    device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    with torch_state(threads, derive_seed(config.seed), device):
+        datamodule = ImageDataModule(data, config.batch_size, config.seed, train_on, config.augmentation)
+        provenance = Provenance(config, data, datamodule.info, train_on)
+        epochs_before = 0
+        if checkpoint is not None:
+            loaded = read_checkpoint(checkpoint)
+            Provenance.of(loaded).require_same_run(provenance)
+            epochs_before = len(loaded["history"])
+        module = CifarModule(config, datamodule.info.num_classes)
+        with quiet(), honest_interrupts():
+            trainer = _trainer(config, device, train_on, _EpochEnd(provenance, on_epoch))
+            resume_from = None if checkpoint is None else checkpoint_file(checkpoint)
+            try:
+                trainer.fit(module, datamodule=datamodule, ckpt_path=resume_from, weights_only=True)
+            finally:
+                datamodule.release()
+    trained = len(module.history) > epochs_before
+    return FitResult(
+        history=module.history,
+        metrics=module.history[-1],
+        model=module.model.cpu().eval(),
+        data_info=datamodule.info,
+        stop_reason=StopReason.MAX_EPOCHS if trained else StopReason.ALREADY_DONE,
+    )
+
+
+def _trainer(
+    config: TrainConfig, device: torch.device, train_on: TrainOn, callback: pl.Callback
+) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        max_epochs=config.max_epochs,
+        callbacks=[callback],
+        # A worker inside a Slurm job is no Slurm task: without this Lightning checks ranks and requeues.
+        plugins=[LightningEnvironment()],
+        limit_val_batches=0 if train_on == "train+val" else 1.0,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+class _EpochEnd(pl.Callback):
+    """Measures and reports each epoch at the point where a checkpoint resumes with the next one."""
+
+    def __init__(self, provenance: Provenance, on_epoch: Callable[[EpochReport], None] | None) -> None:
+        self._provenance = provenance
+        self._on_epoch = on_epoch
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        assert isinstance(module, CifarModule)
+        metrics = module.finish_epoch()
+
+        def save(folder: Path) -> Path:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / FILE_NAME
+            trainer.save_checkpoint(path, weights_only=False)  # writes elsewhere first, then renames
+            return path
+
+        if self._on_epoch is not None:
+            self._on_epoch(EpochReport(trainer.current_epoch + 1, dict(metrics), save))
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._provenance.store(checkpoint)

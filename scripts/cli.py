@@ -1,0 +1,104 @@
+"""What the scripts have in common: exit codes, logging, and options that several of them take."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+SweepsDir = Annotated[Path, typer.Option(help="Folder that holds one folder per sweep.", envvar="SWEEPS_DIR")]
+TimeBudget = Annotated[
+    str | None,
+    typer.Option(help="End after this time, such as 90s, 30m or 2h; what still runs can be resumed."),
+]
+
+P = ParamSpec("P")
+
+
+def app(help_text: str | None) -> typer.Typer:
+    """A typer application that prints help readably and leaves tracebacks to Python."""
+    return typer.Typer(
+        help=help_text, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+    )
+
+
+def exit_codes(command: Callable[P, int]) -> Callable[P, None]:
+    """Turn what a command returns or raises into the exit codes that the scripts share."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        _quiet_logging()
+        from search.errors import SweepFailed, UserError
+
+        try:
+            code = command(*args, **kwargs)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            code = USAGE
+        except SweepFailed as error:
+            print(f"failed: {error}", file=sys.stderr)
+            code = FAILED
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        raise typer.Exit(code)
+
+    return wrapped
+
+
+def seconds(text: str | None) -> float | None:
+    """`90s`, `30m`, `2h` or `1.5h` in seconds.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    from search.errors import UserError
+
+    if text is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    try:
+        value = float(text[:-1]) * units[text[-1:]]
+    except (KeyError, ValueError):
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise UserError(f"time {text!r}: write a positive number and a unit, such as 90s, 30m, 2h or 1d")
+    return value
+
+
+def named_values(pairs: list[str] | None) -> dict[str, Any]:
+    """`["reduction_factor=3", "qmc_type=halton"]` as a dictionary; values are JSON, else text.
+
+    Raises:
+        UserError: one of them has no `=`.
+    """
+    from search.errors import UserError
+
+    values: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UserError(f"argument {pair!r}: write name=value, such as reduction_factor=3")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
+
+
+def _quiet_logging() -> None:
+    """Our own warnings on stderr, one line each; of libraries only what went wrong."""
+    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s: %(message)s")
+    logging.getLogger("search").setLevel(logging.INFO)
+    logging.getLogger("cifar_cnn").setLevel(logging.INFO)
+    # Deprecations inside of libraries are for their authors.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore", FutureWarning)

@@ -1,0 +1,111 @@
+"""Launch a sweep: sample, train, prune and log trials until the asked number is done.
+
+uv run scripts/launch_sweep.py                                   # quickstart, about two minutes on two cores
+uv run scripts/launch_sweep.py night --space baseline --dataset cifar10 --trials 60 --max-epochs 30
+uv run scripts/launch_sweep.py mine --space my_space.py --dataset folder --data-dir images --dry-run
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts import cli
+
+app = cli.app(__doc__)
+
+
+@app.command()
+@cli.exit_codes
+def launch(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the sweep; by default the space's, numbered.")
+    ] = None,
+    space: Annotated[str, typer.Option(help="quickstart, baseline, wide, or a Python file.")] = "quickstart",
+    dataset: Annotated[
+        str, typer.Option(help="digits (offline), cifar10 (downloaded) or folder.")
+    ] = "digits",
+    data_dir: Annotated[Path, typer.Option(help="Where the images lie or are downloaded to.")] = Path("data"),
+    train_size: Annotated[
+        int | None, typer.Option(help="Train on a stratified subset of so many images.")
+    ] = None,
+    val_size: Annotated[int | None, typer.Option(help="Validate on so many.")] = None,
+    trials: Annotated[int, typer.Option(help="Trials in all, pruned ones included.")] = 16,
+    max_epochs: Annotated[int, typer.Option(help="Epochs of a trial that is not pruned.")] = 6,
+    sampler: Annotated[str, typer.Option(help="tpe, random, gp, cmaes, qmc or grid.")] = "tpe",
+    sampler_arg: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE for the sampler; repeatable.")
+    ] = None,
+    pruner: Annotated[
+        str,
+        typer.Option(
+            help="auto (by max-epochs), hyperband, asha, median, percentile, threshold, patient, none."
+        ),
+    ] = "auto",
+    pruner_arg: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE for the pruner; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sampler; trial n trains with seed + n.")] = 0,
+    cpus_per_trial: Annotated[
+        float | None, typer.Option(help="CPU cores, and torch threads, of a trial.")
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(help="GPUs of a trial; 0.5 lets two share one.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Most trials at a time; by default all that fit.")
+    ] = None,
+    time_budget: cli.TimeBudget = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster instead of this machine.")
+    ] = None,
+    storage: Annotated[str | None, typer.Option(help="SQLAlchemy URL of the study, if not SQLite.")] = None,
+    tracking_uri: Annotated[
+        str, typer.Option(help="MLflow tracking store.", envvar="MLFLOW_TRACKING_URI")
+    ] = "sqlite:///mlflow.db",
+    experiment: Annotated[str, typer.Option(help="MLflow experiment.")] = "cifar-sweep",
+    keep_checkpoints: Annotated[int, typer.Option(help="Best trials whose checkpoints are kept.")] = 3,
+    sweeps_dir: cli.SweepsDir = Path("sweeps"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, start nothing.")
+    ] = False,
+) -> int:
+    """Launch a sweep. Interrupted or killed, it goes on with `resume_sweep.py NAME`.
+
+    The study is the truth (SWEEPS_DIR/NAME/study.db by default) and MLflow shows it. Exit codes: 0 done,
+    1 failed, 2 usage, 130 interrupted.
+    """
+    from scripts.output import print_plan, run_and_print
+    from search.cifar_sweep import cifar_config, data_config
+    from search.launch import check_new, fresh_name
+
+    config = cifar_config(
+        space=space,
+        data=data_config(dataset, data_dir, train_size, val_size),
+        name=name or fresh_name(space, sweeps_dir),
+        trials=trials,
+        max_epochs=max_epochs,
+        sampler=sampler,
+        sampler_args=cli.named_values(sampler_arg),
+        pruner=pruner,
+        pruner_args=cli.named_values(pruner_arg),
+        seed=seed,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        concurrency=concurrency,
+        time_budget_s=cli.seconds(time_budget),
+        ray_address=ray_address,
+        storage=storage,
+        tracking_uri=tracking_uri,
+        experiment=experiment,
+        keep_checkpoints=keep_checkpoints,
+        sweeps_dir=sweeps_dir,
+    )
+    check_new(config)
+    return print_plan(config) if dry_run else run_and_print(config)
+
+
+if __name__ == "__main__":
+    app()

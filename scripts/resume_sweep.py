@@ -1,0 +1,55 @@
+"""Resume a sweep after anything, or let a finished one grow.
+
+uv run scripts/resume_sweep.py night
+uv run scripts/resume_sweep.py night --trials 100
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts import cli
+
+app = cli.app(__doc__)
+
+
+@app.command()
+@cli.exit_codes
+def resume(
+    name: Annotated[str, typer.Argument(help="Name of the sweep.")],
+    trials: Annotated[int | None, typer.Option(help="Trials in all, if not as many as at launch.")] = None,
+    time_budget: cli.TimeBudget = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Train failed trials' parameters again.")
+    ] = False,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Most trials at a time, if not as at launch.")
+    ] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Another Ray cluster than at launch.")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="Another MLflow tracking store than at launch.")
+    ] = None,
+    sweeps_dir: cli.SweepsDir = Path("sweeps"),
+) -> int:
+    """Resume a sweep: unfinished trials go on from their newest checkpoints, then new ones are asked for.
+
+    What defines the sweep (space, data, metric, sampler, pruner, epochs) is as it was launched.
+    """
+    from scripts.output import run_and_print
+    from search.launch import resumed
+
+    changes = {
+        "trials": trials,
+        "concurrency": concurrency,
+        "ray_address": ray_address,
+        "tracking_uri": tracking_uri,
+    }
+    config = resumed(name, sweeps_dir, time_budget_s=cli.seconds(time_budget), changes=changes)
+    return run_and_print(config, retry_failed=retry_failed)
+
+
+if __name__ == "__main__":
+    app()

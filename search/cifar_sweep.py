@@ -1,0 +1,161 @@
+"""The sweep that the scripts launch: CIFAR-10 CNNs, from names on a command line to a `SweepConfig`.
+
+This and retraining are the only rooms of `search` that know what is trained.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import RandomSampler
+from pydantic import ValidationError
+
+from cifar_cnn.config import DataConfig, TrainConfig
+from search.config import DatasetNote, SweepConfig, one_line
+from search.errors import UserError
+from search.ledger import check_same_definition
+from search.pruners import make_pruner
+from search.samplers import make_sampler
+from spaces.registry import load_space
+from spaces.space import SearchSpace
+
+OBJECTIVE = "cifar_cnn.objective:train_trial"
+_SET_BY_SWEEP = ("max_epochs", "seed")  # the same for every trial, or its own; never searched
+
+
+def data_config(dataset: str, data_dir: Path, train_size: int | None, val_size: int | None) -> DataConfig:
+    """Which images a sweep trains on; the folder is made absolute, for workers run elsewhere.
+
+    Raises:
+        UserError: an unknown data set, or a size that is not positive.
+    """
+    try:
+        return DataConfig.model_validate(
+            {
+                "dataset": dataset,
+                "data_dir": data_dir.absolute(),
+                "train_size": train_size,
+                "val_size": val_size,
+            }
+        )
+    except ValidationError as error:
+        raise UserError(one_line(error)) from error
+
+
+def cifar_config(*, space: str, data: DataConfig, **fields: Any) -> SweepConfig:
+    """The configuration of a sweep of CNNs, everything in it checked, the data decoded and cached.
+
+    Args:
+        space: name of a shipped space, or path of a Python file.
+        data: the images.
+        fields: further fields of `SweepConfig`.
+
+    Raises:
+        UserError: anything is wrong with the space, the data or a field. Nothing was started.
+    """
+    loaded = _load(space)
+    _check_space(loaded)
+    try:
+        config = SweepConfig(
+            space=loaded,
+            space_source=space,
+            objective=OBJECTIVE,
+            settings={"data": data.model_dump(mode="json")},
+            **fields,
+        )
+    except ValidationError as error:
+        raise UserError(one_line(error)) from error
+    make_sampler(config.sampler, loaded, config.seed, args=config.sampler_args)
+    make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args)
+    return config.model_copy(update={"dataset": dataset_note(data)})
+
+
+def dataset_note(data: DataConfig) -> DatasetNote:
+    """Prepare the data and say what they are.
+
+    Raises:
+        UserError: they are missing, damaged, or fewer than asked for.
+    """
+    from cifar_cnn.errors import DataError
+    from cifar_cnn.prepare import prepare_data  # loads numpy and pillow, which --help does without
+
+    try:
+        info = prepare_data(data)
+    except (DataError, OSError) as error:
+        raise UserError(one_line(error)) from error
+    sizes = {str(split): count for split, count in info.sizes.items()}
+    digest = f"{info.fingerprint}-{info.split_digest}"
+    return DatasetNote(name=info.dataset, digest=digest, sizes=sizes, classes=info.num_classes)
+
+
+def check_unchanged(config: SweepConfig) -> None:
+    """Before a resume: the space's file and the data must still be what the sweep was launched with.
+
+    Raises:
+        UserError: one of them has changed; shows the difference.
+    """
+    changes: dict[str, Any] = {}
+    if config.space_source is not None:
+        changes["space"] = _load(config.space_source)
+    if config.objective == OBJECTIVE:
+        changes["dataset"] = dataset_note(DataConfig.model_validate(config.settings["data"]))
+    check_same_definition(config.model_copy(update=changes), config.definition())
+
+
+def sampled_configs(config: SweepConfig, count: int) -> list[TrainConfig]:
+    """Configurations drawn at random from a sweep's space, for measuring what a typical trial costs."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=RandomSampler(seed=config.seed))
+    drawn = (dict(config.space.suggest(study.ask())) for _ in range(count))
+    return [_configuration(config.space, values, config.max_epochs) for values in drawn]
+
+
+def largest_configs(space: SearchSpace, max_epochs: int) -> list[TrainConfig]:
+    """Configurations with every number at its largest, one for each optimizer of the space."""
+    largest = {name: max(_ends(space, name), key=_size) for name in space.parameters}
+    if "optimizer" not in space.parameters:
+        return [_configuration(space, largest, max_epochs)]
+    optimizers = _ends(space, "optimizer")
+    return [_configuration(space, {**largest, "optimizer": name}, max_epochs) for name in optimizers]
+
+
+def _load(reference: str) -> SearchSpace:
+    try:
+        return load_space(reference)
+    except ValueError as error:
+        raise UserError(one_line(error)) from error
+
+
+def _check_space(space: SearchSpace) -> None:
+    known = [name for name in TrainConfig.model_fields if name not in _SET_BY_SWEEP]
+    try:
+        space.validate(known)
+    except ValueError as error:
+        raise UserError(one_line(error)) from error
+    # What TrainConfig would refuse in the middle of a sweep is refused now: each end of each range.
+    first = {name: _ends(space, name)[0] for name in space.parameters}
+    for name in space.parameters:
+        for value in _ends(space, name):
+            _configuration(space, {**first, name: value}, max_epochs=1)
+
+
+def _configuration(space: SearchSpace, values: dict[str, Any], max_epochs: int) -> TrainConfig:
+    try:
+        return TrainConfig(**{**space.fixed, **values, "max_epochs": max_epochs})
+    except ValidationError as error:
+        raise UserError(f"space {space.name!r} goes where no network can: {one_line(error)}") from error
+
+
+def _ends(space: SearchSpace, name: str) -> list[Any]:
+    distribution = space.parameters[name]
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return [distribution.low, distribution.high]
+
+
+def _size(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

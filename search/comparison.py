@@ -1,0 +1,117 @@
+"""Sweeps side by side, from their studies: leaderboard, importances, what pruning saved."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from search.config import SweepConfig
+from search.errors import UserError
+from search.ledger import records_of
+from search.records import TrialRecord, ranked
+from search.results import Savings, counts, importances, savings
+from search.storage import open_storage
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """One sweep as its study tells it."""
+
+    config: SweepConfig
+    sweep_id: str
+    records: list[TrialRecord]
+    importances: dict[str, float]  # by parameter, largest first; empty with too few trials
+    savings: Savings
+
+    @property
+    def leaderboard(self) -> list[TrialRecord]:
+        """The COMPLETE trials, best first."""
+        return ranked(self.records, self.config.direction)
+
+    def to_json(self, top: int) -> dict[str, Any]:
+        """The summary as plain JSON, with the best `top` trials."""
+        return {
+            "sweep": self.config.name,
+            "metric": self.config.metric,
+            "direction": self.config.direction,
+            "trials": {state.name.lower(): n for state, n in counts(self.records).items() if n},
+            "leaderboard": [trial_row(self, record) for record in self.leaderboard[:top]],
+            "importances": self.importances,
+            "pruning": vars(self.savings),
+        }
+
+
+def summarise(name: str, sweeps_dir: Path) -> SweepSummary:
+    """Read a sweep's study; it may be running.
+
+    Raises:
+        UserError: there is no such sweep, or its storage does not answer.
+    """
+    config = SweepConfig.load(name, sweeps_dir)
+    storage = open_storage(config.storage_url)
+    try:
+        study = optuna.load_study(study_name=config.name, storage=storage)
+        records = records_of(study)
+        return SweepSummary(
+            config,
+            str(study.user_attrs["sweep_id"]),
+            records,
+            importances(study),
+            savings(records, config.max_epochs),
+        )
+    except KeyError as error:
+        raise UserError(f"sweep {name!r} has no study in its storage yet: resume it first") from error
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def trial_row(summary: SweepSummary, record: TrialRecord) -> dict[str, Any]:
+    """A trial as one flat row: for JSON and CSV."""
+    return {
+        "sweep": summary.config.name,
+        "trial": record.number,
+        "state": record.state.name.lower(),
+        summary.config.metric: record.value,
+        "epochs": len(record.epochs),
+        "train_s": round(record.train_seconds, 3),
+        **{name: record.params.get(name) for name in summary.config.space.parameters},
+        "mlflow_run_id": record.run_id,
+    }
+
+
+def write_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as CSV with one header for all, empty where a row lacks a column."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def best_of_all(summaries: Sequence[SweepSummary], top: int) -> list[tuple[SweepSummary, TrialRecord]]:
+    """The best trials of several sweeps together, best first.
+
+    Raises:
+        UserError: they optimise different things, so that there is no order.
+    """
+    goals = {(summary.config.metric, summary.config.direction) for summary in summaries}
+    if len(goals) > 1:
+        told = ", ".join(f"{s.config.name}: {s.config.direction} {s.config.metric}" for s in summaries)
+        raise UserError(f"sweeps that optimise different things cannot be compared ({told}): name alike ones")
+    complete = [
+        (summary, record)
+        for summary in summaries
+        for record in summary.records
+        if record.state is TrialState.COMPLETE
+    ]
+    sign = -1.0 if summaries[0].config.direction == "maximize" else 1.0
+    return sorted(complete, key=lambda pair: sign * (pair[1].value or 0.0))[:top]

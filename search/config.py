@@ -1,0 +1,229 @@
+"""What defines a sweep and how it is run, in one frozen value that is saved beside the sweep."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from optuna.trial import FixedTrial
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+)
+
+from search.errors import UserError
+from spaces.space import SearchSpace
+
+NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CONFIG_FILE = "sweep.json"
+
+
+def _space(value: Any) -> Any:
+    return SearchSpace.from_json(value) if isinstance(value, dict) else value
+
+
+SpaceField = Annotated[
+    InstanceOf[SearchSpace],
+    BeforeValidator(_space),
+    PlainSerializer(lambda space: space.to_json(), return_type=dict[str, Any]),
+]
+
+
+class DatasetNote(BaseModel):
+    """What the trials are trained on, as far as the sweep needs to know: changed data is another sweep."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the data set, shown in MLflow's Dataset column.")
+    digest: str = Field(description="Digest of its contents.")
+    sizes: dict[str, int] = Field(description="Number of images by split.")
+    classes: int = Field(description="Number of classes.")
+
+
+class SweepConfig(BaseModel):
+    """Everything that defines a sweep.
+
+    The fields named in `DEFINITION` decide what the trials are: they are kept in the study and may
+    not change when the sweep is resumed. All others say how the sweep is run here and now.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(description="Name of the sweep, its study and its MLflow parent run.")
+    space: SpaceField = Field(description="The search space that trials are sampled from.")
+    space_source: str | None = Field(
+        default=None, description="What the space was loaded from, so that a resume notices an edited file."
+    )
+    objective: str = Field(description="The training function as `package.module:function`.")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="Plain JSON handed to the objective unchanged: data set, precision."
+    )
+    dataset: DatasetNote | None = Field(
+        default=None, description="The data the objective trains on, where whoever wrote it says so."
+    )
+    metric: str = Field(default="val_acc", description="The reported metric that is optimised.")
+    direction: Literal["maximize", "minimize"] = Field(
+        default="maximize", description="Whether a larger metric is better; accuracies are maximised."
+    )
+    max_epochs: int = Field(ge=1, description="Epochs that an unpruned trial trains.")
+    sampler: str = Field(default="tpe", description="Name of the sampler; TPE is Optuna's own default.")
+    sampler_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the sampler.")
+    pruner: str = Field(default="auto", description="Name of the pruner; `auto` goes by max_epochs.")
+    pruner_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the pruner.")
+    seed: int = Field(
+        default=0, ge=0, lt=2**31, description="Seed of the sampler; trial n trains with seed + n."
+    )
+
+    trials: int = Field(ge=1, description="Trials the sweep ends with, pruned and failed ones included.")
+    cpus_per_trial: float | None = Field(
+        default=None, gt=0, description="CPU cores of a trial, and its torch threads; None: see placement."
+    )
+    gpus_per_trial: float | None = Field(
+        default=None, ge=0, description="GPUs of a trial; 0.5 lets two share one. None: one if there are any."
+    )
+    concurrency: int | None = Field(
+        default=None, ge=1, description="Most trials at a time; None: as many as the resources hold."
+    )
+    time_budget_s: float | None = Field(
+        default=None, gt=0, description="Seconds after which this launch or resume ends; None: no limit."
+    )
+    ray_address: str | None = Field(
+        default=None, description="Address of a running Ray cluster; None starts a local one."
+    )
+    storage: str | None = Field(
+        default=None, description="SQLAlchemy URL of the study; None: SQLite in the sweep's folder."
+    )
+    tracking_uri: str = Field(default="sqlite:///mlflow.db", description="MLflow tracking store.")
+    experiment: str = Field(default="cifar-sweep", min_length=1, description="MLflow experiment.")
+    sweeps_dir: Path = Field(default=Path("sweeps"), description="Folder that holds one folder per sweep.")
+    checkpoint_uri: str | None = Field(
+        default=None,
+        description="Folder or pyarrow URI that every worker can write; None: the sweep's folder.",
+    )
+    keep_checkpoints: int = Field(
+        default=3, ge=1, description="Finished trials whose newest checkpoint is kept: the finalists."
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, description="Starts a trial gets when its worker is lost; faults of nodes are rare."
+    )
+    max_failed_share: float = Field(
+        default=0.5, gt=0, le=1, description="Share of failed trials above which the sweep stops."
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not NAME_RULE.fullmatch(name):
+            raise ValueError(
+                "a name is 1 to 64 letters, digits, '.', '_' or '-', and begins with a letter or digit"
+            )
+        return name
+
+    @field_validator("cpus_per_trial", "gpus_per_trial")
+    @classmethod
+    def _check_fraction(cls, amount: float | None) -> float | None:
+        if amount is not None and amount > 1 and not math.isclose(amount, round(amount)):
+            raise ValueError("above 1 only whole numbers can be placed; below 1 any fraction can")
+        return amount
+
+    @property
+    def folder(self) -> Path:
+        """The sweep's own folder."""
+        return self.sweeps_dir / self.name
+
+    @property
+    def storage_url(self) -> str:
+        """URL of the study's storage, with the default filled in."""
+        return self.storage or f"sqlite:///{self.folder.absolute() / 'study.db'}"
+
+    @property
+    def checkpoints(self) -> str:
+        """Where the trials' checkpoints lie, with the default filled in."""
+        return self.checkpoint_uri or str(self.folder.absolute() / "checkpoints")
+
+    def configuration(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A trial's whole configuration: its sampled parameters and the space's fixed values."""
+        return dict(self.space.suggest(FixedTrial(dict(params))))
+
+    def definition(self) -> dict[str, Any]:
+        """The part that a resume may not change, as plain JSON."""
+        return self.model_dump(mode="json", include=set(DEFINITION))
+
+    def save(self) -> None:
+        """Write the configuration into the sweep's folder, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".{CONFIG_FILE}.{os.getpid()}"
+        # sweeps_dir is where the file is found, so writing it down would only break a moved folder.
+        temporary.write_text(self.model_dump_json(indent=2, exclude={"sweeps_dir"}) + "\n")
+        temporary.replace(self.folder / CONFIG_FILE)
+
+    @classmethod
+    def load(cls, name: str, sweeps_dir: Path) -> SweepConfig:
+        """Read the configuration of a sweep that exists.
+
+        Raises:
+            UserError: there is no such sweep, or its file cannot be read; names the sweeps there are.
+        """
+        path = sweeps_dir / name / CONFIG_FILE
+        if not NAME_RULE.fullmatch(name) or not path.is_file():
+            there = ", ".join(sweep_names(sweeps_dir)) or "none"
+            raise UserError(
+                f"no sweep {name!r} in {sweeps_dir} (there: {there}): check NAME and --sweeps-dir"
+            )
+        try:
+            return cls.model_validate({**json.loads(path.read_text()), "sweeps_dir": sweeps_dir})
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read ({one_line(error)}): restore the file") from error
+
+
+DEFINITION = (
+    "space",
+    "objective",
+    "settings",
+    "dataset",
+    "metric",
+    "direction",
+    "max_epochs",
+    "sampler",
+    "sampler_args",
+    "pruner",
+    "pruner_args",
+    "seed",
+)
+
+
+def sweep_names(sweeps_dir: Path) -> list[str]:
+    """Names of the sweeps in a folder, sorted."""
+    return sorted(path.parent.name for path in sweeps_dir.glob(f"*/{CONFIG_FILE}"))
+
+
+def definition_difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What differs between two definitions, a readable line each; empty if they agree."""
+    lines = []
+    for key in DEFINITION:
+        if key == "space":
+            before, after = SearchSpace.from_json(old[key]), SearchSpace.from_json(new[key])
+            lines += [f"space: {line}" for line in before.difference(after)]
+        elif old[key] != new[key]:
+            lines.append(f"{key}: {old[key]!r} -> {new[key]!r}")
+    return lines
+
+
+def one_line(error: Exception) -> str:
+    """An error's message on one line; of a validation error, the first field that is wrong."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"{place}={first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+    return " ".join(str(error).split())

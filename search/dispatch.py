@@ -1,0 +1,255 @@
+"""Who works on what: the one queue behind launching, resuming and replacing lost workers.
+
+A trial that is RUNNING in the study and that nobody works on is handed out before any new one is
+asked for. It does not matter why nobody works on it: the last driver was killed, its worker died, its
+node went away. Ray's searcher and scheduler are thin adapters over this class.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import logging
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, Protocol, TypeVar
+
+from optuna.trial import TrialState
+
+from search.checkpoints import CheckpointStore
+from search.config import SweepConfig
+from search.ledger import Ledger
+from search.records import StopReason, TrialRecord, ranked
+from search.trial import Assignment, Message
+
+STOP_GRACE_S = 10.0  # a running epoch may end in this time after Ctrl-C; preemption gives 30 s at least
+FIRST_TRIALS = 3  # if these all fail, the fault is not in the parameters
+_FEWEST_FOR_SHARE = 6  # finished trials before the share of failed ones means something
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_logger = logging.getLogger(__name__)
+
+
+class Stop(enum.Enum):
+    """Why a driver ends before the sweep is done."""
+
+    INTERRUPTED = "interrupted"
+    TIME_BUDGET = "time budget used up"
+    FAILURES = "too many trials failed"
+
+
+class Observer(Protocol):
+    """Something that follows the trials: the MLflow view, the progress table."""
+
+    def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
+        """The trials that there are when a driver begins."""
+
+    def trial_changed(self, record: TrialRecord) -> None:
+        """A trial was started, finished an epoch or ended. Must return at once."""
+
+
+def _remembers_faults(method: Callable[P, R]) -> Callable[P, R]:
+    """Keep what a method of the dispatcher raises: Ray turns its callbacks' errors into text."""
+
+    @functools.wraps(method)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except Exception as error:  # of any kind: it is raised on, unchanged
+            dispatcher = args[0]
+            assert isinstance(dispatcher, Dispatcher)
+            dispatcher.fault = dispatcher.fault or error
+            raise
+
+    return guarded
+
+
+class Dispatcher:
+    """Hands trials to workers and takes in what they say.
+
+    Args:
+        ledger: the study, open for writing.
+        checkpoints: of the sweep.
+        slots: how many trials may run at the moment; asked again each time, for a cluster grows.
+        observers: told of every change after it is in the study.
+        clock: monotonic seconds; a test hands in its own.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        config: SweepConfig,
+        checkpoints: CheckpointStore,
+        slots: Callable[[], int],
+        observers: Sequence[Observer] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._config = config
+        self._checkpoints = checkpoints
+        self._slots = slots
+        self._observers = observers
+        self._clock = clock
+        self._started_at = clock()
+        self._waiting = deque(ledger.unfinished())
+        self._working: dict[str, int] = {}  # Ray's id of an attempt -> trial number
+        self._records = {record.number: record for record in ledger.records()}
+        self._ended_here: list[TrialRecord] = []  # trials that ended under this driver
+        self.fault: Exception | None = None  # the first thing that went wrong in here
+        self._stop: Stop | None = None
+        self._stop_at = 0.0
+        self._closed = False  # the time left is too short for another trial
+        for observer in observers:
+            observer.sweep_opened(self.records)
+        self._stored = self._needed()
+        checkpoints.retain(self._stored)
+
+    @property
+    def stop(self) -> Stop | None:
+        """Why the driver ends before the sweep is done, if it does."""
+        if self._stop is None and self._closed and self._ledger.remaining():
+            return Stop.TIME_BUDGET
+        return self._stop
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        """Every trial of the sweep as it is now, by number."""
+        return [record for _, record in sorted(self._records.items())]
+
+    @property
+    def done(self) -> bool:
+        """Nothing runs, waits or may be asked for."""
+        to_come = self._waiting or (self._ledger.remaining() and not self._closed)
+        return not self._working and (self._stop is not None or not to_come)
+
+    @property
+    def abandon(self) -> bool:
+        """The time that a stop gives to running epochs is over: what still runs is dropped."""
+        return self._stop is not None and self._clock() - self._stop_at > STOP_GRACE_S
+
+    def request_stop(self, reason: Stop) -> None:
+        """End soon: nothing new starts, and what runs stops after its epoch, to be resumed."""
+        if self._stop is None:
+            self._stop, self._stop_at = reason, self._clock()
+
+    @_remembers_faults
+    def next(self, attempt: str) -> Assignment | None:
+        """The trial for a free slot, or None if there is none to start now."""
+        self._watch_time_budget()
+        while self._stop is None and len(self._working) < self._slots():
+            if self._waiting:
+                record = self._ledger.adopt(self._waiting.popleft())
+                if self._settled(record):
+                    continue
+            elif self._ledger.remaining() and self._worth_starting():
+                record = self._ledger.ask()
+            else:
+                return None
+            self._working[attempt] = record.number
+            self._stored.add(record.number)
+            self._changed(record)
+            return self._assignment(record)
+        return None
+
+    @_remembers_faults
+    def receive(self, attempt: str, message: Message) -> bool:
+        """Take in what a worker says; returns whether the attempt goes on."""
+        number = self._working[attempt]
+        for note in message.notes:
+            _logger.warning("%s: %s", self._records[number].key, note)
+        if message.failure:
+            self._changed(self._ledger.fail(number, message.failure, message.error))
+            self._watch_failures()
+            return True  # the worker is about to raise, and Ray to discard it
+        if message.finished:
+            self._changed(self._ledger.complete(number))
+            return False
+        for epoch in message.epochs:
+            self._changed(self._ledger.report(number, epoch))
+            if self._ledger.should_prune(number):
+                self._changed(self._ledger.prune(number))
+                return False
+        self._watch_time_budget()
+        return self._stop is None
+
+    def ended(self, attempt: str) -> None:
+        """An attempt is over as it should be; a trial that it left RUNNING waits for a resume."""
+        self._working.pop(attempt, None)
+
+    @_remembers_faults
+    def lost(self, attempt: str, reason: StopReason, error: str) -> None:
+        """An attempt's worker is gone; unless the trial has ended, it is handed out again."""
+        number = self._working.pop(attempt, None)
+        if number is None or self._records[number].state is not TrialState.RUNNING:
+            return
+        if self._stop is not None:
+            return
+        record = self._ledger.lose(number, reason, error)
+        self._changed(record)
+        if record.state is TrialState.RUNNING:
+            _logger.warning("%s: worker lost (%s); starting it again", record.key, error)
+            self._waiting.appendleft(number)
+        else:
+            self._watch_failures()
+
+    def _assignment(self, record: TrialRecord) -> Assignment:
+        params = self._config.configuration(record.params)
+        return Assignment(record.number, params, self._config.seed + record.number, len(record.epochs))
+
+    def _settled(self, record: TrialRecord) -> bool:
+        """Whether an adopted trial only lacks its ending, which the last driver did not get to write."""
+        if self._ledger.should_prune(record.number):
+            self._changed(self._ledger.prune(record.number))
+        elif len(record.epochs) >= self._config.max_epochs:
+            self._changed(self._ledger.complete(record.number))
+        else:
+            return False
+        return True
+
+    def _changed(self, record: TrialRecord) -> None:
+        self._records[record.number] = record
+        for observer in self._observers:
+            observer.trial_changed(record)
+        if record.state is not TrialState.RUNNING:
+            self._ended_here.append(record)
+            self._drop_checkpoints()
+
+    def _watch_time_budget(self) -> None:
+        if self._time_left() <= 0:
+            self.request_stop(Stop.TIME_BUDGET)
+
+    def _time_left(self) -> float:
+        budget = self._config.time_budget_s
+        return float("inf") if budget is None else budget - (self._clock() - self._started_at)
+
+    def _worth_starting(self) -> bool:
+        """Whether a trial asked for now would probably end within the time budget."""
+        seconds = [record.train_seconds for record in self._records.values() if record.ended_ms is not None]
+        if seconds and statistics.median(seconds) > self._time_left():
+            self._closed = True
+        return not self._closed
+
+    def _watch_failures(self) -> None:
+        ended = self._ended_here
+        failed = sum(record.state is TrialState.FAIL for record in ended)
+        first_all_failed = failed == len(ended) == FIRST_TRIALS
+        too_many = len(ended) >= _FEWEST_FOR_SHARE and failed / len(ended) > self._config.max_failed_share
+        if first_all_failed or too_many:
+            _logger.error("%d of %d trials failed: no more are started", failed, len(ended))
+            self.request_stop(Stop.FAILURES)
+
+    def _drop_checkpoints(self) -> None:
+        """Keep what something may still need: unfinished trials and the best finished ones."""
+        needed = self._needed()
+        for number in self._stored - needed:
+            self._checkpoints.discard(number)
+        self._stored &= needed
+
+    def _needed(self) -> set[int]:
+        records = self._records.values()
+        best = ranked(records, self._config.direction)[: self._config.keep_checkpoints]
+        return {r.number for r in best} | {r.number for r in records if r.state is TrialState.RUNNING}

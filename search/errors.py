@@ -1,0 +1,13 @@
+"""The errors a user can cause or mend, by what the scripts make of them."""
+
+
+class UserError(ValueError):
+    """A mistake in what was asked for: one line with the value, the rule and the remedy. Exit code 2."""
+
+
+class SweepFailed(RuntimeError):
+    """The sweep cannot go on, though what was asked for was sound. Exit code 1."""
+
+
+class LeaseLost(SweepFailed):
+    """Another driver has taken this sweep over: this one must not write any more."""

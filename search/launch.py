@@ -1,0 +1,89 @@
+"""Before a sweep starts: that a launch is new, and what a resume goes on with."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from pydantic import ValidationError
+
+from search.cifar_sweep import check_unchanged
+from search.config import CONFIG_FILE, SweepConfig, one_line
+from search.errors import UserError
+from search.storage import check_url, open_storage
+
+
+def fresh_name(space: str, sweeps_dir: Path) -> str:
+    """The space's name with the first number that no sweep has: `quickstart-1`."""
+    stem = Path(space).stem
+    return next(name for n in itertools.count(1) if not (sweeps_dir / (name := f"{stem}-{n}")).exists())
+
+
+def check_new(config: SweepConfig) -> None:
+    """Refuse to launch what exists, or where nothing can be written. Leaves nothing behind.
+
+    Raises:
+        UserError: names the resume command, or the folder.
+    """
+    if (config.folder / CONFIG_FILE).exists() or _study_exists(config):
+        raise UserError(
+            f"sweep {config.name!r} exists: go on with `{resume_command(config)}`, or choose another name"
+        )
+    nearest = next(path for path in config.folder.absolute().parents if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(
+            f"sweeps folder {config.sweeps_dir}: {nearest} cannot be written; choose another --sweeps-dir"
+        )
+
+
+def resumed(
+    name: str, sweeps_dir: Path, *, time_budget_s: float | None, changes: Mapping[str, Any]
+) -> SweepConfig:
+    """The configuration that a sweep is resumed with.
+
+    Args:
+        name: of the sweep.
+        sweeps_dir: where it lies.
+        time_budget_s: of this resume alone; the launch's budget is used up.
+        changes: fields that are to differ from now on; those that are None stay.
+
+    Raises:
+        UserError: there is no such sweep, a value is wrong, or the space's file or the data have changed.
+    """
+    config = SweepConfig.load(name, sweeps_dir)
+    wanted = {field: value for field, value in changes.items() if value is not None}
+    try:
+        config = SweepConfig.model_validate({**dict(config), **wanted, "time_budget_s": time_budget_s})
+    except ValidationError as error:
+        raise UserError(one_line(error)) from error
+    check_unchanged(config)
+    return config
+
+
+def resume_command(config: SweepConfig) -> str:
+    """What to type to go on with a sweep."""
+    return command("resume_sweep.py", config)
+
+
+def command(script: str, config: SweepConfig) -> str:
+    """What to type to run a script on a sweep."""
+    folder = "" if config.sweeps_dir == Path("sweeps") else f" --sweeps-dir {config.sweeps_dir}"
+    return f"uv run scripts/{script} {config.name}{folder}"
+
+
+def _study_exists(config: SweepConfig) -> bool:
+    """Whether the database already holds a study of this name; a SQLite file of its own can not."""
+    if config.storage is None:
+        return False
+    url = check_url(config.storage_url)
+    if url.drivername == "sqlite" and not Path(str(url.database)).exists():
+        return False
+    storage = open_storage(config.storage_url)
+    try:
+        return config.name in optuna.get_all_study_names(storage)
+    finally:
+        storage.engine.dispose()

@@ -1,0 +1,148 @@
+"""One driver per sweep: a lease in the study's own database, checked inside every transaction.
+
+A lease is a row with its holder's host, pid and a token. The holder renews it; a row that was not
+renewed in time, or whose process on this host is gone, may be taken over. The token is looked up in
+the same transaction as every write to the study, so a driver that slept through its lease (SIGSTOP,
+a suspended laptop) cannot write afterwards, however late it wakes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from search.errors import LeaseLost, UserError
+
+TTL_S = 30.0  # longer than any pause of a healthy driver, shorter than a user's patience
+RENEW_S = TTL_S / 3
+
+_logger = logging.getLogger(__name__)
+_table = sa.Table(
+    "sweep_lease",
+    sa.MetaData(),
+    sa.Column("study_name", sa.String(512), primary_key=True),
+    sa.Column("token", sa.String(32), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),  # Unix time, seconds
+)
+
+
+class Lease:
+    """The right of this process to drive one sweep; use `hold` to take it."""
+
+    def __init__(self, engine: sa.Engine, study_name: str) -> None:
+        self._engine = engine
+        self._study_name = study_name
+        self._token = uuid.uuid4().hex
+        self._released = threading.Event()
+
+    @classmethod
+    @contextlib.contextmanager
+    def hold(cls, engine: sa.Engine, study_name: str) -> Iterator[Lease]:
+        """Take the lease, renew it in the background and give it back at the end.
+
+        From here on every transaction of `engine` fails with `LeaseLost` once the lease is another's.
+
+        Raises:
+            UserError: a live driver holds it; names its host and pid.
+        """
+        _table.metadata.create_all(engine)
+        lease = cls(engine, study_name)
+        lease._take()
+        renewer = threading.Thread(target=lease._renew_until_released, name="lease", daemon=True)
+        renewer.start()
+        sa.event.listen(engine, "commit", lease._check)
+        try:
+            yield lease
+        finally:
+            sa.event.remove(engine, "commit", lease._check)
+            lease._released.set()
+            renewer.join()
+            lease._give_back()
+
+    def _take(self) -> None:
+        mine = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid()}
+        for _ in range(2):  # a second look after losing a race for a fresh row
+            with self._engine.begin() as connection:
+                holder = connection.execute(sa.select(_table).where(self._row)).one_or_none()
+            values = {**mine, "expires_at": time.time() + TTL_S}
+            try:
+                with self._engine.begin() as connection:
+                    if holder is None:
+                        connection.execute(_table.insert().values(study_name=self._study_name, **values))
+                        return
+                    if _alive(holder):
+                        break
+                    stale = self._row & (_table.c.token == holder.token)
+                    unrenewed = stale & (_table.c.expires_at == holder.expires_at)
+                    if connection.execute(_table.update().where(unrenewed).values(**values)).rowcount:
+                        _logger.info("took over from the driver on %s, pid %s", holder.host, holder.pid)
+                        return
+            except sa.exc.IntegrityError:
+                continue
+        assert holder is not None
+        raise UserError(
+            f"sweep {self._study_name!r} is being driven on host {holder.host}, pid {holder.pid}: "
+            f"let it finish, or stop it (kill {holder.pid}) and resume"
+        )
+
+    @property
+    def _row(self) -> sa.ColumnElement[bool]:
+        return _table.c.study_name == self._study_name
+
+    def _renew_until_released(self) -> None:
+        mine = self._row & (_table.c.token == self._token)
+        while not self._released.wait(RENEW_S):
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(_table.update().where(mine).values(expires_at=time.time() + TTL_S))
+            except (sa.exc.SQLAlchemyError, LeaseLost) as error:
+                # A database that is away for a moment is tried again; the check at each write decides.
+                _logger.warning("lease not renewed, trying again: %s", " ".join(str(error).split()))
+
+    def _check(self, connection: sa.Connection) -> None:
+        """Runs inside each transaction, before it is committed."""
+        query = sa.select(_table.c.token, _table.c.host, _table.c.pid).where(self._row)
+        # FOR SHARE holds a takeover off until this transaction is through; SQLite locks the file anyway.
+        holder = connection.execute(query.with_for_update(read=True)).one_or_none()
+        if holder is None or holder.token != self._token:
+            now = "nobody" if holder is None else f"host {holder.host}, pid {holder.pid}"
+            raise LeaseLost(
+                f"sweep {self._study_name!r} was taken over by {now} while this driver slept: "
+                "nothing more is written here"
+            )
+
+    def _give_back(self) -> None:
+        mine = self._row & (_table.c.token == self._token)
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(_table.delete().where(mine))
+        except sa.exc.SQLAlchemyError as error:
+            # A row left behind is the same as after a crash: the next driver takes it over.
+            _logger.warning("lease not given back: %s", " ".join(str(error).split()))
+
+
+def _alive(holder: sa.Row[tuple[str, str, str, int, float]]) -> bool:
+    """Whether a lease's holder may still be at work; on its own host a dead pid tells at once."""
+    if holder.expires_at < time.time():
+        return False
+    return holder.host != socket.gethostname() or _process_exists(holder.pid)
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,66 @@
+"""Where a browser finds sweeps and trials in MLflow, and the UI to look with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+
+from search.comparison import SweepSummary
+from search.config import SweepConfig
+from search.errors import UserError
+from search.mlflow_links import compare_link, leaderboard_link, ui_arguments, view_link
+from search.mlflow_views import view_key
+from search.records import TrialRecord
+from search.tracking import SweepPage, TrackingStore, absolute_uri, full_key
+
+UI_PORT = 5000
+
+
+def base_url(tracking_uri: str, port: int = UI_PORT) -> str:
+    """The address of the UI: the server's own, or the one that the printed command starts."""
+    return tracking_uri if tracking_uri.startswith(("http://", "https://")) else f"http://127.0.0.1:{port}"
+
+
+def links(page: SweepPage, config: SweepConfig) -> list[tuple[str, str]]:
+    """Names and addresses of a sweep's pages: its leaderboard and its charts."""
+    base = base_url(page.tracking_uri)
+    ascending = config.direction == "minimize"
+    table = leaderboard_link(base, page.experiment_id, page.sweep_run_id, f"final_{config.metric}", ascending)
+    charts = view_link(base, page.experiment_id, view_key(page.sweep_run_id, charts=True), charts=True)
+    return [("leaderboard", table), ("charts", charts)]
+
+
+def comparison_link(trials: Sequence[tuple[SweepSummary, TrialRecord]], port: int = UI_PORT) -> str:
+    """The address of MLflow's comparison with these trials' runs selected, those in the first one's store.
+
+    Raises:
+        TrackingDown: the store does not answer.
+    """
+    first = trials[0][0].config
+    store = TrackingStore(first.tracking_uri, first.experiment)
+    run_ids = []
+    for summary, record in trials:
+        key = full_key(summary.config.name, record.number)
+        run = store.find_run(sweep__trial_key=key, sweep__id=summary.sweep_id)
+        if run is not None:
+            run_ids.append(str(run.info.run_id))
+    return compare_link(base_url(first.tracking_uri, port), store.experiment_id, run_ids)
+
+
+def serve_ui(tracking_uri: str, port: int, announce: Callable[[str], None]) -> None:
+    """Run the MLflow UI on a store until it ends or Ctrl-C.
+
+    Raises:
+        UserError: the store is a server, which has its own UI.
+    """
+    started = ui_arguments(absolute_uri(tracking_uri), port=port)
+    if started is None:
+        raise UserError(f"--ui: {tracking_uri} is a server with a UI of its own; open it in a browser")
+    arguments, variables = started
+    announce(f"MLflow UI on {base_url(tracking_uri, port)}; Ctrl-C ends it")
+    with subprocess.Popen(arguments, env={**os.environ, **variables}) as server:
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            server.terminate()

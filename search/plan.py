@@ -1,0 +1,101 @@
+"""What a sweep will do and cost, worked out before anything starts."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from dataclasses import dataclass
+
+from search.cifar_sweep import largest_configs, sampled_configs
+from search.config import SweepConfig
+from search.errors import UserError
+from search.placement import Placement, plan_placement
+from search.progress import human_seconds
+from search.pruners import pruner_name
+
+_PROBED_CONFIGS = 3  # sampled configurations whose speed is measured
+_FORWARD_SHARE = 1 / 3  # of a training step; what validating an image costs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep's plan; its time is measured on this machine, for trials that are never pruned."""
+
+    placement: Placement
+    slots: int
+    images_per_s: float  # of one trial, mean over sampled configurations
+    seconds: float  # wall time of the whole sweep if no trial is pruned
+    largest_bytes: int  # what training the largest model takes, without data and libraries
+    available_bytes: int
+
+    def lines(self, config: SweepConfig) -> list[tuple[str, str]]:
+        """The plan as headings and texts to print."""
+        assert config.dataset is not None
+        sizes = ", ".join(f"{count:,} {split}" for split, count in config.dataset.sizes.items())
+        space = [f"{name}: {text}" for name, text in config.space.describe()]
+        memory = (
+            f"{_gigabytes(self.largest_bytes)} for the largest model, {_gigabytes(self.available_bytes)} free"
+        )
+        return [
+            ("sweep", f"{config.name}: {config.trials} trials of up to {config.max_epochs} epochs"),
+            ("data", f"{config.dataset.name}: {sizes} (a sweep does not read test)"),
+            ("sampler", config.sampler),
+            ("pruner", pruner_name(config.pruner, config.max_epochs)),
+            *zip(["space"] + [""] * (len(space) - 1), space, strict=True),
+            ("placement", f"{self.slots} at a time, {self.placement}"),
+            ("memory", memory),
+            ("speed", f"about {self.images_per_s:,.0f} images/s a trial, measured here"),
+            ("time", f"about {human_seconds(self.seconds)} if nothing is pruned"),
+        ]
+
+
+def plan_sweep(config: SweepConfig) -> Plan:
+    """Check placement and memory, measure the speed of a few configurations, and work the time out.
+
+    For a cluster the plan is of this machine alone.
+
+    Raises:
+        UserError: a trial, or all that run at once, do not fit.
+    """
+    import torch
+
+    from cifar_cnn.model import estimate_memory_bytes
+    from cifar_cnn.probe import training_images_per_s
+
+    assert config.dataset is not None
+    cpus, gpus = len(os.sched_getaffinity(0)), torch.cuda.device_count()
+    placement = plan_placement(config, cpus, gpus)
+    slots = min(placement.slots(cpus, gpus), config.trials)
+
+    classes = config.dataset.classes
+    largest = max(estimate_memory_bytes(c, classes) for c in largest_configs(config.space, config.max_epochs))
+    sharing, available = (
+        (1 / min(1.0, placement.gpus), _gpu_bytes()) if placement.gpus else (slots, _host_bytes())
+    )
+    if largest * sharing > available:
+        raise UserError(
+            f"space {config.space.name!r}: its largest model takes {_gigabytes(largest)} to train, "
+            f"{sharing:g} share {_gigabytes(available)}: narrow its width, depth or batch_size, or run fewer at a time"
+        )
+    threads = max(1, int(placement.cpus))
+    speed = statistics.harmonic_mean(
+        [training_images_per_s(c, classes, threads) for c in sampled_configs(config, _PROBED_CONFIGS)]
+    )
+    images = config.dataset.sizes["train"] + _FORWARD_SHARE * config.dataset.sizes["val"]
+    seconds = images / speed * config.max_epochs * config.trials / slots
+    return Plan(placement, slots, speed, seconds, largest, available)
+
+
+def _host_bytes() -> int:
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _gpu_bytes() -> int:
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(0)
+    return int(free)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

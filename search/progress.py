@@ -1,0 +1,134 @@
+"""A sweep's progress on stderr: a live table in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from optuna.trial import TrialState
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from search.config import SweepConfig
+from search.records import TrialRecord, ranked
+from search.results import counts, shown
+
+_REFRESHES_A_SECOND = 2
+_MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen
+
+
+class Progress:
+    """Follows a sweep and shows it; a context manager and an `Observer`.
+
+    Args:
+        config: the sweep.
+        console: where to; stderr, so that stdout stays free for results.
+    """
+
+    def __init__(self, config: SweepConfig, console: Console | None = None) -> None:
+        self._config = config
+        self._console = console or Console(stderr=True)
+        self._records: dict[int, TrialRecord] = {}
+        self._seconds: list[float] = []  # how long each trial took that ended in this launch
+        self._most_running = 0
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._live = (
+            Live(
+                console=self._console,
+                refresh_per_second=_REFRESHES_A_SECOND,
+                get_renderable=self._table,
+                transient=True,
+            )
+            if self._console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
+        """Take in what there was before, so that counts and best are the sweep's."""
+        with self._lock:
+            self._records.update({record.number: record for record in records})
+
+    def trial_changed(self, record: TrialRecord) -> None:
+        """Take a change in; without a terminal, print each trial's end."""
+        with self._lock:
+            self._records[record.number] = record
+            if record.state is TrialState.RUNNING:
+                running = sum(r.state is TrialState.RUNNING for r in self._records.values())
+                self._most_running = max(self._most_running, running)
+                return
+            self._seconds.append(record.train_seconds)
+            if not self._live:
+                self._console.print(self._line(record), soft_wrap=True, highlight=False)
+
+    def _line(self, record: TrialRecord) -> str:
+        value = record.epochs[-1].metrics[self._config.metric] if record.epochs else None
+        params = " ".join(f"{name}={shown(value)}" for name, value in record.params.items())
+        reason = f" ({record.stop_reason})" if record.state is TrialState.FAIL else ""
+        return (
+            f"{record.key} {record.state.name.lower()}{reason} {self._config.metric}={shown(value)} "
+            f"after {len(record.epochs)} of {self._config.max_epochs} epochs, {params}; {self._summary()}"
+        )
+
+    def _summary(self) -> str:
+        by_state = counts(list(self._records.values()))
+        ended = sum(by_state[state] for state in TrialState if state.is_finished())
+        best = next(iter(ranked(self._records.values(), self._config.direction)), None)
+        parts = [f"{ended}/{self._config.trials} done"]
+        parts += [f"{by_state[TrialState.PRUNED]} pruned", f"{by_state[TrialState.FAIL]} failed"]
+        parts.append(
+            f"best {best.value:.4f} ({best.key})" if best and best.value is not None else "no best yet"
+        )
+        if (left := self._seconds_left(ended)) is not None:
+            parts.append(f"about {human_seconds(left)} left")
+        return ", ".join(parts)
+
+    def _seconds_left(self, ended: int) -> float | None:
+        """At the pace of the trials that ended in this launch; None until there is one."""
+        to_come = self._config.trials - ended
+        if not self._seconds or to_come <= 0:
+            return None
+        return statistics.mean(self._seconds) * to_come / max(1, self._most_running)
+
+    def _table(self) -> RenderableType:
+        with self._lock:
+            running = [r for r in self._records.values() if r.state is TrialState.RUNNING]
+            summary = self._summary()
+        table = Table(box=None, pad_edge=False)
+        names = list(self._config.space.parameters)
+        for heading in ("trial", "epoch", self._config.metric, *names):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for record in running[:_MOST_ROWS]:
+            value = record.epochs[-1].metrics[self._config.metric] if record.epochs else None
+            params = (shown(record.params.get(name)) for name in names)
+            epoch = f"{len(record.epochs)}/{self._config.max_epochs}"
+            table.add_row(record.key, epoch, shown(value), *params)
+        elapsed = human_seconds(time.monotonic() - self._started)
+        return Group(table, Text(f"{self._config.name}: {summary}, {elapsed} so far"))
+
+
+def human_seconds(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,94 @@
+"""Ray Tune's scheduler: hands every report to the dispatcher and stops the trials it says to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ray import cloudpickle
+from ray.exceptions import OutOfMemoryError
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.stopper import Stopper
+
+from search.dispatch import Dispatcher
+from search.records import StopReason
+from search.trial import MESSAGE
+
+
+class LedgerScheduler(FIFOScheduler):
+    """A thin adapter: pruning is the study's decision, Ray only carries it out."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._dispatcher = dispatcher
+        self._attempts: dict[str, Trial] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray pickles the scheduler for a restore that never comes: there is nothing in it to keep."""
+        return {}
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Remember Ray's trial, to notice if it fails without a word."""
+        self._attempts[trial.trial_id] = trial
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Write the report down, then go on or stop."""
+        goes_on = self._dispatcher.receive(trial.trial_id, result[MESSAGE])
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """The worker is gone: killed, out of memory, its node lost, or thrown away after an exception."""
+        self._attempts.pop(trial.trial_id, None)
+        cause = _cause(trial)
+        reason = StopReason.OOM if isinstance(cause, OutOfMemoryError) else StopReason.LOST
+        self._dispatcher.lost(trial.trial_id, reason, _first_line(cause))
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Ray has carried a stop out."""
+        self._attempts.pop(trial.trial_id, None)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """First come, first served.
+
+        Called once a step, so this is also where a trial is noticed whose warm worker could not be
+        reset: Ray marks it ERROR and tells neither searcher nor scheduler.
+        """
+        for attempt in [a for a, trial in self._attempts.items() if trial.status == Trial.ERROR]:
+            del self._attempts[attempt]
+            self._dispatcher.lost(attempt, StopReason.LOST, "its warm worker could not be reset")
+        # Ray's own goes through every trial there ever was, at each step.
+        return next((trial for trial in self._attempts.values() if trial.status == Trial.PENDING), None)
+
+
+class SweepStopper(Stopper):
+    """Ends Ray's loop when a stop was asked for and its grace is over."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As for the scheduler."""
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Never stops a single trial: that is the scheduler's part."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether what still runs is to be dropped."""
+        return self._dispatcher.abandon
+
+
+def _cause(trial: Trial) -> BaseException | None:
+    """Why Ray lost a trial's worker, from the note that Ray has just made in its own folder."""
+    note = trial.pickled_error_file
+    if note is None or not Path(note).is_file():
+        return None
+    cause: BaseException = cloudpickle.loads(Path(note).read_bytes())
+    return cause
+
+
+def _first_line(cause: BaseException | None) -> str:
+    text = str(cause or "no cause known").strip()
+    return f"{type(cause).__name__}: {text.splitlines()[0] if text else ''}"

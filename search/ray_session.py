@@ -1,0 +1,91 @@
+"""A Ray to run on: the caller's, a cluster's, or a local one that is gone without a trace afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import ray
+
+from search.config import SweepConfig
+from search.errors import UserError
+
+# How Ray Tune behaves here; each would otherwise do something that the study does better, or print
+# what nobody can act on.
+_DRIVER_ENV = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver's own handler knows the resume command
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),  # Ray's experiment snapshot is never read
+    "TUNE_MAX_PENDING_TRIALS_PG": "100000",  # the dispatcher limits; Ray's 1 would start workers one by one
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # they are in the study, the view and the summary
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+_WORKER_ENV = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}  # relative paths mean the same in a worker as in the driver
+
+
+@contextlib.contextmanager
+def ray_session(config: SweepConfig) -> Iterator[Path]:
+    """Connect to Ray and give a local folder for its files, both gone at the end.
+
+    A Ray that the caller has started already is used as it is and left running.
+
+    Raises:
+        UserError: no cluster answers at the address.
+    """
+    # It reports each failed trial again at the end; the study has them, with their reasons.
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
+    with _environment({**_DRIVER_ENV, **_WORKER_ENV}):
+        # Ray makes Unix sockets in here, and their paths may not be longer than some 100 letters.
+        folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp" if os.path.isdir("/tmp") else None))
+        started = not ray.is_initialized()
+        try:
+            if started:
+                _connect(config.ray_address, folder)
+            yield folder
+        finally:
+            if started:
+                ray.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connect(address: str | None, folder: Path) -> None:
+    if address is None:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(folder),
+        )
+        return
+    try:
+        ray.init(
+            address=address,
+            runtime_env={"env_vars": _WORKER_ENV},
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        cause = " ".join(str(error).split())[:200]
+        raise UserError(f"no Ray cluster answers at {address!r} ({cause}): check --ray-address") from error
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

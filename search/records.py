@@ -1,0 +1,117 @@
+"""What is known of a trial at one moment: a plain value made from the study, read by everything else."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from optuna.trial import FrozenTrial, TrialState
+
+
+class StopReason(enum.StrEnum):
+    """Why a trial ended."""
+
+    FINISHED = "finished"  # its last epoch, or the objective returned
+    PRUNED = "pruned"
+    NAN = "nan"  # a loss or metric that is not finite
+    OOM = "oom"  # out of memory, host or GPU
+    ERROR = "error"  # an exception in the objective
+    LOST = "lost"  # its worker died as often as it may
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch of a trial."""
+
+    epoch: int  # from 1
+    metrics: Mapping[str, float]
+    timestamp_ms: int  # Unix time at which the worker reported it; kept, so that every replay is identical
+    worker: str  # host and pid that trained it
+    checkpoint: str | None = None  # its folder below the sweep's checkpoints
+
+    def to_json(self) -> dict[str, Any]:
+        """The epoch as plain JSON."""
+        return {
+            "epoch": self.epoch,
+            "metrics": dict(self.metrics),
+            "timestamp_ms": self.timestamp_ms,
+            "worker": self.worker,
+            "checkpoint": self.checkpoint,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial as the study has it: the one type that the view, the progress and the results read."""
+
+    number: int
+    state: TrialState
+    params: Mapping[str, Any]
+    epochs: tuple[Epoch, ...] = ()
+    value: float | None = None
+    started_ms: int = 0
+    ended_ms: int | None = None
+    stop_reason: StopReason | None = None
+    error: str | None = None
+    times_lost: int = 0  # how often its worker died under it
+    run_id: str | None = None  # of its MLflow run
+    retry_of: int | None = None
+
+    @property
+    def key(self) -> str:
+        """How a trial is called everywhere: `trial-007`."""
+        return trial_key(self.number)
+
+    @property
+    def train_seconds(self) -> float:
+        """Seconds spent in its epochs, by the workers' own clocks."""
+        return sum(epoch.metrics.get("epoch_s", 0.0) for epoch in self.epochs)
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> Self:
+        """The record of a trial of the study."""
+        attrs = trial.user_attrs
+        epochs = (Epoch.from_json(attrs[epoch_attr(step)]) for step in sorted(trial.intermediate_values))
+        reason = attrs.get("stop_reason")
+        return cls(
+            number=trial.number,
+            state=trial.state,
+            params=dict(trial.params),
+            epochs=tuple(epochs),
+            value=trial.value if trial.state is TrialState.COMPLETE else None,
+            started_ms=_milliseconds(trial.datetime_start) or 0,
+            ended_ms=_milliseconds(trial.datetime_complete),
+            stop_reason=StopReason(reason) if reason else None,
+            error=attrs.get("error"),
+            times_lost=attrs.get("times_lost", 0),
+            run_id=attrs.get("mlflow_run_id"),
+            retry_of=attrs.get("retry_of"),
+        )
+
+
+def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
+    """The COMPLETE trials, best first; of equal ones the earlier."""
+    sign = -1.0 if direction == "maximize" else 1.0
+    complete = [record for record in records if record.state is TrialState.COMPLETE]
+    return sorted(complete, key=lambda record: (sign * (record.value or 0.0), record.number))
+
+
+def trial_key(number: int) -> str:
+    """`trial-007` for trial 7."""
+    return f"trial-{number:03d}"
+
+
+def epoch_attr(epoch: int) -> str:
+    """The study's user attribute that holds an epoch's metrics."""
+    return f"epoch:{epoch:04d}"
+
+
+def _milliseconds(moment: Any) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)

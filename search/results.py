@@ -1,0 +1,129 @@
+"""What a sweep found: leaderboard, importances, what pruning saved, the history of the best."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import TrialState
+
+from search.config import SweepConfig
+from search.records import TrialRecord, ranked
+
+_FEWEST_FOR_IMPORTANCE = 5  # complete trials; with fewer an importance is noise
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best value once a trial and all before it had ended."""
+
+    number: int
+    value: float
+    ended_ms: int
+
+
+@dataclass(frozen=True)
+class Savings:
+    """What pruning saved, measured against training every pruned trial to its end."""
+
+    epochs_run: int
+    epochs_saved: int
+    seconds_run: float
+    seconds_saved: float  # each pruned trial's missing epochs at its own mean time an epoch
+
+
+def best_so_far(records: Sequence[TrialRecord], direction: str) -> list[Best]:
+    """The history of the best value by trial number, as far as all trials have ended.
+
+    A trial counts once every trial before it has ended, so that the history only ever grows at its end
+    and comes out the same whenever it is made.
+    """
+    history: list[Best] = []
+    best, ended_ms = None, 0
+    for record in sorted(records, key=lambda record: record.number):
+        if record.ended_ms is None:
+            break
+        ended_ms = max(ended_ms, record.ended_ms)
+        if record.value is not None and (best is None or _better(record.value, best, direction)):
+            best = record.value
+        if best is not None:
+            history.append(Best(record.number, best, ended_ms))
+    return history
+
+
+def savings(records: Sequence[TrialRecord], max_epochs: int) -> Savings:
+    """What pruning saved in epochs and seconds of training."""
+    saved_epochs, saved_seconds = 0, 0.0
+    for record in records:
+        if record.state is TrialState.PRUNED:
+            missing = max_epochs - len(record.epochs)
+            saved_epochs += missing
+            saved_seconds += missing * record.train_seconds / max(1, len(record.epochs))
+    return Savings(
+        epochs_run=sum(len(record.epochs) for record in records),
+        epochs_saved=saved_epochs,
+        seconds_run=sum(record.train_seconds for record in records),
+        seconds_saved=saved_seconds,
+    )
+
+
+def counts(records: Sequence[TrialRecord]) -> dict[TrialState, int]:
+    """How many trials are in each state."""
+    return {state: sum(record.state is state for record in records) for state in TrialState}
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """Each parameter's share of the variation in the value, largest first; empty while that is guesswork.
+
+    PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255): it asks what tells the good trials from the rest.
+    """
+    from optuna.importance import (
+        PedAnovaImportanceEvaluator,
+        get_param_importances,
+    )  # a second of scikit-learn
+
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) < _FEWEST_FOR_IMPORTANCE or len({trial.value for trial in complete}) < 2:
+        return {}
+    return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+
+
+def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
+    """A sweep in a few lines of Markdown."""
+    by_state, saved = counts(records), savings(records, config.max_epochs)
+    lines = [
+        f"**{config.name}**: space `{config.space.name}`, sampler `{config.sampler}`, "
+        f"pruner `{config.pruner}`.",
+        "",
+        f"{len(records)} of {config.trials} trials: {by_state[TrialState.COMPLETE]} complete, "
+        f"{by_state[TrialState.PRUNED]} pruned, {by_state[TrialState.FAIL]} failed, "
+        f"{by_state[TrialState.RUNNING]} running. {saved.epochs_run} epochs trained, "
+        f"{saved.epochs_saved} saved by pruning.",
+    ]
+    best = ranked(records, config.direction)[:3]
+    if best:
+        names = list(config.space.parameters)
+        lines += ["", f"| trial | {config.metric} | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+        for record in best:
+            values = " | ".join(shown(record.params.get(name)) for name in names)
+            lines.append(f"| {record.key} | {record.value:.4f} | {values} |")
+    return "\n".join(lines)
+
+
+def shown(value: object) -> str:
+    """A parameter's value as people read it: four digits, a dash where it does not exist."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def typical_seconds(records: Sequence[TrialRecord]) -> float | None:
+    """The median training time of the trials that have ended; None if there are none."""
+    seconds = [record.train_seconds for record in records if record.ended_ms is not None]
+    return statistics.median(seconds) if seconds else None
+
+
+def _better(value: float, than: float, direction: str) -> bool:
+    return value > than if direction == "maximize" else value < than

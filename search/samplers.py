@@ -1,0 +1,77 @@
+"""Samplers by name, with their arguments checked before anything starts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    GridSampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+
+from search.errors import UserError
+from spaces.space import SearchSpace
+
+T = TypeVar("T")
+
+SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
+    "tpe": TPESampler,
+    "random": RandomSampler,
+    "gp": GPSampler,
+    "cmaes": CmaEsSampler,
+    "qmc": QMCSampler,
+    "grid": GridSampler,
+}
+# Their sequence is fixed by the seed and continued from the study, so a resume must not change the seed.
+_SEQUENCES = ("qmc", "grid")
+# Optuna warns once a trial about what these samplers hand to an independent sampler; a conditional
+# or categorical parameter is handed over by design, and a user cannot act on it.
+_QUIET: dict[str, dict[str, Any]] = {
+    "gp": {"warn_independent_sampling": False},
+    "cmaes": {"warn_independent_sampling": False},
+    "qmc": {"warn_independent_sampling": False, "warn_asynchronous_seeding": False, "scramble": True},
+}
+
+
+def make_sampler(
+    name: str, space: SearchSpace, seed: int, *, asked: int = 0, args: Mapping[str, Any] | None = None
+) -> BaseSampler:
+    """The sampler called `name`.
+
+    Args:
+        name: one of `SAMPLERS`.
+        space: the search space; the grid sampler enumerates it.
+        seed: seed of the sweep.
+        asked: trials that the study already holds. A sampler made anew with the same seed would draw
+            the same points again, so a resumed one is seeded with `seed + asked`.
+        args: further arguments of the sampler's class.
+
+    Raises:
+        UserError: an unknown name or argument, or a grid over a continuous space.
+    """
+    if name not in SAMPLERS:
+        raise UserError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
+    own_seed = seed if name in _SEQUENCES else (seed + asked) % 2**31
+    given = dict(args or {})
+    if name == "grid":
+        given["search_space"] = space.grid()
+    return build(SAMPLERS[name], f"sampler {name}", {**_QUIET.get(name, {}), **given, "seed": own_seed})
+
+
+def build(kind: Callable[..., T], label: str, args: Mapping[str, Any]) -> T:
+    """Call `kind` with `args`; a wrong argument is a one-line UserError that lists the right ones."""
+    known = [name for name in inspect.signature(kind).parameters if name != "seed"]
+    unknown = [name for name in args if name not in known and name != "seed"]
+    if unknown:
+        raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {', '.join(known)}")
+    try:
+        return kind(**args)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{label} refuses {dict(args)}: {' '.join(str(error).split())}") from error

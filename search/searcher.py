@@ -1,0 +1,45 @@
+"""Ray Tune's searcher: asks the dispatcher for the next trial and tells it which attempts are over."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from search.dispatch import Dispatcher
+
+
+class LedgerSearcher(Searcher):
+    """A thin adapter: what to run next is the dispatcher's word, what is known is in the ledger.
+
+    It never says FINISHED while anything runs, because a trial whose worker is lost is suggested again.
+    """
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__()
+        self._dispatcher = dispatcher
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is one
+        """An assignment as a new Ray trial's config, None while all slots are taken, FINISHED at the end."""
+        assignment = self._dispatcher.next(trial_id)
+        if assignment is not None:
+            return dataclasses.asdict(assignment)
+        return str(Searcher.FINISHED) if self._dispatcher.done else None
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """An attempt was stopped; errors are the scheduler's, which knows what they are."""
+        if not error:
+            self._dispatcher.ended(trial_id)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray pickles the searcher for a restore that never comes: there is nothing in it to keep."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the study is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore: the study is the state."""

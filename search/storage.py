@@ -1,0 +1,85 @@
+"""Opening the database that holds the study, and saying clearly why it cannot be opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+
+from search.errors import UserError
+
+_SCHEMES = ("sqlite", "postgresql+psycopg")
+_SQLITE_WAIT_S = 60  # how long a writer waits for another (a dashboard, a backup) to let go of the file
+
+
+def open_storage(url: str) -> RDBStorage:
+    """The Optuna storage at a SQLAlchemy URL, created if it is new.
+
+    Raises:
+        UserError: an unknown scheme, a folder that cannot be written, a database that does not answer.
+    """
+    parsed = check_url(url)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        storage = RDBStorage(url, engine_kwargs=_engine_kwargs(parsed))
+    except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
+        cause = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise UserError(
+            f"storage {printable(url)} does not answer ({cause}): check --storage, the server and its rights"
+        ) from error
+    _tune_sqlite(storage.engine)
+    return storage
+
+
+def check_url(url: str) -> sqlalchemy.URL:
+    """Parse a storage URL, refusing what no sweep can live in, without touching it.
+
+    Raises:
+        UserError: not a URL, an unknown scheme, or a SQLite file in a folder that is not there.
+    """
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise UserError(
+            f"storage {url!r} is no URL: write sqlite:///study.db or {_SCHEMES[1]}://..."
+        ) from error
+    if parsed.drivername not in _SCHEMES:
+        raise UserError(f"storage scheme {parsed.drivername!r} is not known: use {' or '.join(_SCHEMES)}")
+    if parsed.drivername == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise UserError(f"storage {url!r} lives in memory and would not survive: name a file")
+        if not Path(str(parsed.database)).parent.is_dir():
+            raise UserError(f"storage folder {Path(str(parsed.database)).parent} is not there: make it first")
+    return parsed
+
+
+def printable(url: str) -> str:
+    """The URL without its password."""
+    return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+
+
+def _engine_kwargs(url: sqlalchemy.URL) -> dict[str, Any]:
+    if url.drivername == "sqlite":
+        return {"connect_args": {"timeout": _SQLITE_WAIT_S}}
+    # A pooled connection that died with a restarted server is noticed before it is used.
+    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+
+
+def _tune_sqlite(engine: sqlalchemy.Engine) -> None:
+    """Write-ahead logging: one fsync at a checkpoint instead of several a commit.
+
+    A killed process loses nothing by it; a power cut can lose the last commits, never the file, and
+    the checkpoints carry those epochs.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def _set(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    engine.dispose()  # connections opened before the listener was there

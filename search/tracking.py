@@ -1,0 +1,324 @@
+"""What a sweep looks like in an MLflow tracking store. The only module that imports mlflow.
+
+Every write is idempotent: runs are found again by tag before one is created, a repeated point carries
+its first timestamp and so collapses into one, and a trial's status is written last, so a run with its
+end status is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.registry import resolve_tags
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState
+from sqlalchemy import make_url
+
+from search.config import SweepConfig
+from search.mlflow_views import charts_view, leaderboard_view
+from search.records import TrialRecord
+
+STATES = {
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+# The words of mlflow.optuna, so that both kinds of sweep read alike.
+STATUSES = {
+    TrialState.RUNNING: "RUNNING",
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "KILLED",
+    TrialState.FAIL: "FAILED",
+}
+_METRICS_A_CALL = 1000  # MLflow's own limit
+_TAG_LETTERS = 5000  # of a tag or note; MLflow takes 8,000 bytes or so
+_BROKEN = (MlflowException, requests.exceptions.RequestException, OSError)
+
+
+class TrackingDown(RuntimeError):
+    """The tracking store does not answer, or refuses what is written."""
+
+
+@contextlib.contextmanager
+def _answering(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN as error:
+        cause = " ".join(str(error).split())[:300]
+        raise TrackingDown(f"tracking store {printable_uri(uri)} does not answer ({cause})") from error
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """A trial's run as the store has it."""
+
+    run_id: str
+    state: str  # one of `STATES`
+
+
+@dataclass(frozen=True)
+class SweepPage:
+    """Where MLflow shows a sweep."""
+
+    tracking_uri: str
+    experiment_id: str
+    sweep_run_id: str
+
+
+class TrackingStore:
+    """One experiment of a tracking store, created if it is new.
+
+    Args:
+        uri: of the tracking store; SQLite is created under a lock, because two processes that open a
+            fresh file at once leave it unusable.
+        experiment: its name.
+
+    Raises:
+        TrackingDown: the store does not answer.
+    """
+
+    def __init__(self, uri: str, experiment: str) -> None:
+        self.uri = absolute_uri(uri)
+        # MLflow's own retries would hold a write for minutes; the view tries again anyway.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
+        with _answering(self.uri), _creation_lock(self.uri):
+            self.client = MlflowClient(self.uri)
+            self.experiment_id = self._experiment(experiment)
+
+    def _experiment(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        file = sqlite_file(self.uri)
+        artifacts = file.with_name("mlartifacts").joinpath(name).as_uri() if file else None
+        return str(self.client.create_experiment(name, artifact_location=artifacts))
+
+    @staticmethod
+    def ping(uri: str) -> None:
+        """Whether a store answers, without creating anything in it.
+
+        Raises:
+            TrackingDown: it does not.
+        """
+        with _answering(uri):
+            MlflowClient(uri).search_experiments(max_results=1)
+
+    def find_run(self, **tags: str) -> Run | None:
+        """The oldest run that carries these tags (dots written as double underscores)."""
+        wanted = " and ".join(f"tags.`{name.replace('__', '.')}` = '{value}'" for name, value in tags.items())
+        with _answering(self.uri):
+            runs = self.client.search_runs(
+                [self.experiment_id], wanted, max_results=1, order_by=["attributes.start_time"]
+            )
+        return runs[0] if runs else None
+
+    def open_sweep(self, config: SweepConfig, sweep_id: str, started_ms: int) -> str:
+        """The id of the sweep's parent run, RUNNING, with the settings that all trials share."""
+        found = self.find_run(sweep__id=sweep_id, sweep__kind="sweep")
+        with _answering(self.uri):
+            if found is not None:
+                run_id = str(found.info.run_id)
+                self.client.update_run(run_id, status="RUNNING")
+            else:
+                tags = {"sweep.id": sweep_id, "sweep.kind": "sweep", "sweep.name": config.name}
+                run = self._create(config.name, started_ms, tags)
+                run_id = str(run.info.run_id)
+            self._log(run_id, params=_sweep_params(config))
+            self.client.log_dict(run_id, json.loads(config.model_dump_json()), "config.json")
+            self._log_dataset(run_id, config)
+            self._write_views(config, run_id)
+        return run_id
+
+    def trial_runs(self, sweep_run_id: str) -> dict[str, TrialRun]:
+        """The runs of a sweep's trials, by trial key."""
+        runs: dict[str, TrialRun] = {}
+        token = None
+        while True:
+            with _answering(self.uri):
+                page = self.client.search_runs(
+                    [self.experiment_id], f"tags.`mlflow.parentRunId` = '{sweep_run_id}'", page_token=token
+                )
+            for run in page:
+                tags = run.data.tags
+                # The status is the last thing written, so one that is RUNNING may lack what comes before.
+                state = "running" if run.info.status == "RUNNING" else tags["sweep.state"]
+                runs[tags["sweep.trial_key"]] = TrialRun(str(run.info.run_id), state)
+            token = page.token
+            if not token:
+                return runs
+
+    def open_trial(self, config: SweepConfig, sweep_id: str, sweep_run_id: str, record: TrialRecord) -> str:
+        """The id of a trial's run, created with its parameters if there is none."""
+        key = full_key(config.name, record.number)
+        found = self.find_run(sweep__trial_key=key, sweep__id=sweep_id)
+        if found is not None:
+            return str(found.info.run_id)
+        tags = {
+            "mlflow.parentRunId": sweep_run_id,
+            "sweep.id": sweep_id,
+            "sweep.kind": "trial",
+            "sweep.name": config.name,
+            "sweep.trial_key": key,
+            "sweep.state": STATES[TrialState.RUNNING],
+            "optuna.trial_number": str(record.number),
+            **({} if record.retry_of is None else {"sweep.retry_of": str(record.retry_of)}),
+        }
+        with _answering(self.uri):
+            run_id = str(self._create(record.key, record.started_ms, tags).info.run_id)
+            self._log_dataset(run_id, config)
+        return run_id
+
+    def write_trial(self, config: SweepConfig, run_id: str, record: TrialRecord, epochs_written: int) -> None:
+        """Bring a trial's run up to its record; the first `epochs_written` epochs are there already."""
+        points = [
+            Metric(name, value, epoch.timestamp_ms, epoch.epoch)
+            for epoch in record.epochs[epochs_written:]
+            for name, value in epoch.metrics.items()
+        ]
+        tags: dict[str, str] = {}
+        if record.state is not TrialState.RUNNING:
+            if record.epochs:
+                last = record.epochs[-1]
+                # A single step 0: the UI draws such a metric as sorted bars, the leaderboard.
+                points.append(
+                    Metric(f"final_{config.metric}", last.metrics[config.metric], last.timestamp_ms, 0)
+                )
+            tags = {"sweep.state": STATES[record.state], "sweep.stop_reason": str(record.stop_reason or "")}
+            if record.error:
+                tags["sweep.error"] = record.error[-_TAG_LETTERS:]
+        with _answering(self.uri):
+            # Parameters may be there from before; the same value again is accepted.
+            self._log(run_id, points, {} if epochs_written else trial_params(config, record), tags)
+            if record.state is not TrialState.RUNNING:
+                self._end(run_id, STATUSES[record.state], record.ended_ms)
+
+    def write_sweep(self, run_id: str, points: Iterable[Metric], note: str) -> None:
+        """Add points and the summary to the sweep's parent run."""
+        with _answering(self.uri):
+            self._log(run_id, list(points), tags={"mlflow.note.content": note[:_TAG_LETTERS]})
+
+    def end_sweep(self, run_id: str, status: str, state: str, ended_ms: int) -> None:
+        """Set the parent run's end: it is opened again by a resume."""
+        with _answering(self.uri):
+            self._log(run_id, tags={"sweep.state": state})
+            self._end(run_id, status, ended_ms)
+
+    def _create(self, name: str, started_ms: int, tags: dict[str, str]) -> Run:
+        return self.client.create_run(self.experiment_id, started_ms, {**resolve_tags(), **tags}, name)
+
+    def _end(self, run_id: str, status: str, ended_ms: int | None) -> None:
+        self.client.set_terminated(run_id, status, ended_ms)
+
+    def _log(
+        self,
+        run_id: str,
+        points: Sequence[Metric] = (),
+        params: dict[str, str] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        for start in range(0, len(points), _METRICS_A_CALL):
+            self.client.log_batch(run_id, points[start : start + _METRICS_A_CALL], synchronous=True)
+        if params or tags:
+            self.client.log_batch(
+                run_id,
+                params=[Param(name, value) for name, value in (params or {}).items()],
+                tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+                synchronous=True,
+            )
+
+    def _log_dataset(self, run_id: str, config: SweepConfig) -> None:
+        note = config.dataset
+        if note is None:
+            return
+        source = json.dumps({"name": note.name})
+        dataset = Dataset(note.name, note.digest[:36], "local", source, profile=json.dumps(note.sizes))
+        self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])])
+
+    def _write_views(self, config: SweepConfig, run_id: str) -> None:
+        """The saved views of the sweep, two tags of the experiment in the UI's own format."""
+        names = list(config.space.parameters)
+        logs = [f"{name}_log10" for name in names if _is_log(config, name)]
+        order = f"final_{config.metric}", config.direction == "minimize"
+        views = [
+            leaderboard_view(run_id, names, *order, name=f"{config.name}: leaderboard"),
+            charts_view(run_id, names + logs, *order, name=f"{config.name}: charts"),
+        ]
+        for key, value in views:
+            self.client.set_experiment_tag(self.experiment_id, key, value)
+
+
+def trial_params(config: SweepConfig, record: TrialRecord) -> dict[str, str]:
+    """A trial's sampled parameters as MLflow shows them, with log10 of those sampled on a log scale."""
+    shown = {}
+    for name, value in record.params.items():
+        shown[name] = f"{value:.6g}" if isinstance(value, float) else str(value)
+        if _is_log(config, name):
+            shown[f"{name}_log10"] = f"{math.log10(value):.4g}"  # parallel coordinates have no log axis
+    return shown
+
+
+def _is_log(config: SweepConfig, name: str) -> bool:
+    distribution = config.space.parameters[name]
+    return isinstance(distribution, FloatDistribution) and distribution.log
+
+
+def _sweep_params(config: SweepConfig) -> dict[str, str]:
+    shared: dict[str, Any] = {
+        "space": config.space.name,
+        "sampler": config.sampler,
+        "pruner": config.pruner,
+        "max_epochs": config.max_epochs,
+        "seed": config.seed,
+        "objective": config.objective,
+        **config.space.fixed,
+    }
+    return {name: str(value) for name, value in shared.items()}
+
+
+def full_key(sweep: str, number: int) -> str:
+    """What a trial's run is found by: `<sweep>/<number>`."""
+    return f"{sweep}/{number}"
+
+
+def absolute_uri(uri: str) -> str:
+    """A SQLite URI with its path made absolute, so that every process means the same file."""
+    file = sqlite_file(uri)
+    return f"sqlite:///{file}" if file else uri
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The absolute path of a SQLite store, None for any other."""
+    prefix = "sqlite:///"
+    return Path(uri.removeprefix(prefix)).absolute() if uri.startswith(prefix) else None
+
+
+def printable_uri(uri: str) -> str:
+    """The URI without its password."""
+    return make_url(uri).render_as_string(hide_password=True) if "@" in uri and "://" in uri else uri
+
+
+@contextlib.contextmanager
+def _creation_lock(uri: str) -> Iterator[None]:
+    file = sqlite_file(uri)
+    if file is None:
+        yield
+        return
+    with FileLock(file.with_name(file.name + ".lock")):
+        yield

@@ -1,0 +1,170 @@
+"""The MLflow view catches up with the study in a thread of its own, and never holds a trial up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from mlflow.entities import Metric
+from optuna.trial import TrialState
+
+from search.config import SweepConfig
+from search.records import TrialRecord
+from search.results import best_so_far, summary_note
+from search.tracking import STATES, SweepPage, TrackingDown, TrackingStore, TrialRun, full_key
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
+
+_logger = logging.getLogger(__name__)
+
+
+class MlflowView:
+    """Writes every change of a trial to MLflow, the newest state of each trial at a time.
+
+    Args:
+        connect: opens the store; called again until it answers.
+        config: the sweep.
+        sweep_id: identity of its study.
+    """
+
+    def __init__(self, connect: Callable[[], TrackingStore], config: SweepConfig, sweep_id: str) -> None:
+        self._connect = connect
+        self._config = config
+        self._sweep_id = sweep_id
+        self._records: dict[int, TrialRecord] = {}
+        self._behind: set[int] = set()  # numbers of the trials whose runs are not up to date
+        self._run_ids: dict[int, str] = {}
+        self._epochs_written: dict[int, int] = {}
+        self._best_written = 0
+        self._store: TrackingStore | None = None
+        self._sweep_run_id: str | None = None
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._catch_up, name="mlflow-view", daemon=True)
+
+    @property
+    def behind(self) -> int:
+        """Number of trials whose runs are not up to date."""
+        with self._changed:
+            return len(self._behind)
+
+    @property
+    def page(self) -> SweepPage | None:
+        """Where the store shows the sweep; None until it has answered."""
+        if self._store is None or self._sweep_run_id is None:
+            return None
+        return SweepPage(self._store.uri, self._store.experiment_id, self._sweep_run_id)
+
+    def run_id(self, number: int) -> str | None:
+        """The id of a trial's run, once it is known."""
+        return self._run_ids.get(number)
+
+    def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
+        """Begin; of these trials, those that the store does not show exactly are written again."""
+        self._records = {record.number: record for record in records}
+        self._behind = set(self._records)
+        self._thread.start()
+
+    def trial_changed(self, record: TrialRecord) -> None:
+        """Note a change; returns at once."""
+        with self._changed:
+            self._records[record.number] = record
+            self._behind.add(record.number)
+            self._changed.notify()
+
+    def close(self, status: str, state: str, wait_s: float) -> str | None:
+        """Write what is left, end the sweep's run, and stop.
+
+        Returns:
+            None if the view is exact now, else what is missing and why, in words.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(wait_s)
+        if self._thread.is_alive() or self.behind or self._store is None or self._sweep_run_id is None:
+            return f"{self.behind} of {len(self._records)} trials are not up to date in MLflow"
+        try:
+            self._store.end_sweep(self._sweep_run_id, status, state, int(time.time() * 1000))
+        except TrackingDown as error:
+            return str(error)
+        return None
+
+    def abandon(self) -> None:
+        """Stop without writing anything more: the sweep is another driver's now."""
+        with self._changed:
+            self._behind.clear()
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _catch_up(self) -> None:
+        wait = _FIRST_WAIT_S
+        number: int | None = None
+        while True:
+            try:
+                store, sweep_run_id = self._opened()
+                number = self._next()
+                if number is None:
+                    return
+                self._write(store, sweep_run_id, number)
+                wait = _FIRST_WAIT_S
+            except TrackingDown as error:
+                with self._changed:
+                    self._behind |= set() if number is None else {number}
+                    if self._closing:
+                        _logger.error("%s", error)
+                        return
+                    _logger.warning("%s; trying again in %.0f s, nothing is lost", error, wait)
+                    self._changed.wait_for(lambda: self._closing, timeout=wait)
+                wait = min(2 * wait, _LONGEST_WAIT_S)
+
+    def _next(self) -> int | None:
+        """The number of a trial to write, once there is one; None when closing and all is written."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._behind or self._closing)
+            return self._behind.pop() if self._behind else None
+
+    def _write(self, store: TrackingStore, sweep_run_id: str, number: int) -> None:
+        record = self._records[number]
+        if number not in self._run_ids:
+            self._run_ids[number] = store.open_trial(self._config, self._sweep_id, sweep_run_id, record)
+        store.write_trial(self._config, self._run_ids[number], record, self._epochs_written.get(number, 0))
+        self._epochs_written[number] = len(record.epochs)
+        if record.state is not TrialState.RUNNING:
+            self._write_sweep(store, sweep_run_id)
+
+    def _opened(self) -> tuple[TrackingStore, str]:
+        if self._store is None:
+            self._store = self._connect()
+        if self._sweep_run_id is None:
+            started = min(
+                (record.started_ms for record in self._records.values()), default=int(time.time() * 1000)
+            )
+            self._sweep_run_id = self._store.open_sweep(self._config, self._sweep_id, started)
+            self._take_over(self._store.trial_runs(self._sweep_run_id))
+        return self._store, self._sweep_run_id
+
+    def _take_over(self, runs: dict[str, TrialRun]) -> None:
+        """Go on with the runs of an earlier driver, leaving alone those that are exact."""
+        with self._changed:
+            for number, record in self._records.items():
+                run = runs.get(full_key(self._config.name, number))
+                if run is None:
+                    continue
+                self._run_ids[number] = run.run_id
+                if record.state is not TrialState.RUNNING and run.state == STATES[record.state]:
+                    self._behind.discard(number)
+
+    def _write_sweep(self, store: TrackingStore, sweep_run_id: str) -> None:
+        with self._changed:
+            records = list(self._records.values())
+        name = f"best_{self._config.metric}"
+        history = best_so_far(records, self._config.direction)
+        points = [
+            Metric(name, best.value, best.ended_ms, best.number) for best in history[self._best_written :]
+        ]
+        store.write_sweep(sweep_run_id, points, summary_note(self._config, records))
+        self._best_written = len(history)

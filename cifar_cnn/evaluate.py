@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cifar_cnn.batches import Batches
 from cifar_cnn.checkpoint import LoadedModel, load_checkpoint
 from cifar_cnn.config import DataConfig
-from cifar_cnn.data import Batches, ImageDataModule
+from cifar_cnn.data import ImageDataModule
 from cifar_cnn.errors import DataError
 from cifar_cnn.prepare import Split
 
@@ -64,12 +65,7 @@ def evaluate(checkpoint: Path, split: Split, *, data: DataConfig | None = None) 
     loaded = load_checkpoint(checkpoint)
     module = ImageDataModule(data or loaded.data_config, batch_size=1, seed=0)
     _require_same_data(loaded, module)
-    loader = {
-        "train": module.plain_train_dataloader,
-        "val": module.val_dataloader,
-        "test": module.test_dataloader,
-    }[split]
-    logits, labels = _predict(loaded, loader())
+    logits, labels = _predict(loaded, module.plain_batches(split))
     return summarise(logits, labels, loaded.class_names, split)
 
 

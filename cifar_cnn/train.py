@@ -19,7 +19,7 @@ from cifar_cnn.checkpoint import (
     read_checkpoint,
 )
 from cifar_cnn.config import DataConfig, TrainConfig
-from cifar_cnn.data import DataInfo, ImageDataModule, TrainOn
+from cifar_cnn.data import DataInfo, TrainOn, WholeEpochs
 from cifar_cnn.lightning_manners import honest_interrupts, quiet, torch_state
 from cifar_cnn.model import CifarCNN
 from cifar_cnn.module import CifarModule, Metrics
@@ -105,7 +105,7 @@ def fit(
     """
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     with torch_state(threads, derive_seed(config.seed), device):
-        datamodule = ImageDataModule(data, config.batch_size, config.seed, train_on, config.augmentation)
+        datamodule = WholeEpochs(data, config.batch_size, config.seed, train_on, config.augmentation)
         provenance = Provenance(config, data, datamodule.info, train_on)
         epochs_before = 0
         if checkpoint is not None:

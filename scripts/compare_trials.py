@@ -56,7 +56,7 @@ def compare(
     else:
         print_comparison(summaries, best, port)
     if ui:
-        from search.mlflow_page import serve_ui
+        from search.tracking.page import serve_ui
 
         serve_ui(summaries[0].config.tracking_uri, port, announce=err.print)
     return cli.DONE

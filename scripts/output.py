@@ -15,12 +15,13 @@ from search.dispatch import Stop
 from search.driver import SweepResult, run_sweep
 from search.launch import command, resume_command
 from search.mlflow_links import ui_command
-from search.mlflow_page import comparison_link, links
 from search.plan import plan_sweep
 from search.progress import Progress, human_seconds
 from search.records import TrialRecord
 from search.results import counts, savings, shown
-from search.tracking import TrackingDown
+from search.retrain import Retrained
+from search.tracking.page import comparison_link, links
+from search.tracking.store import TrackingDown
 
 _TOP = 5  # rows of the leaderboard that ends a sweep
 
@@ -42,15 +43,38 @@ def print_plan(config: SweepConfig) -> int:
 
 def run_and_print(config: SweepConfig, retry_failed: bool = False) -> int:
     """Run a sweep with its progress shown, print how it ended, and give the exit code."""
-    err.print(
-        f"sweep {config.name}: {config.trials} trials of up to {config.max_epochs} epochs, on {_data(config)}"
-    )
-    with Progress(config, err) as progress:
+    with with_progress(config) as progress:
         result = run_sweep(config, observers=[progress], retry_failed=retry_failed)
     print_result(result)
     if result.stop is Stop.INTERRUPTED:
         return cli.INTERRUPTED
     return cli.DONE if result.succeeded else cli.FAILED
+
+
+def with_progress(config: SweepConfig) -> Progress:
+    """Say what is about to run, and give the progress to follow it with."""
+    what = f"{config.trials} trials of up to {config.max_epochs} epochs, {_data(config)}"
+    err.print(f"{config.kind} {config.name}: {what}")
+    return Progress(config, err)
+
+
+def print_retrained(summary: SweepSummary, config: SweepConfig, retrained: Retrained) -> int:
+    """The result of a retraining: test accuracy, where the model is, how to load it."""
+    number = config.tags["sweep.of_trial"]
+    record = summary.records[int(number)]
+    each = ", ".join(f"{accuracy:.4f}" for accuracy in retrained.test_accuracies)
+    claimed = "-" if record.value is None else f"{record.value:.4f}"
+    out.print(
+        f"retrained trial {number} of {summary.config.name} ({summary.config.metric}={claimed} in the sweep)"
+    )
+    out.print(f"test accuracy    {retrained.mean:.4f}" + (f" (mean of {each})" if "," in each else ""))
+    if len(retrained.test_accuracies) == 1:
+        out.print("one seed says nothing of the spread between seeds: --seeds 3 does")
+    out.print(f"model folder     {retrained.model_folder}")
+    if retrained.model_uri:
+        out.print(f"model in MLflow  {retrained.model_uri}")
+    out.print(f"load it with     mlflow.pyfunc.load_model({str(retrained.model_folder)!r})")
+    return cli.DONE if retrained.model_uri else cli.FAILED
 
 
 def print_result(result: SweepResult) -> None:

@@ -106,6 +106,13 @@ class SweepConfig(BaseModel):
     )
     tracking_uri: str = Field(default="sqlite:///mlflow.db", description="MLflow tracking store.")
     experiment: str = Field(default="cifar-sweep", min_length=1, description="MLflow experiment.")
+    kind: Literal["sweep", "retrain"] = Field(
+        default="sweep", description="What the trials are for; a tag of the MLflow runs."
+    )
+    tags: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further tags of the MLflow parent run: what a retraining belongs to.",
+    )
     sweeps_dir: Path = Field(default=Path("sweeps"), description="Folder that holds one folder per sweep.")
     checkpoint_uri: str | None = Field(
         default=None,
@@ -183,7 +190,7 @@ class SweepConfig(BaseModel):
             )
         try:
             return cls.model_validate({**json.loads(path.read_text()), "sweeps_dir": sweeps_dir})
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise UserError(f"{path} cannot be read ({one_line(error)}): restore the file") from error
 
 

@@ -31,9 +31,9 @@ from search.ray_session import ray_session
 from search.records import TrialRecord, ranked
 from search.searcher import LedgerSearcher
 from search.storage import open_storage
-from search.tracking import SweepPage, TrackingDown, TrackingStore
+from search.tracking.store import SweepPage, TrackingDown, TrackingStore
+from search.tracking.view import MlflowView
 from search.trial import WorkerSpec, make_trainable
-from search.view import MlflowView
 
 _VIEW_WAIT_S = 60.0  # for the MLflow view to catch up at the end
 _RESOURCES_AGE_S = 5.0  # how old the count of a cluster's resources may be

@@ -36,7 +36,7 @@ def code_version() -> str | None:
         changed = _git(
             folder, "status", "--porcelain", "--untracked-files=no", "--", ".", "../cifar_cnn", "../spaces"
         )
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return None  # installed as a package, or no git here: versions say what they can
     return commit + ("+changes" if changed else "")
 

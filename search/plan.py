@@ -75,7 +75,8 @@ def plan_sweep(config: SweepConfig) -> Plan:
     if largest * sharing > available:
         raise UserError(
             f"space {config.space.name!r}: its largest model takes {_gigabytes(largest)} to train, "
-            f"{sharing:g} share {_gigabytes(available)}: narrow its width, depth or batch_size, or run fewer at a time"
+            f"{sharing:g} share {_gigabytes(available)}: "
+            "narrow its width, depth or batch_size, or run fewer at a time"
         )
     threads = max(1, int(placement.cpus))
     speed = statistics.harmonic_mean(

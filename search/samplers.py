@@ -17,9 +17,17 @@ from optuna.samplers import (
 )
 
 from search.errors import UserError
-from spaces.space import SearchSpace
+from spaces.space import InvalidSpace, SearchSpace
 
 T = TypeVar("T")
+
+
+class _Grid(GridSampler):
+    """Optuna's, except that it ends nothing: it would stop a `Study.optimize` that nobody runs."""
+
+    def after_trial(self, *_: object) -> None:
+        """The ledger's budget ends a sweep."""
+
 
 SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "tpe": TPESampler,
@@ -27,7 +35,7 @@ SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "gp": GPSampler,
     "cmaes": CmaEsSampler,
     "qmc": QMCSampler,
-    "grid": GridSampler,
+    "grid": _Grid,
 }
 # Their sequence is fixed by the seed and continued from the study, so a resume must not change the seed.
 _SEQUENCES = ("qmc", "grid")
@@ -61,7 +69,10 @@ def make_sampler(
     own_seed = seed if name in _SEQUENCES else (seed + asked) % 2**31
     given = dict(args or {})
     if name == "grid":
-        given["search_space"] = space.grid()
+        try:
+            given["search_space"] = space.grid()
+        except InvalidSpace as error:
+            raise UserError(str(error)) from error
     return build(SAMPLERS[name], f"sampler {name}", {**_QUIET.get(name, {}), **given, "seed": own_seed})
 
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from search.config import SweepConfig
 from search.records import TrialRecord
 from search.results import best_so_far, summary_note
-from search.tracking import STATES, SweepPage, TrackingDown, TrackingStore, TrialRun, full_key
+from search.tracking.store import STATES, SweepPage, TrackingDown, TrackingStore, TrialRun, full_key
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
 

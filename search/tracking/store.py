@@ -1,4 +1,4 @@
-"""What a sweep looks like in an MLflow tracking store. The only module that imports mlflow.
+"""What a sweep looks like in an MLflow tracking store.
 
 Every write is idempotent: runs are found again by tag before one is created, a repeated point carries
 its first timestamp and so collapses into one, and a trial's status is written last, so a run with its
@@ -54,7 +54,8 @@ class TrackingDown(RuntimeError):
 
 
 @contextlib.contextmanager
-def _answering(uri: str) -> Iterator[None]:
+def answering(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow and its connections raise into `TrackingDown`."""
     try:
         yield
     except _BROKEN as error:
@@ -98,7 +99,7 @@ class TrackingStore:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
-        with _answering(self.uri), _creation_lock(self.uri):
+        with answering(self.uri), _creation_lock(self.uri):
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(experiment)
 
@@ -117,13 +118,13 @@ class TrackingStore:
         Raises:
             TrackingDown: it does not.
         """
-        with _answering(uri):
+        with answering(uri):
             MlflowClient(uri).search_experiments(max_results=1)
 
     def find_run(self, **tags: str) -> Run | None:
         """The oldest run that carries these tags (dots written as double underscores)."""
         wanted = " and ".join(f"tags.`{name.replace('__', '.')}` = '{value}'" for name, value in tags.items())
-        with _answering(self.uri):
+        with answering(self.uri):
             runs = self.client.search_runs(
                 [self.experiment_id], wanted, max_results=1, order_by=["attributes.start_time"]
             )
@@ -131,13 +132,18 @@ class TrackingStore:
 
     def open_sweep(self, config: SweepConfig, sweep_id: str, started_ms: int) -> str:
         """The id of the sweep's parent run, RUNNING, with the settings that all trials share."""
-        found = self.find_run(sweep__id=sweep_id, sweep__kind="sweep")
-        with _answering(self.uri):
+        found = self.find_run(sweep__id=sweep_id, sweep__kind=config.kind)
+        with answering(self.uri):
             if found is not None:
                 run_id = str(found.info.run_id)
                 self.client.update_run(run_id, status="RUNNING")
             else:
-                tags = {"sweep.id": sweep_id, "sweep.kind": "sweep", "sweep.name": config.name}
+                tags = {
+                    "sweep.id": sweep_id,
+                    "sweep.kind": config.kind,
+                    "sweep.name": config.name,
+                    **config.tags,
+                }
                 run = self._create(config.name, started_ms, tags)
                 run_id = str(run.info.run_id)
             self._log(run_id, params=_sweep_params(config))
@@ -151,7 +157,7 @@ class TrackingStore:
         runs: dict[str, TrialRun] = {}
         token = None
         while True:
-            with _answering(self.uri):
+            with answering(self.uri):
                 page = self.client.search_runs(
                     [self.experiment_id], f"tags.`mlflow.parentRunId` = '{sweep_run_id}'", page_token=token
                 )
@@ -173,14 +179,14 @@ class TrackingStore:
         tags = {
             "mlflow.parentRunId": sweep_run_id,
             "sweep.id": sweep_id,
-            "sweep.kind": "trial",
+            "sweep.kind": f"{config.kind}-trial",
             "sweep.name": config.name,
             "sweep.trial_key": key,
             "sweep.state": STATES[TrialState.RUNNING],
             "optuna.trial_number": str(record.number),
             **({} if record.retry_of is None else {"sweep.retry_of": str(record.retry_of)}),
         }
-        with _answering(self.uri):
+        with answering(self.uri):
             run_id = str(self._create(record.key, record.started_ms, tags).info.run_id)
             self._log_dataset(run_id, config)
         return run_id
@@ -203,7 +209,7 @@ class TrackingStore:
             tags = {"sweep.state": STATES[record.state], "sweep.stop_reason": str(record.stop_reason or "")}
             if record.error:
                 tags["sweep.error"] = record.error[-_TAG_LETTERS:]
-        with _answering(self.uri):
+        with answering(self.uri):
             # Parameters may be there from before; the same value again is accepted.
             self._log(run_id, points, {} if epochs_written else trial_params(config, record), tags)
             if record.state is not TrialState.RUNNING:
@@ -211,12 +217,12 @@ class TrackingStore:
 
     def write_sweep(self, run_id: str, points: Iterable[Metric], note: str) -> None:
         """Add points and the summary to the sweep's parent run."""
-        with _answering(self.uri):
+        with answering(self.uri):
             self._log(run_id, list(points), tags={"mlflow.note.content": note[:_TAG_LETTERS]})
 
     def end_sweep(self, run_id: str, status: str, state: str, ended_ms: int) -> None:
         """Set the parent run's end: it is opened again by a resume."""
-        with _answering(self.uri):
+        with answering(self.uri):
             self._log(run_id, tags={"sweep.state": state})
             self._end(run_id, status, ended_ms)
 

@@ -1,0 +1,1 @@
+"""The MLflow view of a sweep. The only package that imports mlflow."""

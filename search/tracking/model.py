@@ -1,0 +1,99 @@
+"""A trained model as MLflow keeps it: loadable without this project, and without unpickling anything."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow.pytorch
+import numpy as np
+from mlflow.entities import Metric, RunTag
+from mlflow.models.signature import ModelSignature
+from mlflow.types import Schema, TensorSpec
+from torch import nn
+
+from search.tracking.store import TrackingStore, answering
+
+_PIXELS = (32, 32, 3)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Where a model comes from and how good it is; rides in its MLmodel file as metadata."""
+
+    name: str
+    class_names: tuple[str, ...]
+    sweep: str
+    trial: int
+    train_config: dict[str, Any]
+    data: dict[str, Any]
+    test_accuracies: tuple[float, ...]  # by seed; the model is the first seed's
+
+
+def save_model(model: nn.Module, card: ModelCard, folder: Path) -> Path:
+    """Save a model as an MLflow model folder, whole or not at all.
+
+    Args:
+        model: uint8 (B, 32, 32, 3) -> probabilities (B, classes), in eval mode on the CPU.
+        card: its provenance.
+        folder: replaced if it exists.
+    """
+    # MLflow looks for pip to write it into a conda file that nobody here uses.
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    mlflow.pytorch.save_model(
+        model,
+        part,
+        signature=ModelSignature(
+            Schema([TensorSpec(np.dtype("uint8"), (-1, *_PIXELS))]),
+            Schema([TensorSpec(np.dtype("float32"), (-1, len(card.class_names)))]),
+        ),
+        # torch.export would freeze the batch to one, were there only one image.
+        input_example=np.zeros((2, *_PIXELS), np.uint8),
+        serialization_format="pt2",
+        pip_requirements=[f"torch=={version('torch')}", f"numpy=={version('numpy')}"],
+        metadata=json.loads(json.dumps(asdict(card))),
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    return part.rename(folder)
+
+
+def log_model(
+    store: TrackingStore, run_id: str, folder: Path, card: ModelCard, evaluations: Sequence[dict[str, Any]]
+) -> str:
+    """Log a saved model and its test results to a retraining's parent run, once.
+
+    Returns:
+        The model's URI in MLflow, `models:/m-...`.
+
+    Raises:
+        TrackingDown: the store does not answer.
+    """
+    with answering(store.uri):
+        run = store.client.get_run(run_id)
+        if known := run.data.tags.get("sweep.model_uri"):
+            return known
+        model = store.client.create_logged_model(
+            store.experiment_id, name=card.name, source_run_id=run_id, model_type="classifier"
+        )
+        store.client.log_model_artifacts(model.model_id, str(folder))
+        store.client.finalize_logged_model(model.model_id, "READY")
+        for repeat, evaluation in enumerate(evaluations):
+            store.client.log_dict(run_id, evaluation, f"test-{repeat}.json")
+        mean = sum(card.test_accuracies) / len(card.test_accuracies)
+        ended_ms = run.info.end_time or run.info.start_time
+        store.client.log_batch(
+            run_id,
+            metrics=[Metric("test_acc", mean, ended_ms, 0, model_id=model.model_id)],
+            # Written last: a run with this tag has its model whole.
+            tags=[RunTag("sweep.model_uri", model.model_uri)],
+            synchronous=True,
+        )
+    return str(model.model_uri)

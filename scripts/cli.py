@@ -48,6 +48,7 @@ def exit_codes(command: Callable[P, int]) -> Callable[P, None]:
             print(f"failed: {error}", file=sys.stderr)
             code = FAILED
         except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
             code = INTERRUPTED
         raise typer.Exit(code)
 

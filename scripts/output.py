@@ -14,7 +14,7 @@ from search.config import SweepConfig
 from search.dispatch import Stop
 from search.driver import SweepResult, run_sweep
 from search.launch import command, resume_command
-from search.mlflow_links import ui_command
+from search.tracking.links import ui_command
 from search.plan import plan_sweep
 from search.progress import Progress, human_seconds
 from search.records import TrialRecord

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from search.errors import UserError
+from search.objective import objective_reference
 from spaces.space import SearchSpace
 
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -31,6 +32,10 @@ CONFIG_FILE = "sweep.json"
 
 def _space(value: Any) -> Any:
     return SearchSpace.from_json(value) if isinstance(value, dict) else value
+
+
+def _reference(value: Any) -> Any:
+    return objective_reference(value) if callable(value) else value
 
 
 SpaceField = Annotated[
@@ -65,7 +70,9 @@ class SweepConfig(BaseModel):
     space_source: str | None = Field(
         default=None, description="What the space was loaded from, so that a resume notices an edited file."
     )
-    objective: str = Field(description="The training function as `package.module:function`.")
+    objective: Annotated[str, BeforeValidator(_reference)] = Field(
+        description="The training function, or its name as `package.module:function`."
+    )
     settings: dict[str, Any] = Field(
         default_factory=dict, description="Plain JSON handed to the objective unchanged: data set, precision."
     )

@@ -55,7 +55,7 @@ class Lease:
         Raises:
             UserError: a live driver holds it; names its host and pid.
         """
-        _table.metadata.create_all(engine)
+        _create_table(engine)
         lease = cls(engine, study_name)
         lease._take()
         renewer = threading.Thread(target=lease._renew_until_released, name="lease", daemon=True)
@@ -129,6 +129,13 @@ class Lease:
         except sa.exc.SQLAlchemyError as error:
             # A row left behind is the same as after a crash: the next driver takes it over.
             _logger.warning("lease not given back: %s", " ".join(str(error).split()))
+
+
+def _create_table(engine: sa.Engine) -> None:
+    """Make the table of leases, which a driver of another sweep may be doing at the same moment."""
+    # PostgreSQL's IF NOT EXISTS does not see a table that is about to be committed.
+    with contextlib.suppress(sa.exc.IntegrityError), engine.begin() as connection:
+        connection.execute(sa.schema.CreateTable(_table, if_not_exists=True))
 
 
 def _alive(holder: sa.Row[tuple[str, str, str, int, float]]) -> bool:

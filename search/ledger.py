@@ -54,23 +54,19 @@ class Ledger:
         Raises:
             UserError: the study was made with another definition; shows the difference.
         """
-        known = {
-            study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)
-        }
-        asked = (
-            len(optuna.load_study(study_name=config.name, storage=storage).trials)
-            if config.name in known
-            else 0
-        )
         study = optuna.create_study(
             study_name=config.name,
             storage=storage,
             load_if_exists=True,
             direction=config.direction,
-            sampler=make_sampler(
-                config.sampler, config.space, config.seed, asked=asked, args=config.sampler_args
-            ),
             pruner=make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args),
+        )
+        study.sampler = make_sampler(
+            config.sampler,
+            config.space,
+            config.seed,
+            asked=len(study.get_trials(deepcopy=False)),
+            args=config.sampler_args,
         )
         attrs = study.user_attrs
         if "definition" in attrs:

@@ -93,6 +93,11 @@ def load_objective(reference: str) -> Objective:
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
+        if module_name == "__main__":
+            raise UserError(
+                f"objective {name!r} is in the script that launched this sweep: run that script again, "
+                "it goes on where it was"
+            ) from error
         raise UserError(
             f"objective {reference!r} cannot be imported ({error}): "
             "run from the folder that holds its module, or install it"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from search.comparison import SweepSummary
 from search.config import SweepConfig
 from search.errors import UserError
-from search.mlflow_links import compare_link, leaderboard_link, ui_arguments, view_link
-from search.mlflow_views import view_key
 from search.records import TrialRecord
+from search.tracking.links import compare_link, leaderboard_link, ui_arguments, view_link
+from search.tracking.saved_views import view_key
 from search.tracking.store import SweepPage, TrackingStore, absolute_uri, full_key
 
 UI_PORT = 5000

@@ -28,8 +28,8 @@ from optuna.trial import TrialState
 from sqlalchemy import make_url
 
 from search.config import SweepConfig
-from search.mlflow_views import charts_view, leaderboard_view
 from search.records import TrialRecord
+from search.tracking.saved_views import charts_view, leaderboard_view
 
 STATES = {
     TrialState.RUNNING: "running",

@@ -14,7 +14,6 @@ from search.config import SweepConfig
 from search.dispatch import Stop
 from search.driver import SweepResult, run_sweep
 from search.launch import command, resume_command
-from search.tracking.links import ui_command
 from search.plan import plan_sweep
 from search.progress import Progress, human_seconds
 from search.records import TrialRecord
@@ -129,10 +128,7 @@ def print_comparison(
     except TrackingDown as error:
         err.print(f"no MLflow link: {error}")
         return
-    config = summaries[0].config
-    start = ui_command(config.tracking_uri, port=port)
-    if start:
-        out.print(f"\nsee them in MLflow:  {command('compare_trials.py', config)} --ui   (or {start})")
+    _print_ui(summaries[0].config)
     out.print(f"  comparison   {link}")
 
 
@@ -157,11 +153,16 @@ def _print_page(result: SweepResult) -> None:
         err.print(f"MLflow is behind: {result.view_missing}; resuming the sweep completes it")
     if result.page is None:
         return
-    start = ui_command(result.page.tracking_uri)
-    if start:
-        out.print(f"\nsee it in MLflow:  {start}")
+    _print_ui(result.config)
     for name, link in links(result.page, result.config):
         out.print(f"  {name:<12} {link}")
+
+
+def _print_ui(config: SweepConfig) -> None:
+    if config.tracking_uri.startswith(("http://", "https://")):
+        out.print("\nsee it in MLflow:")
+    else:
+        out.print(f"\nsee it in MLflow:  {command('compare_trials.py', config)} --ui")
 
 
 def _print_next(result: SweepResult) -> None:

@@ -7,7 +7,8 @@ import os
 from search.config import SweepConfig
 from search.errors import UserError
 from search.storage import open_storage
-from search.tracking.store import TrackingDown, TrackingStore, sqlite_file
+from search.tracking.store import TrackingDown, TrackingStore
+from search.tracking.uri import sqlite_file
 
 
 def check_services(config: SweepConfig) -> None:

@@ -6,7 +6,6 @@ The addresses are those of MLflow 3.17's single-page UI: everything after `#` is
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from urllib.parse import quote, urlencode
@@ -56,21 +55,14 @@ def metric_column(metric: str) -> str:
     return f"metrics.`{metric}`"
 
 
-def ui_command(tracking_uri: str, host: str = "127.0.0.1", port: int = 5000) -> str | None:
-    """What to type to open the UI on this store; None where a server runs already, at an http address.
-
-    Two processes and half a gigabyte, where a plain `mlflow server` takes ten and more than two.
-    """
-    if _is_server(tracking_uri):
-        return None
-    variables = [f"{name}={value}" for name, value in _SERVER_ENVIRONMENT.items()]
-    return " ".join([*variables, shlex.join(["mlflow", *_server_arguments(tracking_uri, host, port)])])
-
-
 def ui_arguments(
     tracking_uri: str, host: str = "127.0.0.1", port: int = 5000
 ) -> tuple[list[str], dict[str, str]] | None:
-    """The same for `subprocess`: the arguments, and the variables to add to the environment."""
+    """Arguments that start the UI on this store, and variables to add to its environment.
+
+    None where a server runs already, at an http address. Two processes and half a gigabyte, where a
+    plain `mlflow server` takes ten and more than two.
+    """
     if _is_server(tracking_uri):
         return None
     # By module: the environment's `bin` need not be on PATH.

@@ -10,9 +10,11 @@ from search.comparison import SweepSummary
 from search.config import SweepConfig
 from search.errors import UserError
 from search.records import TrialRecord
+from search.tracking.conventions import full_key
 from search.tracking.links import compare_link, leaderboard_link, ui_arguments, view_link
 from search.tracking.saved_views import view_key
-from search.tracking.store import SweepPage, TrackingStore, absolute_uri, full_key
+from search.tracking.store import SweepPage, TrackingStore
+from search.tracking.uri import absolute_uri
 
 UI_PORT = 5000
 
@@ -23,12 +25,17 @@ def base_url(tracking_uri: str, port: int = UI_PORT) -> str:
 
 
 def links(page: SweepPage, config: SweepConfig) -> list[tuple[str, str]]:
-    """Names and addresses of a sweep's pages: its leaderboard and its charts."""
-    base = base_url(page.tracking_uri)
+    """Names and addresses of a sweep's pages.
+
+    The first two are saved views, whose format is MLflow's own affair; the last works with any version.
+    """
+    base, experiment, run = base_url(page.tracking_uri), page.experiment_id, page.sweep_run_id
     ascending = config.direction == "minimize"
-    table = leaderboard_link(base, page.experiment_id, page.sweep_run_id, f"final_{config.metric}", ascending)
-    charts = view_link(base, page.experiment_id, view_key(page.sweep_run_id, charts=True), charts=True)
-    return [("leaderboard", table), ("charts", charts)]
+    return [
+        ("leaderboard", view_link(base, experiment, view_key(run, charts=False), charts=False)),
+        ("charts", view_link(base, experiment, view_key(run, charts=True), charts=True)),
+        ("all trials", leaderboard_link(base, experiment, run, f"final_{config.metric}", ascending)),
+    ]
 
 
 def comparison_link(trials: Sequence[tuple[SweepSummary, TrialRecord]], port: int = UI_PORT) -> str:

@@ -10,42 +10,35 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import requests
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
-from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
-from sqlalchemy import make_url
 
 from search.config import SweepConfig
 from search.records import TrialRecord
+from search.results import Best
+from search.tracking.conventions import (
+    STATUSES,
+    TAG_LETTERS,
+    end_tags,
+    full_key,
+    is_log,
+    sweep_params,
+    sweep_tags,
+    trial_params,
+    trial_tags,
+)
 from search.tracking.saved_views import charts_view, leaderboard_view
+from search.tracking.uri import absolute_uri, creation_lock, printable_uri, sqlite_file
 
-STATES = {
-    TrialState.RUNNING: "running",
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
-# The words of mlflow.optuna, so that both kinds of sweep read alike.
-STATUSES = {
-    TrialState.RUNNING: "RUNNING",
-    TrialState.COMPLETE: "FINISHED",
-    TrialState.PRUNED: "KILLED",
-    TrialState.FAIL: "FAILED",
-}
 _METRICS_A_CALL = 1000  # MLflow's own limit
-_TAG_LETTERS = 5000  # of a tag or note; MLflow takes 8,000 bytes or so
 _BROKEN = (MlflowException, requests.exceptions.RequestException, OSError)
 
 
@@ -99,7 +92,7 @@ class TrackingStore:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
-        with answering(self.uri), _creation_lock(self.uri):
+        with answering(self.uri), creation_lock(self.uri):
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(experiment)
 
@@ -138,15 +131,9 @@ class TrackingStore:
                 run_id = str(found.info.run_id)
                 self.client.update_run(run_id, status="RUNNING")
             else:
-                tags = {
-                    "sweep.id": sweep_id,
-                    "sweep.kind": config.kind,
-                    "sweep.name": config.name,
-                    **config.tags,
-                }
-                run = self._create(config.name, started_ms, tags)
+                run = self._create(config.name, started_ms, sweep_tags(config, sweep_id))
                 run_id = str(run.info.run_id)
-            self._log(run_id, params=_sweep_params(config))
+            self._log(run_id, params=sweep_params(config))
             self.client.log_dict(run_id, json.loads(config.model_dump_json()), "config.json")
             self._log_dataset(run_id, config)
             self._write_views(config, run_id)
@@ -176,20 +163,9 @@ class TrackingStore:
         found = self.find_run(sweep__trial_key=key, sweep__id=sweep_id)
         if found is not None:
             return str(found.info.run_id)
-        tags = {
-            "mlflow.parentRunId": sweep_run_id,
-            "sweep.id": sweep_id,
-            "sweep.kind": f"{config.kind}-trial",
-            "sweep.name": config.name,
-            "sweep.trial_key": key,
-            "sweep.state": STATES[TrialState.RUNNING],
-            "optuna.trial_number": str(record.number),
-            **({} if record.retry_of is None else {"sweep.retry_of": str(record.retry_of)}),
-        }
+        tags = trial_tags(config, sweep_id, sweep_run_id, record)
         with answering(self.uri):
-            run_id = str(self._create(record.key, record.started_ms, tags).info.run_id)
-            self._log_dataset(run_id, config)
-        return run_id
+            return str(self._create(record.key, record.started_ms, tags).info.run_id)
 
     def write_trial(self, config: SweepConfig, run_id: str, record: TrialRecord, epochs_written: int) -> None:
         """Bring a trial's run up to its record; the first `epochs_written` epochs are there already."""
@@ -198,27 +174,24 @@ class TrackingStore:
             for epoch in record.epochs[epochs_written:]
             for name, value in epoch.metrics.items()
         ]
-        tags: dict[str, str] = {}
-        if record.state is not TrialState.RUNNING:
-            if record.epochs:
-                last = record.epochs[-1]
-                # A single step 0: the UI draws such a metric as sorted bars, the leaderboard.
-                points.append(
-                    Metric(f"final_{config.metric}", last.metrics[config.metric], last.timestamp_ms, 0)
-                )
-            tags = {"sweep.state": STATES[record.state], "sweep.stop_reason": str(record.stop_reason or "")}
-            if record.error:
-                tags["sweep.error"] = record.error[-_TAG_LETTERS:]
+        ended = record.state is not TrialState.RUNNING
+        if ended and record.epochs:
+            last = record.epochs[-1]
+            # A single step 0: the UI draws such a metric as sorted bars, the leaderboard.
+            points.append(Metric(f"final_{config.metric}", last.metrics[config.metric], last.timestamp_ms, 0))
         with answering(self.uri):
-            # Parameters may be there from before; the same value again is accepted.
-            self._log(run_id, points, {} if epochs_written else trial_params(config, record), tags)
-            if record.state is not TrialState.RUNNING:
+            if not epochs_written:  # what may be there from before is accepted again
+                self._log_dataset(run_id, config)
+                self._log(run_id, params=trial_params(config, record))
+            self._log(run_id, points, tags=end_tags(record) if ended else {})
+            if ended:
                 self._end(run_id, STATUSES[record.state], record.ended_ms)
 
-    def write_sweep(self, run_id: str, points: Iterable[Metric], note: str) -> None:
-        """Add points and the summary to the sweep's parent run."""
+    def write_sweep(self, run_id: str, metric: str, history: Iterable[Best], note: str) -> None:
+        """Add to the sweep's history of the best, by trial number, and renew its summary."""
+        points = [Metric(f"best_{metric}", best.value, best.ended_ms, best.number) for best in history]
         with answering(self.uri):
-            self._log(run_id, list(points), tags={"mlflow.note.content": note[:_TAG_LETTERS]})
+            self._log(run_id, points, tags={"mlflow.note.content": note[:TAG_LETTERS]})
 
     def end_sweep(self, run_id: str, status: str, state: str, ended_ms: int) -> None:
         """Set the parent run's end: it is opened again by a resume."""
@@ -260,7 +233,7 @@ class TrackingStore:
     def _write_views(self, config: SweepConfig, run_id: str) -> None:
         """The saved views of the sweep, two tags of the experiment in the UI's own format."""
         names = list(config.space.parameters)
-        logs = [f"{name}_log10" for name in names if _is_log(config, name)]
+        logs = [f"{name}_log10" for name in names if is_log(config, name)]
         order = f"final_{config.metric}", config.direction == "minimize"
         views = [
             leaderboard_view(run_id, names, *order, name=f"{config.name}: leaderboard"),
@@ -268,63 +241,3 @@ class TrackingStore:
         ]
         for key, value in views:
             self.client.set_experiment_tag(self.experiment_id, key, value)
-
-
-def trial_params(config: SweepConfig, record: TrialRecord) -> dict[str, str]:
-    """A trial's sampled parameters as MLflow shows them, with log10 of those sampled on a log scale."""
-    shown = {}
-    for name, value in record.params.items():
-        shown[name] = f"{value:.6g}" if isinstance(value, float) else str(value)
-        if _is_log(config, name):
-            shown[f"{name}_log10"] = f"{math.log10(value):.4g}"  # parallel coordinates have no log axis
-    return shown
-
-
-def _is_log(config: SweepConfig, name: str) -> bool:
-    distribution = config.space.parameters[name]
-    return isinstance(distribution, FloatDistribution) and distribution.log
-
-
-def _sweep_params(config: SweepConfig) -> dict[str, str]:
-    shared: dict[str, Any] = {
-        "space": config.space.name,
-        "sampler": config.sampler,
-        "pruner": config.pruner,
-        "max_epochs": config.max_epochs,
-        "seed": config.seed,
-        "objective": config.objective,
-        **config.space.fixed,
-    }
-    return {name: str(value) for name, value in shared.items()}
-
-
-def full_key(sweep: str, number: int) -> str:
-    """What a trial's run is found by: `<sweep>/<number>`."""
-    return f"{sweep}/{number}"
-
-
-def absolute_uri(uri: str) -> str:
-    """A SQLite URI with its path made absolute, so that every process means the same file."""
-    file = sqlite_file(uri)
-    return f"sqlite:///{file}" if file else uri
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """The absolute path of a SQLite store, None for any other."""
-    prefix = "sqlite:///"
-    return Path(uri.removeprefix(prefix)).absolute() if uri.startswith(prefix) else None
-
-
-def printable_uri(uri: str) -> str:
-    """The URI without its password."""
-    return make_url(uri).render_as_string(hide_password=True) if "@" in uri and "://" in uri else uri
-
-
-@contextlib.contextmanager
-def _creation_lock(uri: str) -> Iterator[None]:
-    file = sqlite_file(uri)
-    if file is None:
-        yield
-        return
-    with FileLock(file.with_name(file.name + ".lock")):
-        yield

@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from mlflow.entities import Metric
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
 from search.records import TrialRecord
 from search.results import best_so_far, summary_note
-from search.tracking.store import STATES, SweepPage, TrackingDown, TrackingStore, TrialRun, full_key
+from search.tracking.conventions import STATES, full_key
+from search.tracking.store import SweepPage, TrackingDown, TrackingStore, TrialRun
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
 
@@ -161,10 +161,7 @@ class MlflowView:
     def _write_sweep(self, store: TrackingStore, sweep_run_id: str) -> None:
         with self._changed:
             records = list(self._records.values())
-        name = f"best_{self._config.metric}"
         history = best_so_far(records, self._config.direction)
-        points = [
-            Metric(name, best.value, best.ended_ms, best.number) for best in history[self._best_written :]
-        ]
-        store.write_sweep(sweep_run_id, points, summary_note(self._config, records))
+        note = summary_note(self._config, records)
+        store.write_sweep(sweep_run_id, self._config.metric, history[self._best_written :], note)
         self._best_written = len(history)

@@ -1,0 +1,96 @@
+"""How a sweep's words and values are written in MLflow: states, tags, parameters, colours."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from typing import Any
+
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState
+
+from search.config import SweepConfig
+from search.records import TrialRecord
+
+STATES = {
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+TAG_LETTERS = 5000  # of a tag or note; MLflow takes 8,000 bytes
+# The words of mlflow.optuna, so that both kinds of sweep read alike.
+STATUSES = {
+    TrialState.RUNNING: "RUNNING",
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "KILLED",
+    TrialState.FAIL: "FAILED",
+}
+
+
+def trial_params(config: SweepConfig, record: TrialRecord) -> dict[str, str]:
+    """A trial's sampled parameters as MLflow shows them, with log10 of those sampled on a log scale."""
+    shown = {}
+    for name, value in record.params.items():
+        shown[name] = f"{value:.6g}" if isinstance(value, float) else str(value)
+        if is_log(config, name):
+            shown[f"{name}_log10"] = f"{math.log10(value):.4g}"  # parallel coordinates have no log axis
+    return shown
+
+
+def colour(number: int) -> str:
+    """A colour for a trial's lines and dots; the UI's own, made from the run's id, collide."""
+    hue = number * (math.sqrt(5) - 1) / 2 % 1  # golden-ratio steps keep neighbours apart
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.7, 0.75))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def is_log(config: SweepConfig, name: str) -> bool:
+    """Whether a parameter is a float sampled on a log scale."""
+    distribution = config.space.parameters[name]
+    return isinstance(distribution, FloatDistribution) and distribution.log
+
+
+def sweep_params(config: SweepConfig) -> dict[str, str]:
+    """The settings that all trials share: they stand on the parent run, for constants spoil the charts."""
+    shared: dict[str, Any] = {
+        "space": config.space.name,
+        "sampler": config.sampler,
+        "pruner": config.pruner,
+        "max_epochs": config.max_epochs,
+        "seed": config.seed,
+        "objective": config.objective,
+        **config.space.fixed,
+    }
+    return {name: str(value) for name, value in shared.items()}
+
+
+def sweep_tags(config: SweepConfig, sweep_id: str) -> dict[str, str]:
+    """What marks a sweep's parent run."""
+    return {"sweep.id": sweep_id, "sweep.kind": config.kind, "sweep.name": config.name, **config.tags}
+
+
+def trial_tags(config: SweepConfig, sweep_id: str, sweep_run_id: str, record: TrialRecord) -> dict[str, str]:
+    """What marks a trial's run when it starts."""
+    return {
+        "mlflow.parentRunId": sweep_run_id,
+        "mlflow.runColor": colour(record.number),
+        "sweep.id": sweep_id,
+        "sweep.kind": f"{config.kind}-trial",
+        "sweep.name": config.name,
+        "sweep.trial_key": full_key(config.name, record.number),
+        "sweep.state": STATES[TrialState.RUNNING],
+        "optuna.trial_number": str(record.number),
+        **({} if record.retry_of is None else {"sweep.retry_of": str(record.retry_of)}),
+    }
+
+
+def end_tags(record: TrialRecord) -> dict[str, str]:
+    """What is added to a trial's run when it ends; the UI shows KILLED and FAILED alike, the tag does not."""
+    tags = {"sweep.state": STATES[record.state], "sweep.stop_reason": str(record.stop_reason or "")}
+    return {**tags, "sweep.error": record.error[-TAG_LETTERS:]} if record.error else tags
+
+
+def full_key(sweep: str, number: int) -> str:
+    """What a trial's run is found by: `<sweep>/<number>`."""
+    return f"{sweep}/{number}"

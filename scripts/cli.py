@@ -20,6 +20,10 @@ TimeBudget = Annotated[
     str | None,
     typer.Option(help="End after this time, such as 90s, 30m or 2h; what still runs can be resumed."),
 ]
+TrialTimeout = Annotated[
+    str | None,
+    typer.Option(help="Kill and restart a trial's worker that reports nothing for so long, such as 30m."),
+]
 
 P = ParamSpec("P")
 

@@ -58,6 +58,7 @@ def launch(
         int | None, typer.Option(help="Most trials at a time; by default all that fit.")
     ] = None,
     time_budget: cli.TimeBudget = None,
+    trial_timeout: cli.TrialTimeout = None,
     ray_address: Annotated[
         str | None, typer.Option(help="A running Ray cluster instead of this machine.")
     ] = None,
@@ -96,6 +97,7 @@ def launch(
         gpus_per_trial=gpus_per_trial,
         concurrency=concurrency,
         time_budget_s=cli.seconds(time_budget),
+        trial_timeout_s=cli.seconds(trial_timeout),
         ray_address=ray_address,
         storage=storage,
         tracking_uri=tracking_uri,

@@ -22,6 +22,7 @@ def resume(
     name: Annotated[str, typer.Argument(help="Name of the sweep.")],
     trials: Annotated[int | None, typer.Option(help="Trials in all, if not as many as at launch.")] = None,
     time_budget: cli.TimeBudget = None,
+    trial_timeout: cli.TrialTimeout = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Train failed trials' parameters again.")
     ] = False,
@@ -44,6 +45,7 @@ def resume(
     changes = {
         "trials": trials,
         "concurrency": concurrency,
+        "trial_timeout_s": cli.seconds(trial_timeout),
         "ray_address": ray_address,
         "tracking_uri": tracking_uri,
     }

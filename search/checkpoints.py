@@ -67,7 +67,8 @@ class CheckpointStore:
             stream.write(json.dumps(manifest).encode())
         self._fs.move(f"{target}/{MANIFEST}.part", f"{target}/{MANIFEST}")
         for path in self._epoch_folders(number)[2:]:
-            self._delete(f"{self._root}/{path}")
+            if path != history[-1].checkpoint:  # it is not among the newest if those are damaged
+                self._delete(f"{self._root}/{path}")
 
     def newest(self, number: int) -> tuple[Checkpoint | None, list[str]]:
         """The newest whole checkpoint of a trial, and what is wrong with any newer one."""

@@ -105,6 +105,12 @@ class SweepConfig(BaseModel):
     time_budget_s: float | None = Field(
         default=None, gt=0, description="Seconds after which this launch or resume ends; None: no limit."
     )
+    trial_timeout_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds without a report after which a trial's worker is killed; None: never. Give it "
+        "several times an epoch, for the first report includes a worker's start.",
+    )
     ray_address: str | None = Field(
         default=None, description="Address of a running Ray cluster; None starts a local one."
     )

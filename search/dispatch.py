@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 
 from search.checkpoints import CheckpointStore
 from search.config import SweepConfig
+from search.failpoints import durable
 from search.ledger import Ledger
 from search.records import StopReason, TrialRecord, ranked
 from search.trial import Assignment, Message
@@ -97,6 +98,7 @@ class Dispatcher:
         self._started_at = clock()
         self._waiting = deque(ledger.unfinished())
         self._working: dict[str, int] = {}  # Ray's id of an attempt -> trial number
+        self._heard: dict[str, float] = {}  # when an attempt last said something, or began to run
         self._records = {record.number: record for record in ledger.records()}
         self._ended_here: list[TrialRecord] = []  # trials that ended under this driver
         self.fault: Exception | None = None  # the first thing that went wrong in here
@@ -119,6 +121,11 @@ class Dispatcher:
     def records(self) -> list[TrialRecord]:
         """Every trial of the sweep as it is now, by number."""
         return [record for _, record in sorted(self._records.items())]
+
+    @property
+    def busy(self) -> bool:
+        """Whether any attempt is under way."""
+        return bool(self._working)
 
     @property
     def done(self) -> bool:
@@ -155,10 +162,17 @@ class Dispatcher:
             return self._assignment(record)
         return None
 
+    def overdue(self, attempt: str) -> bool:
+        """Whether a running attempt has said nothing for longer than a trial may; asked again and again."""
+        heard = self._heard.setdefault(attempt, self._clock())
+        timeout = self._config.trial_timeout_s
+        return timeout is not None and self._clock() - heard > timeout
+
     @_remembers_faults
     def receive(self, attempt: str, message: Message) -> bool:
         """Take in what a worker says; returns whether the attempt goes on."""
         number = self._working[attempt]
+        self._heard[attempt] = self._clock()
         for note in message.notes:
             _logger.warning("%s: %s", self._records[number].key, note)
         if message.failure:
@@ -179,11 +193,13 @@ class Dispatcher:
     def ended(self, attempt: str) -> None:
         """An attempt is over as it should be; a trial that it left RUNNING waits for a resume."""
         self._working.pop(attempt, None)
+        self._heard.pop(attempt, None)
 
     @_remembers_faults
     def lost(self, attempt: str, reason: StopReason, error: str) -> None:
         """An attempt's worker is gone; unless the trial has ended, it is handed out again."""
         number = self._working.pop(attempt, None)
+        self._heard.pop(attempt, None)
         if number is None or self._records[number].state is not TrialState.RUNNING:
             return
         if self._stop is not None:
@@ -246,7 +262,8 @@ class Dispatcher:
         """Keep what something may still need: unfinished trials and the best finished ones."""
         needed = self._needed()
         for number in self._stored - needed:
-            self._checkpoints.discard(number)
+            with durable("retention"):
+                self._checkpoints.discard(number)
         self._stored &= needed
 
     def _needed(self) -> set[int]:

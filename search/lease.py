@@ -39,16 +39,18 @@ _table = sa.Table(
 class Lease:
     """The right of this process to drive one sweep; use `hold` to take it."""
 
-    def __init__(self, engine: sa.Engine, study_name: str) -> None:
+    def __init__(self, engine: sa.Engine, study_name: str, token: str) -> None:
         self._engine = engine
         self._study_name = study_name
-        self._token = uuid.uuid4().hex
+        self._token = token
         self._released = threading.Event()
 
     @classmethod
     @contextlib.contextmanager
-    def hold(cls, engine: sa.Engine, study_name: str) -> Iterator[Lease]:
+    def hold(cls, engine: sa.Engine, study_name: str, token: str | None = None) -> Iterator[Lease]:
         """Take the lease, renew it in the background and give it back at the end.
+
+        A lease with the same token is this driver's own, left over from before the storage went away.
 
         From here on every transaction of `engine` fails with `LeaseLost` once the lease is another's.
 
@@ -56,7 +58,7 @@ class Lease:
             UserError: a live driver holds it; names its host and pid.
         """
         _create_table(engine)
-        lease = cls(engine, study_name)
+        lease = cls(engine, study_name, token or new_token())
         lease._take()
         renewer = threading.Thread(target=lease._renew_until_released, name="lease", daemon=True)
         renewer.start()
@@ -80,7 +82,7 @@ class Lease:
                     if holder is None:
                         connection.execute(_table.insert().values(study_name=self._study_name, **values))
                         return
-                    if _alive(holder):
+                    if holder.token != self._token and _alive(holder):
                         break
                     stale = self._row & (_table.c.token == holder.token)
                     unrenewed = stale & (_table.c.expires_at == holder.expires_at)
@@ -136,6 +138,11 @@ def _create_table(engine: sa.Engine) -> None:
     # PostgreSQL's IF NOT EXISTS does not see a table that is about to be committed.
     with contextlib.suppress(sa.exc.IntegrityError), engine.begin() as connection:
         connection.execute(sa.schema.CreateTable(_table, if_not_exists=True))
+
+
+def new_token() -> str:
+    """What tells one driver's lease from all others."""
+    return uuid.uuid4().hex
 
 
 def _alive(holder: sa.Row[tuple[str, str, str, int, float]]) -> bool:

@@ -19,11 +19,16 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.config import SweepConfig, definition_difference
 from search.errors import UserError
+from search.failpoints import DurableWrite, durable
 from search.pruners import make_pruner
 from search.records import Epoch, StopReason, TrialRecord, epoch_attr
 from search.samplers import make_sampler
 
-_END_STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+_END_STATES: dict[TrialState, DurableWrite] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "prune",
+    TrialState.FAIL: "fail",
+}
 
 
 class IllegalTransition(AssertionError):
@@ -98,9 +103,10 @@ class Ledger:
     def ask(self) -> TrialRecord:
         """A new trial, RUNNING, with its parameters sampled (or those of a failed one, if it is a retry)."""
         assert self.remaining() > 0, "asked beyond the budget"
-        trial = self.study.ask()
-        self._asked += 1
-        return self._hold(trial)
+        with durable("ask"):
+            trial = self.study.ask()
+            self._asked += 1
+            return self._hold(trial)
 
     def adopt(self, number: int) -> TrialRecord:
         """Take an unfinished trial on: the same number and parameters, its epochs kept.
@@ -129,8 +135,9 @@ class Ledger:
             return record
         value = epoch.metrics[self._config.metric]
         assert math.isfinite(value), f"the worker lets no {self._config.metric}={value} pass"
-        trial.set_user_attr(epoch_attr(epoch.epoch), epoch.to_json())
-        trial.report(value, step=epoch.epoch)
+        with durable("report"):
+            trial.set_user_attr(epoch_attr(epoch.epoch), epoch.to_json())
+            trial.report(value, step=epoch.epoch)
         epochs = tuple(sorted((*record.epochs, epoch), key=lambda known: known.epoch))
         return self._update(number, epochs=epochs)
 
@@ -218,8 +225,9 @@ class Ledger:
         """The one place where a trial ends: RUNNING -> COMPLETE, PRUNED or FAIL, once."""
         assert state in _END_STATES
         trial, _ = self._running(number)
-        trial.set_user_attr("stop_reason", reason.value)
-        self.study.tell(trial, value, state=state)
+        with durable(_END_STATES[state]):
+            trial.set_user_attr("stop_reason", reason.value)
+            self.study.tell(trial, value, state=state)
         del self._live[number]
         return self.record(number)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import cloudpickle
 from ray.exceptions import OutOfMemoryError
 from ray.tune.experiment import Trial
@@ -23,6 +24,7 @@ class LedgerScheduler(FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self._dispatcher = dispatcher
         self._attempts: dict[str, Trial] = {}
+        self._timed_out: set[str] = set()  # attempts whose worker was killed for its silence
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray pickles the scheduler for a restore that never comes: there is nothing in it to keep."""
@@ -42,7 +44,11 @@ class LedgerScheduler(FIFOScheduler):
         self._attempts.pop(trial.trial_id, None)
         cause = _cause(trial)
         reason = StopReason.OOM if isinstance(cause, OutOfMemoryError) else StopReason.LOST
-        self._dispatcher.lost(trial.trial_id, reason, _first_line(cause))
+        told = _first_line(cause)
+        if trial.trial_id in self._timed_out:
+            reason, told = StopReason.TIMEOUT, "no report for as long as --trial-timeout allows"
+            self._timed_out.discard(trial.trial_id)
+        self._dispatcher.lost(trial.trial_id, reason, told)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Ray has carried a stop out."""
@@ -51,9 +57,15 @@ class LedgerScheduler(FIFOScheduler):
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """First come, first served.
 
-        Called once a step, so this is also where a trial is noticed whose warm worker could not be
-        reset: Ray marks it ERROR and tells neither searcher nor scheduler.
+        Called once a step, so this is also where a trial is noticed that hangs, or whose warm worker
+        could not be reset: Ray marks it ERROR and tells neither searcher nor scheduler.
         """
+        for attempt, trial in self._attempts.items():
+            actor = trial.temporary_state.ray_actor
+            if trial.status == Trial.RUNNING and actor is not None and attempt not in self._timed_out:
+                if self._dispatcher.overdue(attempt):
+                    self._timed_out.add(attempt)
+                    ray.kill(actor)
         for attempt in [a for a, trial in self._attempts.items() if trial.status == Trial.ERROR]:
             del self._attempts[attempt]
             self._dispatcher.lost(attempt, StopReason.LOST, "its warm worker could not be reset")

@@ -18,6 +18,7 @@ class StopReason(enum.StrEnum):
     NAN = "nan"  # a loss or metric that is not finite
     OOM = "oom"  # out of memory, host or GPU
     ERROR = "error"  # an exception in the objective
+    TIMEOUT = "timeout"  # no report for as long as a trial may be silent
     LOST = "lost"  # its worker died as often as it may
 
 
@@ -79,7 +80,9 @@ class TrialRecord:
         """The record of a trial of the study."""
         attrs = trial.user_attrs
         epochs = (Epoch.from_json(attrs[epoch_attr(step)]) for step in sorted(trial.intermediate_values))
-        reason = attrs.get("stop_reason")
+        # Details are written before the state they explain: a driver killed between the two left some
+        # that explain nothing.
+        reason = attrs.get("stop_reason") if trial.state.is_finished() else None
         return cls(
             number=trial.number,
             state=trial.state,
@@ -89,7 +92,7 @@ class TrialRecord:
             started_ms=_milliseconds(trial.datetime_start) or 0,
             ended_ms=_milliseconds(trial.datetime_complete),
             stop_reason=StopReason(reason) if reason else None,
-            error=attrs.get("error"),
+            error=attrs.get("error") if trial.state is TrialState.FAIL else None,
             times_lost=attrs.get("times_lost", 0),
             run_id=attrs.get("mlflow_run_id"),
             retry_of=attrs.get("retry_of"),

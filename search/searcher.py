@@ -14,18 +14,25 @@ class LedgerSearcher(Searcher):
     """A thin adapter: what to run next is the dispatcher's word, what is known is in the ledger.
 
     It never says FINISHED while anything runs, because a trial whose worker is lost is suggested again.
+
+    Args:
+        dispatcher: whose word it passes on.
+        most: attempts after which it is finished all the same; a fresh Tuner takes over.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, most: int) -> None:
         super().__init__()
         self._dispatcher = dispatcher
+        self._left = most  # attempts that this Tuner may still start
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is one
         """An assignment as a new Ray trial's config, None while all slots are taken, FINISHED at the end."""
-        assignment = self._dispatcher.next(trial_id)
+        assignment = self._dispatcher.next(trial_id) if self._left else None
         if assignment is not None:
+            self._left -= 1
             return dataclasses.asdict(assignment)
-        return str(Searcher.FINISHED) if self._dispatcher.done else None
+        over = self._dispatcher.done or not (self._left or self._dispatcher.busy)
+        return str(Searcher.FINISHED) if over else None
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

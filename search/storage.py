@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
-from search.errors import UserError
+from search.errors import SweepFailed, UserError
 
+STORAGE_ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
+"""What a storage raises that does not answer, or cannot write, any more."""
+
+STORAGE_WAIT_S = 300.0  # a database server restarts, or a full disk is cleared, in less
+
+_logger = logging.getLogger(__name__)
 _SCHEMES = ("sqlite", "postgresql+psycopg")
 _SQLITE_WAIT_S = 60  # how long a writer waits for another (a dashboard, a backup) to let go of the file
 
@@ -32,6 +41,37 @@ def open_storage(url: str) -> RDBStorage:
         ) from error
     _tune_sqlite(storage.engine)
     return storage
+
+
+def wait_for_storage(url: str, cause: Exception) -> None:
+    """Wait until a storage that went away in the middle of a sweep answers again.
+
+    Raises:
+        SweepFailed: it does not for `STORAGE_WAIT_S`.
+    """
+    told = " ".join(str(cause.__cause__ or cause).split())[:200]
+    _logger.warning("storage %s went away (%s); waiting for it, nothing is lost", printable(url), told)
+    give_up = time.monotonic() + STORAGE_WAIT_S
+    while time.monotonic() < give_up:
+        time.sleep(1)
+        try:
+            _try_writing(url)
+        except (UserError, sqlalchemy.exc.SQLAlchemyError):
+            continue
+        _logger.warning("storage %s is back; going on", printable(url))
+        return
+    raise SweepFailed(f"storage {printable(url)} did not come back in {STORAGE_WAIT_S:.0f} s ({told})")
+
+
+def _try_writing(url: str) -> None:
+    """A full disk can be read: only a write tells that a storage is back."""
+    engine = open_storage(url).engine
+    try:
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("CREATE TABLE sweep_write_probe (x INTEGER)"))
+            connection.execute(sqlalchemy.text("DROP TABLE sweep_write_probe"))
+    finally:
+        engine.dispose()
 
 
 def check_url(url: str) -> sqlalchemy.URL:

@@ -20,6 +20,7 @@ from typing import Any
 from ray import tune
 
 from search.checkpoints import CheckpointStore, checkpoint_path
+from search.failpoints import durable
 from search.objective import Objective
 from search.records import Epoch, StopReason
 
@@ -90,9 +91,18 @@ class _Context:
             checkpoint=checkpoint_path(self.number, epoch) if checkpoint else None,
         )
         self.history = (*self.history, finished)
-        if checkpoint:
-            self.store.save(self.number, self.history, checkpoint)
-        _send(Message(epochs=(finished,)))
+        notes = self._save(checkpoint) if checkpoint else ()
+        _send(Message(epochs=(finished,), notes=notes))
+
+    def _save(self, folder: Path) -> tuple[str, ...]:
+        """Store a checkpoint; where that fails, the epoch still counts and the user hears of it."""
+        try:
+            with durable("checkpoint"):
+                self.store.save(self.number, self.history, folder)
+        except OSError as error:
+            cause = error.strerror or " ".join(str(error).split())
+            return (f"no checkpoint of epoch {self.epochs_done} ({cause}); training goes on",)
+        return ()
 
     def _checked(self, epoch: int, metrics: Mapping[str, float]) -> dict[str, float]:
         if epoch != self.epochs_done + 1 or epoch > self.max_epochs:

@@ -22,6 +22,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
+from search.failpoints import durable
 from search.records import TrialRecord
 from search.results import Best
 from search.tracking.conventions import (
@@ -164,7 +165,7 @@ class TrackingStore:
         if found is not None:
             return str(found.info.run_id)
         tags = trial_tags(config, sweep_id, sweep_run_id, record)
-        with answering(self.uri):
+        with answering(self.uri), durable("run"):
             return str(self._create(record.key, record.started_ms, tags).info.run_id)
 
     def write_trial(self, config: SweepConfig, run_id: str, record: TrialRecord, epochs_written: int) -> None:
@@ -183,9 +184,11 @@ class TrackingStore:
             if not epochs_written:  # what may be there from before is accepted again
                 self._log_dataset(run_id, config)
                 self._log(run_id, params=trial_params(config, record))
-            self._log(run_id, points, tags=end_tags(record) if ended else {})
+            with durable("points"):
+                self._log(run_id, points, tags=end_tags(record) if ended else {})
             if ended:
-                self._end(run_id, STATUSES[record.state], record.ended_ms)
+                with durable("status"):
+                    self._end(run_id, STATUSES[record.state], record.ended_ms)
 
     def write_sweep(self, run_id: str, metric: str, history: Iterable[Best], note: str) -> None:
         """Add to the sweep's history of the best, by trial number, and renew its summary."""

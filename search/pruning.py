@@ -60,17 +60,21 @@ class LedgerScheduler(FIFOScheduler):
         Called once a step, so this is also where a trial is noticed that hangs, or whose warm worker
         could not be reset: Ray marks it ERROR and tells neither searcher nor scheduler.
         """
-        for attempt, trial in self._attempts.items():
-            actor = trial.temporary_state.ray_actor
-            if trial.status == Trial.RUNNING and actor is not None and attempt not in self._timed_out:
-                if self._dispatcher.overdue(attempt):
-                    self._timed_out.add(attempt)
-                    ray.kill(actor)
+        self._kill_hanging()
         for attempt in [a for a, trial in self._attempts.items() if trial.status == Trial.ERROR]:
             del self._attempts[attempt]
             self._dispatcher.lost(attempt, StopReason.LOST, "its warm worker could not be reset")
         # Ray's own goes through every trial there ever was, at each step.
         return next((trial for trial in self._attempts.values() if trial.status == Trial.PENDING), None)
+
+    def _kill_hanging(self) -> None:
+        for attempt, trial in self._attempts.items():
+            actor = trial.temporary_state.ray_actor
+            if trial.status != Trial.RUNNING or actor is None or attempt in self._timed_out:
+                continue
+            if self._dispatcher.overdue(attempt):
+                self._timed_out.add(attempt)
+                ray.kill(actor)  # Ray then reports the actor's death as it does any other
 
 
 class SweepStopper(Stopper):

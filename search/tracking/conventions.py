@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import colorsys
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import FloatDistribution
@@ -11,6 +13,7 @@ from optuna.trial import TrialState
 
 from search.config import SweepConfig
 from search.records import TrialRecord
+from search.results import Best
 
 STATES = {
     TrialState.RUNNING: "running",
@@ -26,6 +29,35 @@ STATUSES = {
     TrialState.PRUNED: "KILLED",
     TrialState.FAIL: "FAILED",
 }
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric."""
+
+    name: str
+    step: int
+    timestamp_ms: int
+    value: float
+
+
+def trial_points(config: SweepConfig, record: TrialRecord, skip: int = 0) -> list[Point]:
+    """A trial's metrics as MLflow shows them, without its first `skip` epochs."""
+    points = [
+        Point(name, epoch.epoch, epoch.timestamp_ms, value)
+        for epoch in record.epochs[skip:]
+        for name, value in epoch.metrics.items()
+    ]
+    if record.state is not TrialState.RUNNING and record.epochs:
+        last = record.epochs[-1]
+        # A single step 0: the UI draws such a metric as sorted bars, the leaderboard.
+        points.append(Point(f"final_{config.metric}", 0, last.timestamp_ms, last.metrics[config.metric]))
+    return points
+
+
+def sweep_points(config: SweepConfig, history: Iterable[Best]) -> list[Point]:
+    """The history of the best, by trial number."""
+    return [Point(f"best_{config.metric}", best.number, best.ended_ms, best.value) for best in history]
 
 
 def trial_params(config: SweepConfig, record: TrialRecord) -> dict[str, str]:

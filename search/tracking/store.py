@@ -24,16 +24,17 @@ from optuna.trial import TrialState
 from search.config import SweepConfig
 from search.failpoints import durable
 from search.records import TrialRecord
-from search.results import Best
 from search.tracking.conventions import (
     STATUSES,
     TAG_LETTERS,
+    Point,
     end_tags,
     full_key,
     is_log,
     sweep_params,
     sweep_tags,
     trial_params,
+    trial_points,
     trial_tags,
 )
 from search.tracking.saved_views import charts_view, leaderboard_view
@@ -143,20 +144,29 @@ class TrackingStore:
     def trial_runs(self, sweep_run_id: str) -> dict[str, TrialRun]:
         """The runs of a sweep's trials, by trial key."""
         runs: dict[str, TrialRun] = {}
-        token = None
+        for run in self.children(sweep_run_id):
+            tags = run.data.tags
+            # The status is the last thing written, so one that is RUNNING may lack what comes before.
+            state = "running" if run.info.status == "RUNNING" else tags["sweep.state"]
+            runs[tags["sweep.trial_key"]] = TrialRun(str(run.info.run_id), state)
+        return runs
+
+    def children(self, sweep_run_id: str) -> list[Run]:
+        """The runs below a sweep's run, newest first."""
+        wanted, token = f"tags.`mlflow.parentRunId` = '{sweep_run_id}'", None
+        runs: list[Run] = []
         while True:
             with answering(self.uri):
-                page = self.client.search_runs(
-                    [self.experiment_id], f"tags.`mlflow.parentRunId` = '{sweep_run_id}'", page_token=token
-                )
-            for run in page:
-                tags = run.data.tags
-                # The status is the last thing written, so one that is RUNNING may lack what comes before.
-                state = "running" if run.info.status == "RUNNING" else tags["sweep.state"]
-                runs[tags["sweep.trial_key"]] = TrialRun(str(run.info.run_id), state)
+                page = self.client.search_runs([self.experiment_id], wanted, page_token=token)
+            runs += page
             token = page.token
             if not token:
                 return runs
+
+    def delete_run(self, run_id: str) -> None:
+        """Move a run to MLflow's trash."""
+        with answering(self.uri):
+            self.client.delete_run(run_id)
 
     def open_trial(self, config: SweepConfig, sweep_id: str, sweep_run_id: str, record: TrialRecord) -> str:
         """The id of a trial's run, created with its parameters if there is none."""
@@ -170,16 +180,8 @@ class TrackingStore:
 
     def write_trial(self, config: SweepConfig, run_id: str, record: TrialRecord, epochs_written: int) -> None:
         """Bring a trial's run up to its record; the first `epochs_written` epochs are there already."""
-        points = [
-            Metric(name, value, epoch.timestamp_ms, epoch.epoch)
-            for epoch in record.epochs[epochs_written:]
-            for name, value in epoch.metrics.items()
-        ]
+        points = _metrics(trial_points(config, record, epochs_written))
         ended = record.state is not TrialState.RUNNING
-        if ended and record.epochs:
-            last = record.epochs[-1]
-            # A single step 0: the UI draws such a metric as sorted bars, the leaderboard.
-            points.append(Metric(f"final_{config.metric}", last.metrics[config.metric], last.timestamp_ms, 0))
         with answering(self.uri):
             if not epochs_written:  # what may be there from before is accepted again
                 self._log_dataset(run_id, config)
@@ -190,11 +192,10 @@ class TrackingStore:
                 with durable("status"):
                     self._end(run_id, STATUSES[record.state], record.ended_ms)
 
-    def write_sweep(self, run_id: str, metric: str, history: Iterable[Best], note: str) -> None:
-        """Add to the sweep's history of the best, by trial number, and renew its summary."""
-        points = [Metric(f"best_{metric}", best.value, best.ended_ms, best.number) for best in history]
+    def write_sweep(self, run_id: str, points: Iterable[Point], note: str) -> None:
+        """Add points to the sweep's run and renew its summary."""
         with answering(self.uri):
-            self._log(run_id, points, tags={"mlflow.note.content": note[:TAG_LETTERS]})
+            self._log(run_id, _metrics(points), tags={"mlflow.note.content": note[:TAG_LETTERS]})
 
     def end_sweep(self, run_id: str, status: str, state: str, ended_ms: int) -> None:
         """Set the parent run's end: it is opened again by a resume."""
@@ -244,3 +245,7 @@ class TrackingStore:
         ]
         for key, value in views:
             self.client.set_experiment_tag(self.experiment_id, key, value)
+
+
+def _metrics(points: Iterable[Point]) -> list[Metric]:
+    return [Metric(point.name, point.value, point.timestamp_ms, point.step) for point in points]

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from search.config import SweepConfig
 from search.records import TrialRecord
 from search.results import best_so_far, summary_note
-from search.tracking.conventions import STATES, full_key
+from search.tracking.conventions import STATES, full_key, sweep_points
 from search.tracking.store import SweepPage, TrackingDown, TrackingStore, TrialRun
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
@@ -163,5 +163,5 @@ class MlflowView:
             records = list(self._records.values())
         history = best_so_far(records, self._config.direction)
         note = summary_note(self._config, records)
-        store.write_sweep(sweep_run_id, self._config.metric, history[self._best_written :], note)
+        store.write_sweep(sweep_run_id, sweep_points(self._config, history[self._best_written :]), note)
         self._best_written = len(history)

@@ -1,0 +1,45 @@
+"""Rebuild or repair the MLflow view of a sweep from its study alone.
+
+uv run scripts/sync_mlflow.py night
+uv run scripts/sync_mlflow.py night --tracking-uri http://127.0.0.1:5000     # into another store
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts import cli
+
+app = cli.app(__doc__)
+
+
+@app.command()
+@cli.exit_codes
+def sync(
+    name: Annotated[str, typer.Argument(help="Name of the sweep.")],
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="Another tracking store than the sweep's own.")
+    ] = None,
+    sweeps_dir: cli.SweepsDir = Path("sweeps"),
+) -> int:
+    """Make MLflow show the sweep exactly as its study has it. Does nothing to a view that is exact.
+
+    Refused while a driver is at work on the sweep: its own view is being written.
+    """
+    from scripts.output import out
+    from search.sync import sync_sweep
+
+    repairs = sync_sweep(name, sweeps_dir, tracking_uri)
+    if repairs.none:
+        out.print(f"{name}: MLflow is exact, nothing to do")
+    else:
+        runs = f"{repairs.created} created, {repairs.completed} completed, {repairs.replaced} replaced"
+        out.print(f"{name}: runs {runs}, {repairs.duplicates} duplicates removed; MLflow is exact now")
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    app()

@@ -178,7 +178,8 @@ class DataConfig(_Frozen):
     )
     data_dir: Annotated[Path, Field(strict=False)] = Field(
         default=Path("data"),
-        description="Where the raw data lie or are downloaded to; for 'folder' the root of train/ and test/.",
+        description="Where the raw data lie or are downloaded to; for 'folder' the root of train/ and test/. "
+        "Made absolute at once, for a sweep's workers run in other folders.",
     )
     cache_dir: Annotated[Path | None, Field(strict=False)] = Field(
         default=None,
@@ -198,3 +199,8 @@ class DataConfig(_Frozen):
         description="Seed of the split into training and validation, apart from the training seed so that "
         "all trials of a sweep see the same split.",
     )
+
+    @field_validator("data_dir", "cache_dir")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()

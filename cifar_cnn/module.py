@@ -1,5 +1,6 @@
 """One training run as a LightningModule, in which nothing is logged or waited for at each step."""
 
+import math
 import time
 from typing import Any, TypeAlias
 
@@ -80,6 +81,7 @@ class CifarModule(pl.LightningModule):
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate(self.config, index, self.config.max_epochs * steps)
             self._train.add(*self._learn(images, labels), labels)
+        self._steps_taken = (self.current_epoch + 1) * steps
 
     def _learn(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with autocast(self._precision, self.device):
@@ -123,7 +125,8 @@ class CifarModule(pl.LightningModule):
         return metrics
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Lets the history travel with the weights."""
+        """Lets the history travel with the weights, and the true number of steps."""
+        checkpoint["global_step"] = self._steps_taken
         checkpoint["history"] = [dict(metrics) for metrics in self.history]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -139,7 +142,7 @@ class CifarModule(pl.LightningModule):
         self._require_finite("the largest weight", float(largest))
 
     def _require_finite(self, name: str, value: float) -> None:
-        if not torch.isfinite(torch.tensor(value)):
+        if not math.isfinite(value):
             raise NonFiniteLoss(
                 f"{name} is {value} in epoch {self.current_epoch + 1} at lr={self.config.lr:.6g}: "
                 "the run has diverged. Lower lr, or lengthen warmup."

@@ -71,12 +71,13 @@ def prepare_data(config: DataConfig) -> DataInfo:
         DataError: sources are missing or damaged, more images are asked for than there are, or nothing
             can be written.
     """
+    open_data.cache_clear()
     return _prepare(config).info
 
 
 @functools.lru_cache(maxsize=4)
 def open_data(config: DataConfig) -> PreparedData:
-    """`prepare_data`, and the images. Looks at the sources once in a process.
+    """`prepare_data`, and the images. Looks at the sources once in a process, until `prepare_data` is called.
 
     A folder of 60,000 files takes most of a second to look at: too much for each of a worker's trials.
 

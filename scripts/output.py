@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Sequence
 
 from optuna.trial import TrialState
@@ -18,7 +20,7 @@ from search.plan import plan_sweep
 from search.progress import Progress, human_seconds
 from search.records import TrialRecord
 from search.results import counts, savings, shown
-from search.retrain import Retrained
+from search.retrain import Retrained, retrain
 from search.tracking.page import comparison_link, links
 from search.tracking.store import TrackingDown
 
@@ -42,7 +44,8 @@ def print_plan(config: SweepConfig) -> int:
 
 def run_and_print(config: SweepConfig, retry_failed: bool = False) -> int:
     """Run a sweep with its progress shown, print how it ended, and give the exit code."""
-    with with_progress(config) as progress:
+    # Ray prints what happens to its workers on stdout, whatever it is told.
+    with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
         result = run_sweep(config, observers=[progress], retry_failed=retry_failed)
     print_result(result)
     if result.stop is Stop.INTERRUPTED:
@@ -55,6 +58,13 @@ def with_progress(config: SweepConfig) -> Progress:
     what = f"{config.trials} trials of up to {config.max_epochs} epochs, {_data(config)}"
     err.print(f"{config.kind} {config.name}: {what}")
     return Progress(config, err)
+
+
+def retrain_and_print(summary: SweepSummary, config: SweepConfig) -> int:
+    """Retrain with the progress shown, print the result, and give the exit code."""
+    with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
+        retrained = retrain(summary, config, observers=[progress])
+    return print_retrained(summary, config, retrained)
 
 
 def print_retrained(summary: SweepSummary, config: SweepConfig, retrained: Retrained) -> int:

@@ -33,15 +33,12 @@ def retrain(
 
     The model lies in SWEEPS_DIR/NAME/retrain/.../model and in MLflow, linked to its sweep and trial.
     """
-    from scripts.output import print_retrained, with_progress
+    from scripts.output import retrain_and_print
     from search.comparison import summarise
-    from search.retrain import retrain, retrain_config
+    from search.retrain import retrain_config
 
     summary = summarise(name, sweeps_dir)
-    config = retrain_config(summary, trial, max_epochs, seeds)
-    with with_progress(config) as progress:
-        retrained = retrain(summary, config, observers=[progress])
-    return print_retrained(summary, config, retrained)
+    return retrain_and_print(summary, retrain_config(summary, trial, max_epochs, seeds))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from search.errors import LeaseLost, UserError
+from search.storage import database_cause
 
 TTL_S = 30.0  # longer than any pause of a healthy driver, shorter than a user's patience
 RENEW_S = TTL_S / 3
@@ -87,7 +88,8 @@ class Lease:
                     stale = self._row & (_table.c.token == holder.token)
                     unrenewed = stale & (_table.c.expires_at == holder.expires_at)
                     if connection.execute(_table.update().where(unrenewed).values(**values)).rowcount:
-                        _logger.info("took over from the driver on %s, pid %s", holder.host, holder.pid)
+                        if holder.token != self._token:
+                            _logger.info("took over from the driver on %s, pid %s", holder.host, holder.pid)
                         return
             except sa.exc.IntegrityError:
                 continue
@@ -109,7 +111,7 @@ class Lease:
                     connection.execute(_table.update().where(mine).values(expires_at=time.time() + TTL_S))
             except (sa.exc.SQLAlchemyError, LeaseLost) as error:
                 # A database that is away for a moment is tried again; the check at each write decides.
-                _logger.warning("lease not renewed, trying again: %s", " ".join(str(error).split()))
+                _logger.warning("lease not renewed, trying again: %s", database_cause(error))
 
     def _check(self, connection: sa.Connection) -> None:
         """Runs inside each transaction, before it is committed."""
@@ -130,7 +132,7 @@ class Lease:
                 connection.execute(_table.delete().where(mine))
         except sa.exc.SQLAlchemyError as error:
             # A row left behind is the same as after a crash: the next driver takes it over.
-            _logger.warning("lease not given back: %s", " ".join(str(error).split()))
+            _logger.info("lease not given back: %s", database_cause(error))
 
 
 def _create_table(engine: sa.Engine) -> None:

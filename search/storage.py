@@ -35,9 +35,9 @@ def open_storage(url: str) -> RDBStorage:
     try:
         storage = RDBStorage(url, engine_kwargs=_engine_kwargs(parsed))
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
-        cause = " ".join(str(getattr(error, "orig", None) or error).split())
         raise UserError(
-            f"storage {printable(url)} does not answer ({cause}): check --storage, the server and its rights"
+            f"storage {printable(url)} does not answer ({database_cause(error)}): "
+            "check --storage, the server and its rights"
         ) from error
     _tune_sqlite(storage.engine)
     return storage
@@ -49,7 +49,7 @@ def wait_for_storage(url: str, cause: Exception) -> None:
     Raises:
         SweepFailed: it does not for `STORAGE_WAIT_S`.
     """
-    told = " ".join(str(cause.__cause__ or cause).split())[:200]
+    told = database_cause(cause)
     _logger.warning("storage %s went away (%s); waiting for it, nothing is lost", printable(url), told)
     give_up = time.monotonic() + STORAGE_WAIT_S
     while time.monotonic() < give_up:
@@ -68,8 +68,8 @@ def _try_writing(url: str) -> None:
     engine = open_storage(url).engine
     try:
         with engine.begin() as connection:
-            connection.execute(sqlalchemy.text("CREATE TABLE sweep_write_probe (x INTEGER)"))
-            connection.execute(sqlalchemy.text("DROP TABLE sweep_write_probe"))
+            connection.execute(sqlalchemy.text("CREATE TABLE IF NOT EXISTS sweep_write_probe (x INTEGER)"))
+            connection.execute(sqlalchemy.text("DROP TABLE IF EXISTS sweep_write_probe"))
     finally:
         engine.dispose()
 
@@ -94,6 +94,16 @@ def check_url(url: str) -> sqlalchemy.URL:
         if not Path(str(parsed.database)).parent.is_dir():
             raise UserError(f"storage folder {Path(str(parsed.database)).parent} is not there: make it first")
     return parsed
+
+
+def database_cause(error: BaseException) -> str:
+    """What the database itself said, on one line, of an error that Optuna and SQLAlchemy have wrapped."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if (original := getattr(inner, "orig", None)) is not None:
+            return " ".join(str(original).split())
+        inner = inner.__cause__
+    return " ".join(str(error).split())
 
 
 def printable(url: str) -> str:

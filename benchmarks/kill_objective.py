@@ -1,0 +1,39 @@
+"""What the killed sweeps train: a formula, with a line in a log for each epoch that begins."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import FloatDistribution, IntDistribution
+
+from search.objective import TrialContext
+from spaces.space import SearchSpace
+
+SPACE = SearchSpace(
+    name="kills",
+    description="Two parameters of a formula.",
+    parameters={"rate": FloatDistribution(0.01, 1.0, log=True), "depth": IntDistribution(1, 3)},
+)
+
+
+def learn(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Report an accuracy epoch by epoch, each with a checkpoint."""
+    if context.checkpoint:
+        assert (context.checkpoint / "epoch").read_text() == str(context.epochs_done)
+    for epoch in range(context.epochs_done + 1, context.max_epochs + 1):
+        log = os.open(context.settings["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(log, f"{context.number} {epoch}\n".encode())
+        os.close(log)
+        time.sleep(context.settings["epoch_s"])
+        (context.scratch / "epoch").write_text(str(epoch))
+        context.report(epoch, {"val_acc": params["rate"] * epoch / params["depth"] / 10}, context.scratch)
+
+
+def begun(log: Path) -> list[tuple[int, int]]:
+    """The epochs that began, as (trial, epoch), in their order."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [(int(trial), int(epoch)) for trial, epoch in (line.split() for line in lines)]

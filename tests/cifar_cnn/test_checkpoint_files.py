@@ -1,0 +1,93 @@
+"""Checkpoints: plain types only, whole or refused."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from cifar_cnn.checkpoint import FILE_NAME
+from cifar_cnn.config import DataConfig, TrainConfig
+from cifar_cnn.errors import CheckpointError
+from cifar_cnn.train import fit, load_checkpoint
+
+
+def test_loads_without_running_pickled_code(trained: Path) -> None:
+    checkpoint = torch.load(trained / FILE_NAME, weights_only=True)
+    json.dumps([checkpoint["cifar_cnn"], checkpoint["history"]])  # plain JSON types all through
+    assert checkpoint["epoch"] == 4
+    assert checkpoint["global_step"] == 5 * 36
+
+
+def test_carries_what_is_needed_to_use_the_model(trained: Path, digits_dir: Path) -> None:
+    for path in (trained, trained / FILE_NAME):
+        loaded = load_checkpoint(path)
+        assert loaded.train_config.width == 8
+        assert loaded.data_config == DataConfig(data_dir=digits_dir)
+        assert loaded.class_names == tuple("0123456789")
+        assert loaded.mean == loaded.data_info.mean
+        assert len(loaded.history) == 5
+        assert not loaded.model.training
+        assert next(loaded.model.parameters()).device.type == "cpu"
+
+
+def test_loaded_model_is_the_fitted_one(tiny: TrainConfig, few_digits: DataConfig, tmp_path: Path) -> None:
+    result = fit(tiny, few_digits, on_epoch=lambda report: report.save(tmp_path / "last"))
+    images = torch.randn(6, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(
+            load_checkpoint(tmp_path / "last").model.probabilities(images), result.model.probabilities(images)
+        )
+
+
+def test_saving_over_a_checkpoint_leaves_one_file(
+    tiny: TrainConfig, few_digits: DataConfig, tmp_path: Path
+) -> None:
+    paths = []
+    fit(tiny, few_digits, on_epoch=lambda report: paths.append(report.save(tmp_path / "same")))
+    assert paths == [tmp_path / "same" / FILE_NAME] * 3
+    assert [path.name for path in (tmp_path / "same").iterdir()] == [FILE_NAME]
+
+
+def test_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=rf"{FILE_NAME} does not exist"):
+        load_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="nowhere does not exist"):
+        load_checkpoint(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "flipped"])
+def test_damaged_is_named_in_one_line(damage: str, trained: Path, tmp_path: Path) -> None:
+    content = (trained / FILE_NAME).read_bytes()
+    damaged = {
+        "truncated": content[: len(content) // 2],
+        "empty": b"",
+        "text": b"weights, honest\n",
+        "flipped": content[:200] + bytes(255 - byte for byte in content[200:2000]) + content[2000:],
+    }[damage]
+    (tmp_path / FILE_NAME).write_bytes(damaged)
+    with pytest.raises(CheckpointError, match=rf"{FILE_NAME} is damaged") as caught:
+        load_checkpoint(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (tmp_path / "owned",))  # type: ignore[return-value]
+
+    torch.save({"state_dict": Attack()}, tmp_path / FILE_NAME)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_checkpoint(tmp_path)
+    (tmp_path / FILE_NAME).write_bytes(pickle.dumps(Attack()))
+    with pytest.raises(CheckpointError):
+        load_checkpoint(tmp_path)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_foreign_checkpoint_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / FILE_NAME)
+    with pytest.raises(CheckpointError, match="not a checkpoint that cifar_cnn wrote"):
+        load_checkpoint(tmp_path)

@@ -79,6 +79,11 @@ def seconds(text: str | None) -> float | None:
     return value
 
 
+def absolute(place: str | None) -> str | None:
+    """A folder made absolute, for workers run elsewhere; a URI as it is."""
+    return place if place is None or "://" in place else str(Path(place).absolute())
+
+
 def named_values(pairs: list[str] | None) -> dict[str, Any]:
     """`["reduction_factor=3", "qmc_type=halton"]` as a dictionary; values are JSON, else text.
 

@@ -67,6 +67,10 @@ def launch(
         str, typer.Option(help="MLflow tracking store.", envvar="MLFLOW_TRACKING_URI")
     ] = "sqlite:///mlflow.db",
     experiment: Annotated[str, typer.Option(help="MLflow experiment.")] = "cifar-sweep",
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(help="Folder or URI (s3://...) that all nodes share, if not the sweep's own."),
+    ] = None,
     keep_checkpoints: Annotated[int, typer.Option(help="Best trials whose checkpoints are kept.")] = 3,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
     dry_run: Annotated[
@@ -102,6 +106,7 @@ def launch(
         storage=storage,
         tracking_uri=tracking_uri,
         experiment=experiment,
+        checkpoint_uri=cli.absolute(checkpoints),
         keep_checkpoints=keep_checkpoints,
         sweeps_dir=sweeps_dir,
     )

@@ -104,6 +104,19 @@ class CheckpointStore:
         """Delete the checkpoints of one trial."""
         self._delete(f"{self._root}/{trial_key(number)}")
 
+    def make_mark(self, name: str) -> None:
+        """Put an empty file beside the checkpoints, for other nodes to look for."""
+        self._fs.create_dir(self._root)
+        self._fs.open_output_stream(f"{self._root}/{name}").close()
+
+    def has_mark(self, name: str) -> bool:
+        """Whether the file is there."""
+        return bool(self._fs.get_file_info(f"{self._root}/{name}").type is fs.FileType.File)
+
+    def delete_mark(self, name: str) -> None:
+        """Delete the file."""
+        self._fs.delete_file(f"{self._root}/{name}")
+
     def _read(self, path: str) -> Checkpoint:
         with self._fs.open_input_stream(f"{self._root}/{path}/{MANIFEST}") as stream:
             manifest = json.loads(stream.read())

@@ -13,6 +13,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from search.checkpoints import CheckpointStore
+from search.cluster import check_nodes_share
 from search.config import CONFIG_FILE, SweepConfig
 from search.dispatch import Dispatcher, Observer, Stop
 from search.errors import UserError
@@ -101,6 +102,8 @@ def run_sweep(
             cpus=placement.cpus,
             gpus=placement.gpus,
         )
+        if config.ray_address is not None:
+            check_nodes_share(config.checkpoints)
         is_new = not (config.folder / CONFIG_FILE).exists()
         drive = functools.partial(
             _drive, config, spec, placement, folder, _connector(config, tracking, is_new), observers

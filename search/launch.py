@@ -10,11 +10,12 @@ from typing import Any
 
 import optuna
 from pydantic import ValidationError
+from sqlalchemy import make_url
 
 from search.cifar_sweep import check_unchanged
 from search.config import CONFIG_FILE, SweepConfig, one_line
 from search.errors import UserError
-from search.storage import check_url, open_storage
+from search.storage import check_url, open_storage, printable
 
 
 def fresh_name(space: str, sweeps_dir: Path) -> str:
@@ -32,6 +33,11 @@ def check_new(config: SweepConfig) -> None:
     if (config.folder / CONFIG_FILE).exists() or _study_exists(config):
         raise UserError(
             f"sweep {config.name!r} exists: go on with `{resume_command(config)}`, or choose another name"
+        )
+    if config.storage is not None and _same_database(config.storage, config.tracking_uri):
+        raise UserError(
+            f"--storage and --tracking-uri name the same database, {printable(config.storage)}: give MLflow "
+            "one of its own, for both keep their schema's version in a table of one name"
         )
     nearest = next(path for path in config.folder.absolute().parents if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
@@ -73,6 +79,15 @@ def command(script: str, config: SweepConfig) -> str:
     """What to type to run a script on a sweep."""
     folder = "" if config.sweeps_dir == Path("sweeps") else f" --sweeps-dir {config.sweeps_dir}"
     return f"uv run scripts/{script} {config.name}{folder}"
+
+
+def _same_database(storage: str, tracking_uri: str) -> bool:
+    if "://" not in tracking_uri or tracking_uri.startswith(("http://", "https://")):
+        return False
+    one, other = check_url(storage), make_url(tracking_uri)
+    if one.drivername == "sqlite" and other.drivername == "sqlite":
+        return Path(str(one.database)).absolute() == Path(str(other.database)).absolute()
+    return (one.host, one.port, one.database) == (other.host, other.port, other.database)
 
 
 def _study_exists(config: SweepConfig) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -89,9 +88,6 @@ class TrackingStore:
 
     def __init__(self, uri: str, experiment: str) -> None:
         self.uri = absolute_uri(uri)
-        # MLflow's own retries would hold a write for minutes; the view tries again anyway.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
         with answering(self.uri), creation_lock(self.uri):

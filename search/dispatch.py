@@ -13,7 +13,7 @@ import logging
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec, Protocol, TypeVar
 
 from optuna.trial import TrialState
@@ -107,7 +107,9 @@ class Dispatcher:
         self._closed = False  # the time left is too short for another trial
         for observer in observers:
             observer.sweep_opened(self.records)
-        self._stored = self._needed()
+        self._unended = set(self._waiting)  # trials that are RUNNING, whether or not anybody works on them
+        self._finalists = self._best(self._records.values())
+        self._stored = self._unended | {record.number for record in self._finalists}
         checkpoints.retain(self._stored)
 
     @property
@@ -157,6 +159,7 @@ class Dispatcher:
             else:
                 return None
             self._working[attempt] = record.number
+            self._unended.add(record.number)
             self._stored.add(record.number)
             self._changed(record)
             return self._assignment(record)
@@ -232,7 +235,8 @@ class Dispatcher:
             observer.trial_changed(record)
         if record.state is not TrialState.RUNNING:
             self._ended_here.append(record)
-            self._drop_checkpoints()
+            self._unended.discard(record.number)
+            self._drop_checkpoints(record)
 
     def _watch_time_budget(self) -> None:
         if self._time_left() <= 0:
@@ -258,15 +262,14 @@ class Dispatcher:
             _logger.error("%d of %d trials failed: no more are started", failed, len(ended))
             self.request_stop(Stop.FAILURES)
 
-    def _drop_checkpoints(self) -> None:
+    def _drop_checkpoints(self, ended: TrialRecord) -> None:
         """Keep what something may still need: unfinished trials and the best finished ones."""
-        needed = self._needed()
+        self._finalists = self._best([*self._finalists, ended])
+        needed = self._unended | {record.number for record in self._finalists}
         for number in self._stored - needed:
             with durable("retention"):
                 self._checkpoints.discard(number)
         self._stored &= needed
 
-    def _needed(self) -> set[int]:
-        records = self._records.values()
-        best = ranked(records, self._config.direction)[: self._config.keep_checkpoints]
-        return {r.number for r in best} | {r.number for r in records if r.state is TrialState.RUNNING}
+    def _best(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
+        return ranked(records, self._config.direction)[: self._config.keep_checkpoints]

@@ -91,8 +91,8 @@ def run_sweep(
     started = time.monotonic()
     objective = objective or load_objective(config.objective)
     with ThreadPoolExecutor(1) as pool, ray_session(config) as folder:
+        placement = plan_placement(config, *resources())  # what cannot be placed leaves no store behind
         tracking = pool.submit(TrackingStore, config.tracking_uri, config.experiment)
-        placement = plan_placement(config, *resources())
         spec = WorkerSpec(
             objective=objective,
             settings=config.settings,
@@ -105,13 +105,13 @@ def run_sweep(
         if config.ray_address is not None:
             check_nodes_share(config.checkpoints)
         is_new = not (config.folder / CONFIG_FILE).exists()
-        drive = functools.partial(
-            _drive, config, spec, placement, folder, _connector(config, tracking, is_new), observers
-        )
+        connect = _connector(config, tracking, is_new)
+        drive = functools.partial(_drive, spec=spec, placement=placement, folder=folder, connect=connect)
         token = new_token()
         while True:
+            left = _with_time_left(config, started)
             try:
-                dispatcher, missing, page = drive(token, retry_failed)
+                dispatcher, missing, page = drive(left, observers, token, retry_failed)
             except STORAGE_ERRORS as error:
                 wait_for_storage(config.storage_url, error)
                 retry_failed = False
@@ -120,15 +120,24 @@ def run_sweep(
     return SweepResult(config, dispatcher.records, dispatcher.stop, missing, time.monotonic() - started, page)
 
 
+def _with_time_left(config: SweepConfig, started: float) -> SweepConfig:
+    """The configuration with what is left of its time budget, should the storage have gone away meanwhile."""
+    if config.time_budget_s is None:
+        return config
+    left = max(1.0, config.time_budget_s - (time.monotonic() - started))
+    return config.model_copy(update={"time_budget_s": left})
+
+
 def _drive(
     config: SweepConfig,
+    observers: Sequence[Observer],
+    token: str,
+    retry_failed: bool,
+    *,
     spec: WorkerSpec,
     placement: Placement,
     folder: Path,
     connect: Callable[[], TrackingStore],
-    observers: Sequence[Observer],
-    token: str,
-    retry_failed: bool,
 ) -> tuple[Dispatcher, str | None, SweepPage | None]:
     """Drive the sweep for as long as its storage answers."""
     with open_study(config, token) as ledger:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from search.config import SweepConfig
 from search.records import TrialRecord, ranked
-from search.results import counts, shown
+from search.results import shown
 
 _REFRESHES_A_SECOND = 2
 _MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen
@@ -34,8 +34,10 @@ class Progress:
     def __init__(self, config: SweepConfig, console: Console | None = None) -> None:
         self._config = config
         self._console = console or Console(stderr=True)
-        self._records: dict[int, TrialRecord] = {}
-        self._seconds: list[float] = []  # how long each trial took that ended in this launch
+        self._running: dict[int, TrialRecord] = {}
+        self._ended: Counter[TrialState] = Counter()
+        self._best: TrialRecord | None = None
+        self._ended_here, self._seconds_here = 0, 0.0  # of this launch, for the time that is left
         self._most_running = 0
         self._lock = threading.Lock()
         self._started = time.monotonic()
@@ -64,19 +66,31 @@ class Progress:
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Take in what there was before, so that counts and best are the sweep's."""
         with self._lock:
-            self._records.update({record.number: record for record in records})
+            self._running.clear()
+            self._ended.clear()
+            for record in records:
+                self._take(record)
 
     def trial_changed(self, record: TrialRecord) -> None:
         """Take a change in; without a terminal, print each trial's end."""
         with self._lock:
-            self._records[record.number] = record
+            self._take(record)
             if record.state is TrialState.RUNNING:
-                running = sum(r.state is TrialState.RUNNING for r in self._records.values())
-                self._most_running = max(self._most_running, running)
                 return
-            self._seconds.append(record.train_seconds)
+            self._ended_here += 1
+            self._seconds_here += record.train_seconds
             if not self._live:
                 self._console.print(self._line(record), soft_wrap=True, highlight=False)
+
+    def _take(self, record: TrialRecord) -> None:
+        if record.state is TrialState.RUNNING:
+            self._running[record.number] = record
+            self._most_running = max(self._most_running, len(self._running))
+            return
+        self._running.pop(record.number, None)
+        self._ended[record.state] += 1
+        candidates = [record] if self._best is None else [self._best, record]
+        self._best = next(iter(ranked(candidates, self._config.direction)), None)
 
     def _line(self, record: TrialRecord) -> str:
         value = record.epochs[-1].metrics[self._config.metric] if record.epochs else None
@@ -88,28 +102,26 @@ class Progress:
         )
 
     def _summary(self) -> str:
-        by_state = counts(list(self._records.values()))
-        ended = sum(by_state[state] for state in TrialState if state.is_finished())
-        best = next(iter(ranked(self._records.values(), self._config.direction)), None)
-        parts = [f"{ended}/{self._config.trials} done"]
-        parts += [f"{by_state[TrialState.PRUNED]} pruned", f"{by_state[TrialState.FAIL]} failed"]
+        ended, best = self._ended, self._best
+        parts = [f"{ended.total()}/{self._config.trials} done"]
+        parts += [f"{ended[TrialState.PRUNED]} pruned", f"{ended[TrialState.FAIL]} failed"]
         parts.append(
             f"best {best.value:.4f} ({best.key})" if best and best.value is not None else "no best yet"
         )
-        if (left := self._seconds_left(ended)) is not None:
+        if (left := self._seconds_left()) is not None:
             parts.append(f"about {human_seconds(left)} left")
         return ", ".join(parts)
 
-    def _seconds_left(self, ended: int) -> float | None:
+    def _seconds_left(self) -> float | None:
         """At the pace of the trials that ended in this launch; None until there is one."""
-        to_come = self._config.trials - ended
-        if not self._seconds or to_come <= 0:
+        to_come = self._config.trials - self._ended.total()
+        if not self._ended_here or to_come <= 0:
             return None
-        return statistics.mean(self._seconds) * to_come / max(1, self._most_running)
+        return self._seconds_here / self._ended_here * to_come / max(1, self._most_running)
 
     def _table(self) -> RenderableType:
         with self._lock:
-            running = [r for r in self._records.values() if r.state is TrialState.RUNNING]
+            running = [record for _, record in sorted(self._running.items())]
             summary = self._summary()
         table = Table(box=None, pad_edge=False)
         names = list(self._config.space.parameters)

@@ -16,6 +16,7 @@ from search.tracking.conventions import STATES, full_key, sweep_points
 from search.tracking.store import SweepPage, TrackingDown, TrackingStore, TrialRun
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
+_SWEEP_EVERY_S = 2.0  # the sweep's own run is made from all trials, too much work for each change
 
 _logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class MlflowView:
         self._run_ids: dict[int, str] = {}
         self._epochs_written: dict[int, int] = {}
         self._best_written = 0
+        self._sweep_written = 0.0  # when the sweep's own run was last brought up to date
         self._store: TrackingStore | None = None
         self._sweep_run_id: str | None = None
         self._changed = threading.Condition()
@@ -107,9 +109,12 @@ class MlflowView:
             try:
                 store, sweep_run_id = self._opened()
                 number = self._next()
+                if number is not None:
+                    self._write(store, sweep_run_id, number)
+                if number is None or time.monotonic() - self._sweep_written > _SWEEP_EVERY_S:
+                    self._write_sweep(store, sweep_run_id)
                 if number is None:
                     return
-                self._write(store, sweep_run_id, number)
                 wait = _FIRST_WAIT_S
             except TrackingDown as error:
                 with self._changed:
@@ -133,8 +138,6 @@ class MlflowView:
             self._run_ids[number] = store.open_trial(self._config, self._sweep_id, sweep_run_id, record)
         store.write_trial(self._config, self._run_ids[number], record, self._epochs_written.get(number, 0))
         self._epochs_written[number] = len(record.epochs)
-        if record.state is not TrialState.RUNNING:
-            self._write_sweep(store, sweep_run_id)
 
     def _opened(self) -> tuple[TrackingStore, str]:
         if self._store is None:
@@ -165,3 +168,4 @@ class MlflowView:
         note = summary_note(self._config, records)
         store.write_sweep(sweep_run_id, sweep_points(self._config, history[self._best_written :]), note)
         self._best_written = len(history)
+        self._sweep_written = time.monotonic()

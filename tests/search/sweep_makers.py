@@ -1,0 +1,79 @@
+"""Small sweeps for the tests of this floor: spaces, configurations, epochs, ledgers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import TrialState
+
+from search.config import SweepConfig
+from search.ledger import Ledger
+from search.records import Epoch, TrialRecord
+from spaces.space import Condition, SearchSpace
+
+FLAT = SearchSpace(
+    name="flat",
+    description="Two numbers.",
+    parameters={"depth": IntDistribution(1, 3), "lr": FloatDistribution(1e-3, 1.0, log=True)},
+    fixed={"optimizer": "sgd"},
+)
+CONDITIONAL = SearchSpace(
+    name="conditional",
+    description="Momentum for one of two optimizers.",
+    parameters={
+        "optimizer": CategoricalDistribution(["sgd", "adamw"]),
+        "lr": FloatDistribution(1e-3, 1.0, log=True),
+        "momentum": FloatDistribution(0.8, 0.99),
+    },
+    conditions={"momentum": Condition("optimizer", "sgd")},
+)
+DISCRETE = SearchSpace(
+    name="discrete",
+    description="Six points.",
+    parameters={"depth": IntDistribution(1, 3), "optimizer": CategoricalDistribution(["sgd", "adamw"])},
+)
+
+
+def sweep_config(sweeps_dir: Path = Path("nowhere"), **fields: Any) -> SweepConfig:
+    """A sweep of 4 trials and 3 epochs, in which each field can be given another value."""
+    defaults: dict[str, Any] = {
+        "name": "try",
+        "space": FLAT,
+        "objective": "package.module:function",
+        "max_epochs": 3,
+        "trials": 4,
+        "sampler": "random",
+        "pruner": "none",
+        "sweeps_dir": sweeps_dir,
+    }
+    return SweepConfig(**{**defaults, **fields})
+
+
+def epoch(number: int, val_acc: float = 0.5, **fields: Any) -> Epoch:
+    """A finished epoch that took two seconds."""
+    metrics = {"val_acc": val_acc, "epoch_s": 2.0}
+    defaults: dict[str, Any] = {"metrics": metrics, "timestamp_ms": 1000 * number, "worker": "host:1"}
+    return Epoch(epoch=number, **{**defaults, **fields})
+
+
+def memory_ledger(config: SweepConfig, storage: BaseStorage | None = None) -> Ledger:
+    """A ledger over a study in memory."""
+    return Ledger.open(config, storage or InMemoryStorage())
+
+
+def run_trial(ledger: Ledger, values: Sequence[float]) -> TrialRecord:
+    """Ask for a trial and report these values, one an epoch, to its end."""
+    number = ledger.ask().number
+    for position, value in enumerate(values, 1):
+        ledger.report(number, epoch(position, value))
+    return ledger.complete(number)
+
+
+def record(number: int, state: TrialState = TrialState.COMPLETE, **fields: Any) -> TrialRecord:
+    """A trial's record as the study would give it."""
+    defaults: dict[str, Any] = {"params": {"depth": 2, "lr": 0.1}, "started_ms": 1, "ended_ms": number + 2}
+    return TrialRecord(number=number, state=state, **{**defaults, **fields})

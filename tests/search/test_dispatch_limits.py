@@ -1,0 +1,221 @@
+"""A sweep ends early for a reason: failures, time, an interruption; and in an orderly way."""
+
+from __future__ import annotations
+
+import pytest
+from fake_cluster import Drivers, fail, finish
+from sweep_makers import epoch, sweep_config
+
+from search.dispatch import STOP_GRACE_S, Dispatcher, Stop
+from search.records import StopReason
+from search.trial import Message
+
+
+def end_trials(dispatcher: Dispatcher, outcomes: str) -> str:
+    """Run trials one after another, `.` well and `F` failing, until none is handed out; which were."""
+    done = ""
+    for outcome in outcomes:
+        attempt = str(len(done))
+        if dispatcher.next(attempt) is None:
+            break
+        done += outcome
+        fail(dispatcher, attempt) if outcome == "F" else finish(dispatcher, attempt, [0.5])
+    return done
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "run"),
+    [
+        ("FFF...", "FFF"),
+        ("FF.F..", "FF.F.."),
+        ("FF.FF....", "FF.FF...."),  # five trials are too few for a share
+        ("FF.FFF...", "FF.FFF"),
+        (".F.F.F.F.F.F", ".F.F.F.F.F.F"),  # half of them is not more than half
+        (".F.F.F.FF.F", ".F.F.F.FF"),
+    ],
+)
+def test_too_many_failures_stop_the_sweep(outcomes: str, run: str) -> None:
+    dispatcher = Drivers(sweep_config(trials=20, max_failed_share=0.5)).start(slots=1)
+    assert end_trials(dispatcher, outcomes) == run
+    assert dispatcher.stop == (None if run == outcomes else Stop.FAILURES)
+
+
+def test_the_share_of_failures_can_be_chosen() -> None:
+    dispatcher = Drivers(sweep_config(trials=20, max_failed_share=0.1)).start(slots=1)
+    assert end_trials(dispatcher, "...........F.......") == "...........F......."
+    assert dispatcher.stop is None
+    strict = Drivers(sweep_config(trials=20, max_failed_share=0.1)).start(slots=1)
+    assert end_trials(strict, ".....F....") == ".....F"
+
+
+def test_lost_trials_that_fail_count_as_failures() -> None:
+    dispatcher = Drivers(sweep_config(trials=9, max_attempts=1)).start(slots=1)
+    for attempt in "abc":
+        dispatcher.next(attempt)
+        dispatcher.lost(attempt, StopReason.LOST, "gone")
+    assert dispatcher.stop is Stop.FAILURES
+
+
+def test_a_resume_after_failures_gets_a_fresh_chance() -> None:
+    drivers = Drivers(sweep_config(trials=20))
+    assert end_trials(drivers.start(slots=1), "FFF") == "FFF"
+    assert end_trials(drivers.start(slots=1), ".F.") == ".F."
+
+
+def test_running_trials_stop_after_their_epoch_when_too_many_failed() -> None:
+    dispatcher = Drivers(sweep_config(trials=9)).start(slots=4)
+    for attempt in "abcd":
+        dispatcher.next(attempt)
+    for attempt in "abc":
+        fail(dispatcher, attempt)
+    assert not dispatcher.done
+    assert not dispatcher.receive("d", Message(epochs=(epoch(1),)))
+    dispatcher.ended("d")
+    assert dispatcher.done
+    assert [r.state.name for r in dispatcher.records] == ["FAIL", "FAIL", "FAIL", "RUNNING"]
+
+
+def test_no_trial_is_started_that_would_not_fit_the_time_left() -> None:
+    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
+    dispatcher = drivers.start(slots=1)
+    dispatcher.next("a")
+    finish(dispatcher, "a", [0.5, 0.5, 0.5])  # six seconds of training
+    drivers.clock.now = 93.9
+    assert dispatcher.next("b") is not None
+    finish(dispatcher, "b", [0.5, 0.5, 0.5])
+    drivers.clock.now = 94.1
+    assert dispatcher.next("c") is None
+    assert dispatcher.stop is Stop.TIME_BUDGET
+    assert dispatcher.done
+
+
+def test_what_runs_goes_on_until_the_time_is_up_and_then_ends_with_its_epoch() -> None:
+    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
+    dispatcher = drivers.start(slots=2)
+    dispatcher.next("a")
+    dispatcher.next("b")
+    finish(dispatcher, "a", [0.5, 0.5, 0.5])
+    drivers.clock.now = 99
+    assert dispatcher.next("c") is None
+    assert dispatcher.receive("b", Message(epochs=(epoch(1),)))
+    assert not dispatcher.done
+    drivers.clock.now = 101
+    assert not dispatcher.receive("b", Message(epochs=(epoch(2),)))
+    dispatcher.ended("b")
+    assert dispatcher.done
+    assert dispatcher.stop is Stop.TIME_BUDGET
+    assert len(dispatcher.records[1].epochs) == 2, "the epoch that was finished is kept"
+
+
+def test_with_nothing_known_of_how_long_a_trial_takes_one_is_started() -> None:
+    drivers = Drivers(sweep_config(time_budget_s=1))
+    dispatcher = drivers.start()
+    drivers.clock.now = 0.9
+    assert dispatcher.next("a") is not None
+    drivers.clock.now = 1.0
+    assert dispatcher.next("b") is None
+    assert dispatcher.stop is Stop.TIME_BUDGET
+
+
+def test_what_trials_took_is_known_from_earlier_drivers_too() -> None:
+    drivers = Drivers(sweep_config(trials=9))
+    first = drivers.start(slots=1)
+    first.next("a")
+    finish(first, "a", [0.5, 0.5, 0.5])
+    assert drivers.start(time_budget_s=5).next("a") is None
+    assert drivers.start(time_budget_s=7).next("a") is not None
+
+
+def test_a_lost_trial_is_started_again_though_no_new_one_would_fit() -> None:
+    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
+    dispatcher = drivers.start(slots=2)
+    dispatcher.next("a")
+    dispatcher.next("b")
+    finish(dispatcher, "a", [0.5, 0.5, 0.5])
+    drivers.clock.now = 99
+    assert dispatcher.next("c") is None
+    dispatcher.lost("b", StopReason.LOST, "gone")
+    assert not dispatcher.done
+    assert dispatcher.next("d") is not None
+
+
+def test_a_sweep_that_used_its_trials_up_in_time_was_not_stopped() -> None:
+    drivers = Drivers(sweep_config(trials=1, time_budget_s=100))
+    dispatcher = drivers.start(slots=1)
+    dispatcher.next("a")
+    finish(dispatcher, "a", [0.5])
+    drivers.clock.now = 99.9
+    assert dispatcher.next("b") is None
+    assert dispatcher.stop is None
+
+
+def test_an_interruption_ends_each_trial_with_its_epoch_and_starts_no_other() -> None:
+    dispatcher = Drivers().start(slots=3)
+    dispatcher.next("a")
+    dispatcher.next("b")
+    dispatcher.request_stop(Stop.INTERRUPTED)
+    assert dispatcher.next("c") is None
+    assert not dispatcher.receive("a", Message(epochs=(epoch(1),)))
+    dispatcher.ended("a")
+    assert not dispatcher.done
+    dispatcher.receive("b", Message(epochs=(epoch(1), epoch(2), epoch(3))))
+    dispatcher.ended("b")
+    assert dispatcher.done
+
+
+def test_a_trial_that_ends_during_an_interruption_has_ended() -> None:
+    dispatcher = Drivers().start(slots=1)
+    dispatcher.next("a")
+    dispatcher.receive("a", Message(epochs=(epoch(1),)))
+    dispatcher.request_stop(Stop.INTERRUPTED)
+    dispatcher.receive("a", Message(finished=True))
+    assert dispatcher.records[0].state.name == "COMPLETE"
+
+
+def test_what_does_not_end_within_the_grace_is_abandoned() -> None:
+    drivers = Drivers()
+    dispatcher = drivers.start()
+    dispatcher.next("a")
+    drivers.clock.now = 1000
+    assert not dispatcher.abandon
+    dispatcher.request_stop(Stop.INTERRUPTED)
+    drivers.clock.now += STOP_GRACE_S - 0.1
+    assert not dispatcher.abandon
+    dispatcher.request_stop(Stop.INTERRUPTED)  # asking again buys no more time
+    drivers.clock.now += 0.2
+    assert dispatcher.abandon
+
+
+def test_the_first_reason_to_stop_is_the_one_that_is_told() -> None:
+    dispatcher = Drivers().start()
+    dispatcher.request_stop(Stop.INTERRUPTED)
+    dispatcher.request_stop(Stop.FAILURES)
+    assert dispatcher.stop is Stop.INTERRUPTED
+
+
+def test_an_attempt_that_says_nothing_for_too_long_is_overdue() -> None:
+    drivers = Drivers(sweep_config(trial_timeout_s=60))
+    dispatcher = drivers.start()
+    dispatcher.next("a")
+    drivers.clock.now = 1000
+    assert not dispatcher.overdue("a"), (
+        "time runs from when Ray first runs it, not from when it was asked for"
+    )
+    drivers.clock.now += 50
+    dispatcher.receive("a", Message(epochs=(epoch(1),)))
+    drivers.clock.now += 59
+    assert not dispatcher.overdue("a")
+    drivers.clock.now += 2
+    assert dispatcher.overdue("a")
+    dispatcher.lost("a", StopReason.TIMEOUT, "silent")
+    dispatcher.next("b")
+    assert not dispatcher.overdue("b")
+
+
+def test_without_a_timeout_a_trial_may_be_silent_for_ever() -> None:
+    drivers = Drivers()
+    dispatcher = drivers.start()
+    dispatcher.next("a")
+    assert not dispatcher.overdue("a")
+    drivers.clock.now = 1e9
+    assert not dispatcher.overdue("a")

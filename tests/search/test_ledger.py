@@ -1,0 +1,248 @@
+"""The study's only writer: what a trial may become, what is kept of it, what a resume goes on with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+from killable_storage import KillableStorage, Killed
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
+from sweep_makers import CONDITIONAL, DISCRETE, epoch, memory_ledger, run_trial, sweep_config
+
+from search.errors import UserError
+from search.ledger import IllegalTransition, Ledger
+from search.records import StopReason
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """A ledger of a sweep of 4 trials, in memory and on disk."""
+    on_disk = request.param == "sqlite"
+    return Ledger.open(
+        sweep_config(), request.getfixturevalue("sqlite_storage") if on_disk else InMemoryStorage()
+    )
+
+
+def test_a_trial_that_trains_to_its_end_is_complete_with_its_last_value(ledger: Ledger) -> None:
+    ended = run_trial(ledger, [0.3, 0.6, 0.5])
+    assert (ended.state, ended.value, ended.stop_reason) == (TrialState.COMPLETE, 0.5, StopReason.FINISHED)
+    assert [e.metrics["val_acc"] for e in ended.epochs] == [0.3, 0.6, 0.5]
+    assert 0 < ended.started_ms <= (ended.ended_ms or 0)
+    assert ledger.records() == [ended]
+
+
+def test_a_pruned_trial_keeps_its_parameters_and_all_its_values(ledger: Ledger) -> None:
+    asked = ledger.ask()
+    for number, value in ((1, 0.3), (2, 0.2)):
+        ledger.report(asked.number, epoch(number, value))
+    ended = ledger.prune(asked.number)
+    assert (ended.state, ended.value, ended.stop_reason) == (TrialState.PRUNED, None, StopReason.PRUNED)
+    assert ended.params == asked.params
+    assert ended.epochs == (epoch(1, 0.3), epoch(2, 0.2))
+    assert ledger.study.trials[0].intermediate_values == {1: 0.3, 2: 0.2}
+
+
+@pytest.mark.parametrize("reason", [StopReason.NAN, StopReason.OOM, StopReason.ERROR])
+def test_a_failed_trial_keeps_its_reason_its_error_and_its_epochs(ledger: Ledger, reason: StopReason) -> None:
+    number = ledger.ask().number
+    ledger.report(number, epoch(1))
+    ended = ledger.fail(number, reason, "what happened\nand where")
+    assert (ended.state, ended.stop_reason, ended.error) == (
+        TrialState.FAIL,
+        reason,
+        "what happened\nand where",
+    )
+    assert ended.epochs == (epoch(1),)
+
+
+def test_an_objective_that_reports_nothing_fails(ledger: Ledger) -> None:
+    ended = ledger.complete(ledger.ask().number)
+    assert (ended.state, ended.stop_reason) == (TrialState.FAIL, StopReason.ERROR)
+    assert "without reporting an epoch" in (ended.error or "")
+
+
+def test_the_same_epoch_again_changes_nothing(ledger: Ledger) -> None:
+    number = ledger.ask().number
+    ledger.report(number, epoch(1, 0.5))
+    assert ledger.report(number, epoch(1, 0.9)).epochs == (epoch(1, 0.5),)
+    assert ledger.study.trials[0].intermediate_values == {1: 0.5}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_never_reaches_the_study(ledger: Ledger, value: float) -> None:
+    number = ledger.ask().number
+    with pytest.raises(AssertionError):
+        ledger.report(number, epoch(1, value))
+    assert ledger.records()[0].epochs == ()
+    assert ledger.study.trials[0].user_attrs == {}
+
+
+CHANGES: dict[str, Callable[[Ledger, int], Any]] = {
+    "report": lambda ledger, number: ledger.report(number, epoch(2)),
+    "repeat": lambda ledger, number: ledger.report(number, epoch(1)),
+    "should_prune": lambda ledger, number: ledger.should_prune(number),
+    "set_run_id": lambda ledger, number: ledger.set_run_id(number, "run"),
+    "complete": lambda ledger, number: ledger.complete(number),
+    "prune": lambda ledger, number: ledger.prune(number),
+    "fail": lambda ledger, number: ledger.fail(number, StopReason.ERROR, "again"),
+    "lose": lambda ledger, number: ledger.lose(number, StopReason.LOST, "again"),
+}
+ENDS = {name: CHANGES[name] for name in ("complete", "prune", "fail")}
+
+
+@pytest.mark.parametrize("then", [*CHANGES, "adopt"])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_trial_that_has_ended_can_not_change(end: str, then: str) -> None:
+    ledger = memory_ledger(sweep_config())
+    number = ledger.ask().number
+    ledger.report(number, epoch(1))
+    ENDS[end](ledger, number)
+    before = ledger.study.get_trials()
+    with pytest.raises(IllegalTransition):
+        ledger.adopt(number) if then == "adopt" else CHANGES[then](ledger, number)
+    assert ledger.study.get_trials() == before
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_earlier_drivers_trial_is_adopted_before_it_changes(change: str) -> None:
+    storage = InMemoryStorage()
+    number = memory_ledger(sweep_config(), storage).ask().number
+    resumed = memory_ledger(sweep_config(), storage)
+    before = resumed.study.get_trials()
+    with pytest.raises(IllegalTransition, match="ask or adopt it first"):
+        CHANGES[change](resumed, number)
+    assert resumed.study.get_trials() == before
+    resumed.adopt(number)
+    CHANGES[change](resumed, number)
+
+
+def test_an_adopted_trial_is_the_same_trial(ledger: Ledger) -> None:
+    asked = ledger.ask()
+    ledger.set_run_id(asked.number, "run")
+    last = ledger.report(asked.number, epoch(1, checkpoint="trial-000/epoch-0001"))
+    resumed = Ledger.open(sweep_config(), ledger.study._storage)
+    assert resumed.unfinished() == [asked.number]
+    assert resumed.adopt(asked.number) == last
+    assert resumed.unfinished() == []
+    assert (last.run_id, last.params) == ("run", asked.params)
+    assert resumed.sweep_id == ledger.sweep_id
+
+
+def test_the_budget_counts_every_trial_and_grows(ledger: Ledger) -> None:
+    for _ in range(4):
+        assert ledger.remaining() > 0
+        ledger.ask()
+    assert ledger.remaining() == 0
+    with pytest.raises(AssertionError):
+        ledger.ask()
+    grown = Ledger.open(sweep_config(trials=6), ledger.study._storage)
+    assert (grown.budget, grown.remaining()) == (6, 2)
+    shrunk = Ledger.open(sweep_config(trials=2), ledger.study._storage)
+    assert (shrunk.budget, shrunk.remaining()) == (2, 0)
+
+
+def test_a_worker_may_be_lost_so_often_and_no_more() -> None:
+    config, storage = sweep_config(max_attempts=3), InMemoryStorage()
+    ledger = memory_ledger(config, storage)
+    number = ledger.ask().number
+    assert ledger.lose(number, StopReason.LOST, "gone").state is TrialState.RUNNING
+    resumed = memory_ledger(config, storage)  # the count survives the driver
+    assert resumed.adopt(number).times_lost == 1
+    assert resumed.lose(number, StopReason.LOST, "gone").state is TrialState.RUNNING
+    ended = resumed.lose(number, StopReason.OOM, "gone for good")
+    assert (ended.state, ended.stop_reason) == (TrialState.FAIL, StopReason.OOM)
+    assert ended.error == "gone for good (attempt 3 of 3)"
+
+
+def test_a_retry_has_the_failed_trials_parameters_and_its_place_in_the_budget(ledger: Ledger) -> None:
+    failed = ledger.ask()
+    ledger.fail(failed.number, StopReason.ERROR, "once")
+    run_trial(ledger, [0.5])
+    assert ledger.remaining() == 2
+    assert ledger.retry_failed() == [failed.number]
+    assert ledger.retry_failed() == [], "it is being retried already"
+    assert ledger.remaining() == 3
+    retry = ledger.ask()
+    assert (retry.params, retry.retry_of, retry.number) == (failed.params, failed.number, 2)
+    ledger.fail(retry.number, StopReason.ERROR, "twice")
+    assert ledger.retry_failed() == [retry.number], "the first failure has had its retry"
+    resumed = Ledger.open(sweep_config(), ledger.study._storage)
+    assert resumed.remaining() == ledger.remaining() == 3
+
+
+@pytest.mark.parametrize(("trials", "budget"), [(4, 4), (6, 6), (100, 6)])
+def test_a_grid_ends_when_each_point_was_tried_once(trials: int, budget: int) -> None:
+    config = sweep_config(space=DISCRETE, sampler="grid", trials=trials)
+    ledger = memory_ledger(config)
+    assert ledger.budget == budget
+    drawn = []
+    while ledger.remaining():
+        drawn.append(run_trial(ledger, [0.5]).params)
+    assert len({tuple(params.items()) for params in drawn}) == budget
+
+
+def test_a_failed_point_of_a_grid_can_be_retried() -> None:
+    ledger = memory_ledger(sweep_config(space=DISCRETE, sampler="grid", trials=6))
+    first = ledger.ask()
+    ledger.fail(first.number, StopReason.ERROR, "once")
+    ledger.retry_failed()
+    drawn = [first.params]
+    while ledger.remaining():
+        drawn.append(run_trial(ledger, [0.5]).params)
+    assert len(drawn) == 7
+    assert len({tuple(params.items()) for params in drawn}) == 6
+
+
+def test_a_changed_definition_is_refused_with_the_difference(ledger: Ledger) -> None:
+    changed = sweep_config(space=CONDITIONAL, seed=3)
+    with pytest.raises(UserError, match=r"space: depth: removed.*seed: 0 -> 3.*another name"):
+        Ledger.open(changed, ledger.study._storage)
+    Ledger.open(sweep_config(trials=9, concurrency=2), ledger.study._storage)
+
+
+def test_a_trial_in_its_last_epoch_is_not_pruned() -> None:
+    ledger = memory_ledger(sweep_config(pruner="threshold", pruner_args={"lower": 0.9, "n_warmup_steps": 0}))
+    number = ledger.ask().number
+    assert not ledger.should_prune(number), "there is nothing to judge yet"
+    ledger.report(number, epoch(1, 0.1))
+    assert ledger.should_prune(number)
+    ledger.report(number, epoch(2, 0.1))
+    ledger.report(number, epoch(3, 0.1))
+    assert not ledger.should_prune(number)
+
+
+def test_minimised_sweeps_minimise() -> None:
+    config = sweep_config(direction="minimize", metric="val_loss")
+    ledger = memory_ledger(config)
+    for loss in (0.9, 0.2, 0.5):
+        number = ledger.ask().number
+        ledger.report(number, epoch(1, metrics={"val_loss": loss}))
+        ledger.complete(number)
+    assert ledger.study.best_value == 0.2
+
+
+def test_launches_are_noted_one_after_another(ledger: Ledger) -> None:
+    assert ledger.append_launch({"host": "a"}) is None
+    resumed = Ledger.open(sweep_config(), ledger.study._storage)
+    assert resumed.append_launch({"host": "b"}) == {"host": "a"}
+    assert ledger.study.user_attrs["launches"] == [{"host": "a"}, {"host": "b"}]
+
+
+def test_a_trial_killed_while_it_was_sampled_gets_the_rest_of_its_parameters() -> None:
+    config, storage = sweep_config(space=CONDITIONAL), KillableStorage()
+    ledger = memory_ledger(config, storage)
+    storage.kill_after(2)
+    with pytest.raises(Killed):
+        ledger.ask()
+    storage.revive()
+    [half] = optuna.load_study(study_name="try", storage=storage).trials
+    assert len(half.params) == 1, "one parameter was written before the end"
+    resumed = memory_ledger(config, storage)
+    adopted = resumed.adopt(0)
+    config.space.check_values(adopted.params)
+    assert half.params.items() <= adopted.params.items()
+    assert resumed.remaining() == 3

@@ -1,0 +1,235 @@
+"""One attempt at one trial, without Ray: what the worker tells the driver, and what it leaves behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import search.trial
+from search.checkpoints import CheckpointStore
+from search.objective import Objective, TrialContext
+from search.records import StopReason
+from search.trial import Assignment, Message, WorkerSpec, make_trainable, run_attempt
+
+MAX_EPOCHS = 4
+ASSIGNMENT = Assignment(number=7, params={"lr": 0.1}, seed=107, epochs_known=0)
+Attempt = Callable[..., list[Message]]
+
+
+@pytest.fixture
+def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempt:
+    """Runs an attempt and returns its messages; the driver ends it after `stop_after` of them."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+
+    def run(objective: Objective, stop_after: int | None = None, **changes: Any) -> list[Message]:
+        messages: list[Message] = []
+
+        def send(message: Message) -> None:
+            messages.append(message)
+            if len(messages) == stop_after:
+                raise SystemExit
+
+        monkeypatch.setattr(search.trial, "_send", send)
+        spec = WorkerSpec(
+            objective=objective,
+            settings={"data": "digits"},
+            metric="val_acc",
+            max_epochs=MAX_EPOCHS,
+            checkpoints=str(tmp_path / "checkpoints"),
+            cpus=2,
+            gpus=0.5,
+        )
+        try:
+            run_attempt(spec, replace(ASSIGNMENT, **changes))
+        except (Exception, SystemExit):
+            assert messages, "whatever ends an attempt, the driver hears of it"
+        finally:
+            assert list((tmp_path / "scratch").iterdir()) == [], "an attempt cleans up behind itself"
+        return messages
+
+    return run
+
+
+def train(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Train from wherever the checkpoint is to the last epoch, saving each."""
+    for epoch in range(context.epochs_done + 1, context.max_epochs + 1):
+        (context.scratch / "model").write_text(f"after {epoch}")
+        context.report(epoch, {"val_acc": epoch / 10}, context.scratch)
+
+
+def reports(*metrics: Any) -> Objective:
+    """An objective that reports these, as (epoch, metrics)."""
+
+    def objective(params: Mapping[str, Any], context: TrialContext) -> None:
+        for epoch, values in metrics:
+            context.report(epoch, values)
+
+    return objective
+
+
+def raises(error: BaseException) -> Objective:
+    """An objective that raises this after an epoch."""
+
+    def objective(params: Mapping[str, Any], context: TrialContext) -> None:
+        context.report(1, {"val_acc": 0.5})
+        raise error
+
+    return objective
+
+
+def test_an_attempt_tells_each_epoch_and_its_end(attempt: Attempt) -> None:
+    messages = attempt(train)
+    epochs = [message.epochs[0] for message in messages[:-1]]
+    assert [(e.epoch, e.metrics, e.checkpoint) for e in epochs] == [
+        (n, {"val_acc": n / 10}, f"trial-007/epoch-{n:04d}") for n in range(1, MAX_EPOCHS + 1)
+    ]
+    assert messages[-1] == Message(finished=True)
+    assert all(e.timestamp_ms > 1_600_000_000_000 and ":" in e.worker for e in epochs)
+
+
+def test_the_objective_gets_its_parameters_and_the_sweep(attempt: Attempt) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def look(params: Mapping[str, Any], context: TrialContext) -> None:
+        seen.append((dict(params), context.number, context.seed, context.max_epochs, context.settings))
+        seen.append((context.cpus, context.gpus, context.checkpoint, context.epochs_done))
+        assert context.scratch.is_dir()
+        assert list(context.scratch.iterdir()) == []
+        context.report(1, {"val_acc": 0.5})
+
+    attempt(look)
+    assert seen == [({"lr": 0.1}, 7, 107, MAX_EPOCHS, {"data": "digits"}), (2, 0.5, None, 0)]
+
+
+def test_metrics_become_plain_numbers(attempt: Attempt) -> None:
+    import numpy as np
+
+    [message, _] = attempt(reports((1, {"val_acc": np.float32(0.5), "steps": np.int64(3)})))
+    assert message.epochs[0].metrics == {"val_acc": 0.5, "steps": 3.0}
+    assert {type(value) for value in message.epochs[0].metrics.values()} == {float}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "why"),
+    [
+        ([(2, {"val_acc": 0.5})], "epoch 2 reported after epoch 0 of 4"),
+        ([(0, {"val_acc": 0.5})], "epoch 0 reported after epoch 0 of 4"),
+        ([(1, {"val_acc": 0.5}), (1, {"val_acc": 0.5})], "epoch 1 reported after epoch 1 of 4"),
+        ([(n, {"val_acc": 0.5}) for n in range(1, 6)], "epoch 5 reported after epoch 4 of 4"),
+        ([(1, {"loss": 1.0, "acc": 0.5})], "no 'val_acc' among the reported metrics (loss, acc)"),
+        ([(1, {})], "no 'val_acc' among the reported metrics (nothing)"),
+        ([(1, {"val_acc": "high"})], "could not convert string to float: 'high'"),
+    ],
+)
+def test_a_wrong_report_fails_the_trial_with_the_rule(attempt: Attempt, metrics: Any, why: str) -> None:
+    failure = attempt(reports(*metrics))[-1]
+    assert failure.failure is StopReason.ERROR
+    assert why in failure.error
+    assert failure.epochs == ()
+
+
+@pytest.mark.parametrize("name", ["val_acc", "val_loss"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_fails_the_trial_as_nan(attempt: Attempt, name: str, value: float) -> None:
+    [good, failure] = attempt(reports((1, {"val_acc": 0.5}), (2, {"val_acc": 0.5, name: value})))
+    assert good.epochs
+    assert failure.failure is StopReason.NAN
+    assert f"{name} is {value} in epoch 2" in failure.error
+
+
+OutOfMemoryError = type("OutOfMemoryError", (RuntimeError,), {})  # torch's, by its name
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (FloatingPointError("loss is nan"), StopReason.NAN),
+        (MemoryError("host"), StopReason.OOM),
+        (OutOfMemoryError("CUDA out of memory"), StopReason.OOM),
+        (KeyError("lr"), StopReason.ERROR),
+        (OSError(28, "No space left on device"), StopReason.ERROR),
+    ],
+)
+def test_what_an_objective_raises_is_told_with_its_reason_and_where(
+    attempt: Attempt, error: Exception, reason: StopReason
+) -> None:
+    failure = attempt(raises(error))[-1]
+    assert failure.failure is reason
+    assert type(error).__name__ in failure.error
+    assert "raise error" in failure.error, "the line that raised"
+
+
+def test_the_error_goes_on_to_ray_which_throws_the_worker_away(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(search.trial, "_send", lambda message: None)
+    spec = WorkerSpec(raises(KeyError("lr")), {}, "val_acc", MAX_EPOCHS, str(tmp_path), 1, 0)
+    with pytest.raises(KeyError, match="lr"):
+        run_attempt(spec, ASSIGNMENT)
+
+
+def test_an_attempt_that_the_driver_ends_is_no_failure(attempt: Attempt) -> None:
+    messages = attempt(train, stop_after=2)
+    assert [message.epochs[0].epoch for message in messages] == [1, 2]
+
+
+def test_a_resumed_attempt_tells_its_history_first_and_goes_on_from_there(attempt: Attempt) -> None:
+    first = attempt(train, stop_after=2)
+    done: list[tuple[int, str]] = []
+
+    def look_and_train(params: Mapping[str, Any], context: TrialContext) -> None:
+        assert context.checkpoint is not None
+        done.append((context.epochs_done, (context.checkpoint / "model").read_text()))
+        train(params, context)
+
+    messages = attempt(look_and_train, epochs_known=2)
+    assert done == [(2, "after 2")]
+    assert messages[0] == Message(epochs=tuple(message.epochs[0] for message in first))
+    assert [message.epochs[0].epoch for message in messages[1:-1]] == [3, 4]
+
+
+def test_epochs_without_a_checkpoint_are_trained_again_and_the_user_is_told(attempt: Attempt) -> None:
+    attempt(train, stop_after=1)
+    messages = attempt(train, epochs_known=3)
+    assert messages[0].notes == ("epochs 2 to 3 are trained again",)
+    assert [e.epoch for e in messages[0].epochs] == [1]
+    assert [message.epochs[0].epoch for message in messages[1:-1]] == [2, 3, 4]
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(attempt: Attempt, tmp_path: Path) -> None:
+    attempt(train, stop_after=2)
+    (tmp_path / "checkpoints" / "trial-007" / "epoch-0002" / "model").write_text("rot")
+    messages = attempt(train, epochs_known=2)
+    damaged, again = messages[0].notes
+    assert "epoch-0002 is not whole" in damaged
+    assert again == "epochs 2 to 2 are trained again"
+    assert [message.epochs[0].epoch for message in messages[1:-1]] == [2, 3, 4]
+
+
+def test_an_epoch_counts_though_its_checkpoint_could_not_be_written(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CheckpointStore, "save", full)
+    messages = attempt(train)
+    assert [message.epochs[0].epoch for message in messages[:-1]] == [1, 2, 3, 4]
+    assert messages[0].notes == ("no checkpoint of epoch 1 (No space left on device); training goes on",)
+    assert messages[-1].finished
+
+
+def test_a_trainable_takes_an_assignment_as_its_config(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: list[Message] = []
+    monkeypatch.setattr(search.trial, "_send", told.append)
+    spec = WorkerSpec(reports((1, {"val_acc": 0.5})), {}, "val_acc", 1, str(tmp_path), 1, 0)
+    make_trainable(spec)({"number": 3, "params": {}, "seed": 1, "epochs_known": 0})
+    assert [message.finished for message in told] == [False, True]

@@ -1,0 +1,105 @@
+"""Each floor of the house imports only the floors below it; read from the syntax trees, running nothing."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = {"spaces": 0, "cifar_cnn": 1, "search": 2, "scripts": 4}
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The full name of every module or object that is imported, at the top or within a function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where they lead"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            # importlib.import_module("...") and __import__("...")
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__"):
+                yield str(node.args[0].value)
+
+
+def packages(names: Iterable[str]) -> set[str]:
+    """The top-level packages of these."""
+    return {name.partition(".")[0] for name in names}
+
+
+# Every module's path in the house (`search/ledger.py`) with what it imports.
+HOUSE = {
+    path.relative_to(ROOT).as_posix(): set(imports(ast.parse(path.read_text(encoding="utf-8"))))
+    for floor in FLOORS
+    for path in sorted((ROOT / floor).rglob("*.py"))
+}
+
+
+def floor(path: str) -> str:
+    """The top-level folder that a module lies in."""
+    return path.partition("/")[0]
+
+
+def importers(package: str) -> set[str]:
+    """The modules that import a package."""
+    return {path for path, names in HOUSE.items() if package in packages(names)}
+
+
+def test_no_module_imports_a_floor_above_its_own() -> None:
+    assert {floor(path) for path in HOUSE} == set(FLOORS)
+    for path, names in HOUSE.items():
+        above = {name for name in packages(names) if FLOORS.get(name, -1) > FLOORS[floor(path)]}
+        assert not above, f"{path} imports {above}"
+
+
+@pytest.mark.parametrize("package", ["tests", "benchmarks", "docs", "notebooks"])
+def test_what_is_installed_imports_nothing_that_is_not(package: str) -> None:
+    assert importers(package) == set()
+
+
+def test_spaces_know_ranges_and_nothing_else() -> None:
+    for path in (path for path in HOUSE if floor(path) == "spaces"):
+        known = {*sys.stdlib_module_names, "spaces"}
+        foreign = {name for name in HOUSE[path] if name.partition(".")[0] not in known}
+        assert all(name.startswith("optuna.distributions.") for name in foreign), f"{path}: {foreign}"
+
+
+@pytest.mark.parametrize("package", ["ray", "optuna", "mlflow", "search", "spaces", "scripts"])
+def test_training_knows_nothing_of_sweeps(package: str) -> None:
+    assert {path for path in importers(package) if floor(path) == "cifar_cnn"} == set()
+
+
+def test_only_the_tracking_room_imports_mlflow() -> None:
+    assert importers("mlflow"), "somebody has to"
+    assert {path for path in importers("mlflow") if not path.startswith("search/tracking")} == set()
+
+
+def test_few_rooms_of_the_search_know_what_is_trained() -> None:
+    knowing = {path for path in importers("cifar_cnn") if floor(path) == "search"}
+    assert knowing == {"search/cifar_sweep.py", "search/plan.py", "search/retrain.py"}
+
+
+def test_lightning_has_one_name() -> None:
+    # A program that mixes `lightning.pytorch` with `pytorch_lightning` gets "Expected a parent" errors.
+    assert importers("lightning") == set()
+    assert importers("pytorch_lightning")
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        ("import ray.tune as t", "ray"),
+        ("from optuna import trial", "optuna"),
+        ("def f():\n    import mlflow", "mlflow"),
+        ("if TYPE_CHECKING:\n    from search.trial import x", "search"),
+        ("importlib.import_module('scripts.cli')", "scripts"),
+    ],
+)
+def test_these_tests_see_imports_wherever_they_are(line: str, package: str) -> None:
+    assert packages(imports(ast.parse(line))) >= {package}

@@ -5,6 +5,7 @@ This and retraining are the only rooms of `search` that know what is trained.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from search.errors import UserError
 from search.ledger import check_same_definition
 from search.pruners import make_pruner
 from search.samplers import make_sampler
-from spaces.registry import load_space
+from spaces.registry import load_space, shipped_spaces
 from spaces.space import SearchSpace
+
+_logger = logging.getLogger(__name__)
 
 OBJECTIVE = "cifar_cnn.objective:train_trial"
 _SET_BY_SWEEP = ("max_epochs", "seed")  # the same for every trial, or its own; never searched
@@ -61,15 +64,14 @@ def cifar_config(*, space: str, data: DataConfig, **fields: Any) -> SweepConfig:
     try:
         config = SweepConfig(
             space=loaded,
-            space_source=space,
+            space_source=_source(space),
             objective=OBJECTIVE,
             settings={"data": data.model_dump(mode="json")},
             **fields,
         )
     except ValidationError as error:
         raise UserError(one_line(error)) from error
-    make_sampler(config.sampler, loaded, config.seed, args=config.sampler_args)
-    make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args)
+    _rehearse(config)
     return config.model_copy(update={"dataset": dataset_note(data)})
 
 
@@ -98,8 +100,11 @@ def check_unchanged(config: SweepConfig) -> None:
         UserError: one of them has changed; shows the difference.
     """
     changes: dict[str, Any] = {}
-    if config.space_source is not None:
-        changes["space"] = _load(config.space_source)
+    source = config.space_source
+    if source is not None and source not in shipped_spaces() and not Path(source).exists():
+        _logger.warning("space file %s is gone: going on with the space as the study has it", source)
+    elif source is not None:
+        changes["space"] = _load(source)
     if config.objective == OBJECTIVE:
         changes["dataset"] = dataset_note(DataConfig.model_validate(config.settings["data"]))
     check_same_definition(config.model_copy(update=changes), config.definition())
@@ -120,6 +125,32 @@ def largest_configs(space: SearchSpace, max_epochs: int) -> list[TrainConfig]:
         return [_configuration(space, largest, max_epochs)]
     optimizers = _ends(space, "optimizer")
     return [_configuration(space, {**largest, "optimizer": name}, max_epochs) for name in optimizers]
+
+
+def _rehearse(config: SweepConfig) -> None:
+    """One trial asked, reported and judged in memory: what the sampler and pruner refuse shows now.
+
+    Raises:
+        UserError: an argument is unknown, or of a type or value that they cannot work with.
+    """
+    sampler = make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args)
+    pruner = make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction=config.direction, sampler=sampler, pruner=pruner)
+    try:
+        trial = study.ask()
+        config.space.suggest(trial)
+        trial.report(0.0, step=1)
+        trial.should_prune()
+        study.tell(trial, 0.0)
+    except (TypeError, ValueError) as error:
+        args = {**config.sampler_args, **config.pruner_args}
+        raise UserError(f"sampler or pruner cannot work with {args}: {one_line(error)}") from error
+
+
+def _source(reference: str) -> str:
+    """The space's name, or its file's absolute path: a resume may be typed in another folder."""
+    return reference if reference in shipped_spaces() else str(Path(reference).absolute())
 
 
 def _load(reference: str) -> SearchSpace:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from search.storage import check_url, open_storage, printable
 
 def fresh_name(space: str, sweeps_dir: Path) -> str:
     """The space's name with the first number that no sweep has: `quickstart-1`."""
-    stem = Path(space).stem
+    stem = re.sub(r"[^A-Za-z0-9._-]+|^[^A-Za-z0-9]+", "-", Path(space).stem).strip("-") or "sweep"
     return next(name for n in itertools.count(1) if not (sweeps_dir / (name := f"{stem}-{n}")).exists())
 
 

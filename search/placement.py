@@ -44,7 +44,7 @@ def plan_placement(config: SweepConfig, total_cpus: float, total_gpus: float) ->
         gpus = 1.0 if total_gpus else 0.0
     cpus = config.cpus_per_trial
     if cpus is None:
-        cpus = _default_cpus(total_cpus, _gpu_slots(gpus, total_gpus) if gpus else 0)
+        cpus = _default_cpus(total_cpus, _gpu_slots(gpus, total_gpus) if gpus else 0, config.concurrency)
     if gpus > total_gpus:
         raise UserError(
             f"--gpus-per-trial {gpus:g}: there are {total_gpus:g} GPUs; ask for at most that, or 0 for CPUs"
@@ -58,16 +58,16 @@ def plan_placement(config: SweepConfig, total_cpus: float, total_gpus: float) ->
     # A cluster may grow; on one machine what does not fit now never will.
     if config.concurrency is not None and config.concurrency > fits and config.ray_address is None:
         raise UserError(
-            f"--concurrency {config.concurrency}: only {fits} trials of {placement} fit on "
+            f"--concurrency {config.concurrency}: only {fits} at a time fit, with {placement}, on "
             f"{total_cpus:g} CPU cores and {total_gpus:g} GPUs; lower it, or what a trial gets"
         )
     return placement
 
 
-def _default_cpus(total_cpus: float, gpu_trials: int) -> float:
+def _default_cpus(total_cpus: float, gpu_trials: int, concurrency: int | None) -> float:
     if gpu_trials:
         return float(max(1, min(_MOST_CPUS_PER_GPU_TRIAL, total_cpus // gpu_trials)))
-    return float(max(1, total_cpus // _MOST_TRIALS_BY_DEFAULT))
+    return float(max(1, total_cpus // (concurrency or _MOST_TRIALS_BY_DEFAULT)))
 
 
 def _gpu_slots(gpus: float, total_gpus: float) -> int:

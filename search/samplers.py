@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
@@ -68,6 +70,8 @@ def make_sampler(
         raise UserError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
     own_seed = seed if name in _SEQUENCES else (seed + asked) % 2**31
     given = dict(args or {})
+    if "seed" in given:
+        raise UserError(f"sampler argument seed={given['seed']!r}: give --seed, which the trials use too")
     if name == "grid":
         try:
             given["search_space"] = space.grid()
@@ -78,11 +82,15 @@ def make_sampler(
 
 def build(kind: Callable[..., T], label: str, args: Mapping[str, Any]) -> T:
     """Call `kind` with `args`; a wrong argument is a one-line UserError that lists the right ones."""
-    known = [name for name in inspect.signature(kind).parameters if name != "seed"]
-    unknown = [name for name in args if name not in known and name != "seed"]
+    known = list(inspect.signature(kind).parameters)
+    unknown = [name for name in args if name not in known]
     if unknown:
-        raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {', '.join(known)}")
+        told = ", ".join(name for name in known if name != "seed")
+        raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {told}")
     try:
-        return kind(**args)
+        with warnings.catch_warnings():
+            # That Optuna may yet change an argument's name is for this project's version bounds.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return kind(**args)
     except (TypeError, ValueError) as error:
         raise UserError(f"{label} refuses {dict(args)}: {' '.join(str(error).split())}") from error

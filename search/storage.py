@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
+from filelock import FileLock
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
@@ -33,7 +37,8 @@ def open_storage(url: str) -> RDBStorage:
     parsed = check_url(url)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        storage = RDBStorage(url, engine_kwargs=_engine_kwargs(parsed))
+        with _creation_lock(parsed):
+            storage = RDBStorage(url, engine_kwargs=_engine_kwargs(parsed))
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
         raise UserError(
             f"storage {printable(url)} does not answer ({database_cause(error)}): "
@@ -41,6 +46,17 @@ def open_storage(url: str) -> RDBStorage:
         ) from error
     _tune_sqlite(storage.engine)
     return storage
+
+
+@contextlib.contextmanager
+def _creation_lock(url: sqlalchemy.URL) -> Iterator[None]:
+    """Two processes that open a fresh SQLite file at once would both make its tables, and one fail."""
+    file = Path(str(url.database))
+    if url.drivername != "sqlite" or not os.access(file.parent, os.W_OK):
+        yield  # what cannot be written is not created either
+        return
+    with FileLock(file.with_name(f".{file.name}.lock")):
+        yield
 
 
 def wait_for_storage(url: str, cause: Exception) -> None:

@@ -166,7 +166,10 @@ def _prepare(spec: WorkerSpec, assignment: Assignment, scratch: Path) -> _Contex
         context.checkpoint = store.fetch(newest, scratch / "checkpoint")
         context.history = newest.history
     if context.epochs_done < assignment.epochs_known:
-        faults.append(f"epochs {context.epochs_done + 1} to {assignment.epochs_known} are trained again")
+        known = assignment.epochs_known
+        faults.append(
+            f"goes on from epoch {context.epochs_done}, though the study knows {known} epochs of it"
+        )
     if newest or faults:
         _send(Message(epochs=context.history, notes=tuple(faults)))
     return context

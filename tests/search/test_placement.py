@@ -84,10 +84,10 @@ def test_one_trial_waits_for_its_node_when_nothing_fits() -> None:
     [
         ({"gpus_per_trial": 2}, "--gpus-per-trial 2: there are 1 GPUs"),
         ({"cpus_per_trial": 8}, "--cpus-per-trial 8: there are 4 CPU cores"),
-        ({"concurrency": 2}, "--concurrency 2: only 1 trials of 4 CPU and 1 GPU"),
+        ({"concurrency": 2}, "--concurrency 2: only 1 at a time fit, with 4 CPU and 1 GPU"),
         (
             {"concurrency": 5, "gpus_per_trial": 0},
-            "--concurrency 5: only 4 trials of 1 CPU",
+            "--concurrency 5: only 4 at a time fit, with 1 CPU",
         ),
     ],
 )

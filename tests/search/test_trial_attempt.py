@@ -197,7 +197,7 @@ def test_a_resumed_attempt_tells_its_history_first_and_goes_on_from_there(attemp
 def test_epochs_without_a_checkpoint_are_trained_again_and_the_user_is_told(attempt: Attempt) -> None:
     attempt(train, stop_after=1)
     messages = attempt(train, epochs_known=3)
-    assert messages[0].notes == ("epochs 2 to 3 are trained again",)
+    assert messages[0].notes == ("goes on from epoch 1, though the study knows 3 epochs of it",)
     assert [e.epoch for e in messages[0].epochs] == [1]
     assert [message.epochs[0].epoch for message in messages[1:-1]] == [2, 3, 4]
 
@@ -208,7 +208,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(attempt: Attem
     messages = attempt(train, epochs_known=2)
     damaged, again = messages[0].notes
     assert "epoch-0002 is not whole" in damaged
-    assert again == "epochs 2 to 2 are trained again"
+    assert again == "goes on from epoch 1, though the study knows 2 epochs of it"
     assert [message.epochs[0].epoch for message in messages[1:-1]] == [2, 3, 4]
 
 

@@ -91,7 +91,8 @@ def print_result(result: SweepResult) -> None:
     config = result.config
     summary = counts(result.records)
     saved = savings(result.records, config.max_epochs)
-    out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
+    if result.leaderboard:
+        out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
     out.print(
         f"{summary[TrialState.COMPLETE]} complete, {summary[TrialState.PRUNED]} pruned, "
         f"{summary[TrialState.FAIL]} failed of {config.trials} trials in {human_seconds(result.seconds)}; "
@@ -130,9 +131,14 @@ def print_comparison(
     summaries: Sequence[SweepSummary], best: Sequence[tuple[SweepSummary, TrialRecord]], port: int
 ) -> None:
     """The best trials of all sweeps, each sweep's summary, and MLflow's comparison of those trials."""
-    out.print(leaderboard([(summary.config, record) for summary, record in best], summaries[0].config))
+    if best:
+        out.print(leaderboard([(summary.config, record) for summary, record in best], summaries[0].config))
+    else:
+        out.print("no trial has completed yet")
     for summary in summaries:
         print_summary(summary)
+    if not best:
+        return
     try:
         link = comparison_link(best, port)
     except TrackingDown as error:

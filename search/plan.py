@@ -26,16 +26,15 @@ class Plan:
     images_per_s: float  # of one trial, mean over sampled configurations
     seconds: float  # wall time of the whole sweep if no trial is pruned
     largest_bytes: int  # what training the largest model takes, without data and libraries
-    available_bytes: int
+    available_bytes: int | None  # None: it is the cluster's nodes' memory, which is not known here
 
     def lines(self, config: SweepConfig) -> list[tuple[str, str]]:
         """The plan as headings and texts to print."""
         assert config.dataset is not None
         sizes = ", ".join(f"{count:,} {split}" for split, count in config.dataset.sizes.items())
         space = [f"{name}: {text}" for name, text in config.space.describe()]
-        memory = (
-            f"{_gigabytes(self.largest_bytes)} for the largest model, {_gigabytes(self.available_bytes)} free"
-        )
+        free = "an unknown amount" if self.available_bytes is None else _gigabytes(self.available_bytes)
+        memory = f"{_gigabytes(self.largest_bytes)} for the largest model, {free} free"
         return [
             ("sweep", f"{config.name}: {config.trials} trials of up to {config.max_epochs} epochs"),
             ("data", f"{config.dataset.name}: {sizes} (a sweep does not read test)"),
@@ -52,32 +51,22 @@ class Plan:
 def plan_sweep(config: SweepConfig) -> Plan:
     """Check placement and memory, measure the speed of a few configurations, and work the time out.
 
-    For a cluster the plan is of this machine alone.
+    On a cluster placement goes by its resources, memory is not checked, and speed is this machine's.
 
     Raises:
         UserError: a trial, or all that run at once, do not fit.
     """
-    import torch
-
     from cifar_cnn.model import estimate_memory_bytes
     from cifar_cnn.probe import training_images_per_s
 
     assert config.dataset is not None
-    cpus, gpus = len(os.sched_getaffinity(0)), torch.cuda.device_count()
+    cpus, gpus = _resources(config)
     placement = plan_placement(config, cpus, gpus)
     slots = min(placement.slots(cpus, gpus), config.trials)
 
     classes = config.dataset.classes
     largest = max(estimate_memory_bytes(c, classes) for c in largest_configs(config.space, config.max_epochs))
-    sharing, available = (
-        (1 / min(1.0, placement.gpus), _gpu_bytes()) if placement.gpus else (slots, _host_bytes())
-    )
-    if largest * sharing > available:
-        raise UserError(
-            f"space {config.space.name!r}: its largest model takes {_gigabytes(largest)} to train, "
-            f"{sharing:g} share {_gigabytes(available)}: "
-            "narrow its width, depth or batch_size, or run fewer at a time"
-        )
+    available = _check_memory(config, placement, slots, largest)
     threads = max(1, int(placement.cpus))
     speed = statistics.harmonic_mean(
         [training_images_per_s(c, classes, threads) for c in sampled_configs(config, _PROBED_CONFIGS)]
@@ -85,6 +74,36 @@ def plan_sweep(config: SweepConfig) -> Plan:
     images = config.dataset.sizes["train"] + _FORWARD_SHARE * config.dataset.sizes["val"]
     seconds = images / speed * config.max_epochs * config.trials / slots
     return Plan(placement, slots, speed, seconds, largest, available)
+
+
+def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest: int) -> int | None:
+    """The memory that trials share, on the GPU or the host, having checked that the largest model fits."""
+    if config.ray_address is not None:
+        return None
+    sharing: float = slots
+    available = _host_bytes()
+    if placement.gpus:
+        sharing, available = 1 / min(1.0, placement.gpus), _gpu_bytes()
+    if largest * sharing > available:
+        raise UserError(
+            f"space {config.space.name!r}: its largest model takes {_gigabytes(largest)} to train, "
+            f"{sharing:g} share {_gigabytes(available)}: "
+            "narrow its width, depth or batch_size, or run fewer at a time"
+        )
+    return available
+
+
+def _resources(config: SweepConfig) -> tuple[float, float]:
+    """CPU cores and GPUs: this machine's, or those of the cluster that the sweep is to run on."""
+    if config.ray_address is None:
+        import torch
+
+        return len(os.sched_getaffinity(0)), torch.cuda.device_count()
+    from search.ray_session import ray_session
+    from search.tuner import resources
+
+    with ray_session(config):
+        return resources()
 
 
 def _host_bytes() -> int:

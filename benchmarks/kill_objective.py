@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ SPACE = SearchSpace(
     parameters={"rate": FloatDistribution(0.01, 1.0, log=True), "depth": IntDistribution(1, 3)},
 )
 
+FAILING = 5  # every fifth trial fails
+
 
 def learn(params: Mapping[str, Any], context: TrialContext) -> None:
     """Report an accuracy epoch by epoch, each with a checkpoint."""
@@ -26,14 +29,17 @@ def learn(params: Mapping[str, Any], context: TrialContext) -> None:
         assert (context.checkpoint / "epoch").read_text() == str(context.epochs_done)
     for epoch in range(context.epochs_done + 1, context.max_epochs + 1):
         log = os.open(context.settings["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(log, f"{context.number} {epoch}\n".encode())
+        os.write(log, f"{context.number} {epoch} {time.time()}\n".encode())
         os.close(log)
         time.sleep(context.settings["epoch_s"])
+        if context.number % FAILING == FAILING - 1 and epoch == 2:
+            raise RuntimeError("this configuration cannot be trained")
         (context.scratch / "epoch").write_text(str(epoch))
         context.report(epoch, {"val_acc": params["rate"] * epoch / params["depth"] / 10}, context.scratch)
 
 
-def begun(log: Path) -> list[tuple[int, int]]:
-    """The epochs that began, as (trial, epoch), in their order."""
+def begun(log: Path, before: float = math.inf) -> list[tuple[int, int]]:
+    """The epochs that began (before a Unix time), as (trial, epoch), in their order."""
     lines = log.read_text().splitlines() if log.exists() else []
-    return [(int(trial), int(epoch)) for trial, epoch in (line.split() for line in lines)]
+    entries = (line.split() for line in lines)
+    return [(int(trial), int(epoch)) for trial, epoch, moment in entries if float(moment) < before]

@@ -1,10 +1,10 @@
-"""Kill the driver of real sweeps again and again, resume them, and count what was lost or doubled.
+"""Kill drivers and workers of real sweeps again and again, resume them, and count what was lost or doubled.
 
-    uv run benchmarks/kills.py --kills 200 --out kills.json      # about half an hour on two cores
+    uv run benchmarks/kills.py --kills 200 --out kills.json      # about half an hour on two quiet cores
 
 Every sweep is killed several times in a row, at a named fail point or at a random moment (of a resume
 as much as of a launch), and run to its end after that. Then the study, the epochs that were trained and
-every point in MLflow are counted.
+every point in MLflow are counted. `checkpoint` is a fail point in a worker, all others are the driver's.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import collections
 import contextlib
 import json
 import logging
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,6 +39,8 @@ from search.tracking.sync import sync_view
 TRIALS, EPOCHS, SLOTS = 8, 4, 2
 KILLS_A_SWEEP = 10
 LONGEST_RUN_S = 180.0  # a driver that takes longer hangs
+RANDOM = "random moment"
+IN_WORKER = ("checkpoint.before", "checkpoint.after")
 
 
 @dataclass
@@ -43,11 +48,21 @@ class Count:
     """What a kind of kill did, over all its kills."""
 
     kills: int = 0
-    trials_lost: int = 0
     finished_epochs_trained_again: int = 0  # must stay 0
-    epochs_trained_twice: int = 0  # in flight at the kill; at most one for each running trial
-    mlflow_repairs: int = 0  # runs or points missing or doubled after the resume
-    zombies: int = 0
+    epochs_trained_twice: int = 0  # in flight at the kill
+    most_after_one_kill: int = 0  # of those; at most one for each of the `SLOTS` running trials
+
+
+@dataclass
+class Outcome:
+    """What the sweeps ended with; all of it but `sweeps` and `trials` must stay 0."""
+
+    sweeps: int = 0
+    trials: int = 0
+    trials_lost: int = 0  # missing, too many, or with a gap in their epochs
+    zombies: int = 0  # trials RUNNING at the end
+    mlflow_duplicates: int = 0  # second runs of a trial
+    mlflow_repairs: int = 0  # runs or points that are missing or differ
 
 
 def main() -> None:
@@ -63,68 +78,88 @@ def main() -> None:
     if arguments.drive:
         drive(arguments.drive)
         return
-    counts = stress(arguments.kills, random.Random(arguments.seed))
-    if arguments.out:
-        arguments.out.write_text(
-            json.dumps({kind: asdict(count) for kind, count in counts.items()}, indent=1)
-        )
+    counts: dict[str, Count] = collections.defaultdict(Count)
+    outcome = Outcome()
+    for done in stress(arguments.kills, random.Random(arguments.seed), counts, outcome):
+        print(f"{done} of {arguments.kills} kills", file=sys.stderr, flush=True)
+        if arguments.out:
+            told = {"kills": {kind: asdict(count) for kind, count in sorted(counts.items())}}
+            arguments.out.write_text(json.dumps({**told, "sweeps": asdict(outcome)}, indent=1))
     for kind, count in sorted(counts.items()):
         print(f"{kind:<20} " + "  ".join(f"{name} {value}" for name, value in asdict(count).items()))
+    print("  ".join(f"{name} {value}" for name, value in asdict(outcome).items()))
 
 
-def stress(kills: int, chance: random.Random) -> dict[str, Count]:
-    """Kill so many drivers, in sweeps of `KILLS_A_SWEEP`; counts by kind of kill."""
-    kinds = [*FAIL_POINTS, *["random moment"] * (len(FAIL_POINTS) // 2)]
+def stress(kills: int, chance: random.Random, counts: dict[str, Count], outcome: Outcome) -> Iterator[int]:
+    """Kill so many times, in sweeps of `KILLS_A_SWEEP`; gives the kills done after each sweep."""
+    kinds = [*FAIL_POINTS, *[RANDOM] * (len(FAIL_POINTS) // 2)]
     plan: list[str] = []
     while len(plan) < kills:
         plan += chance.sample(kinds, len(kinds))
-    counts: dict[str, Count] = collections.defaultdict(Count)
     for start in range(0, kills, KILLS_A_SWEEP):
         part = plan[start : min(start + KILLS_A_SWEEP, kills)]
         with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-            _one_sweep(Path(folder), part, chance, counts)
-        print(f"{start + len(part)} of {kills} kills", file=sys.stderr, flush=True)
-    return counts
+            _one_sweep(Path(folder), part, chance, counts, outcome)
+        yield start + len(part)
 
 
-def _one_sweep(folder: Path, kinds: list[str], chance: random.Random, counts: dict[str, Count]) -> None:
+def _one_sweep(
+    folder: Path, kinds: list[str], chance: random.Random, counts: dict[str, Count], outcome: Outcome
+) -> None:
     config = _config(folder)
-    planned = folder / "sweep-plan.json"
+    planned, log = folder / "sweep-plan.json", folder / "epochs.log"
     planned.write_text(config.model_dump_json())
-    log = folder / "epochs.log"
+    kills: list[tuple[str, int, set[tuple[int, int]]]] = []  # kind, epochs begun and epochs known at each
     for kind in kinds:
-        known, before = _known_epochs(config), len(begun(log))
-        if not _run_and_kill(planned, kind, folder, chance):
-            config = config.model_copy(update={"trials": config.trials + TRIALS})  # done: let it grow
+        while not _run_and_kill(planned, kind, folder, chance):  # done before it came to that: let it grow
+            config = config.model_copy(update={"trials": config.trials + TRIALS})
             planned.write_text(config.model_dump_json())
-            continue
-        counts[kind].kills += 1
-        again = [epoch for epoch in begun(log)[before:] if epoch in known]
-        counts[kind].finished_epochs_trained_again += len(again)
+            assert config.trials < 100 * TRIALS, f"no driver ever comes to {kind}"
+        # A driver goes on by itself after the death of a worker: what counts is the moment of that.
+        died = (folder / "died").stat().st_mtime if kind in IN_WORKER else math.inf
+        kills.append((kind, len(begun(log, died)), _known_epochs(config, died)))
     _run(planned, {})
-    _count_after(config, log, kinds, counts)
+    _count_epochs(begun(log), kills, counts)
+    _count_sweep(config, outcome)
 
 
-def _count_after(config: SweepConfig, log: Path, kinds: list[str], counts: dict[str, Count]) -> None:
-    """Put what is wrong at the end of a sweep down to its last kind of kill."""
-    records = summarise(config.name, config.sweeps_dir).records
-    count = counts[kinds[-1]]
-    count.zombies += sum(not record.state.is_finished() for record in records)
-    count.trials_lost += abs(config.trials - len(records)) + sum(_has_gap(record) for record in records)
-    twice = sum(times - 1 for times in collections.Counter(begun(log)).values())
-    assert twice <= SLOTS * len(kinds), f"{twice} epochs trained twice in {len(kinds)} kills"
-    counts["all kinds"].epochs_trained_twice += twice
+def _count_epochs(
+    epochs: list[tuple[int, int]],
+    kills: list[tuple[str, int, set[tuple[int, int]]]],
+    counts: dict[str, Count],
+) -> None:
+    """Put each epoch that began a second time down to the kill before it."""
+    for position, (kind, begins, known) in enumerate(kills):
+        ends = kills[position + 1][1] if position + 1 < len(kills) else len(epochs)
+        seen = set(epochs[:begins])
+        twice = 0
+        for epoch in epochs[begins:ends]:
+            twice += epoch in seen
+            seen.add(epoch)
+        count = counts[kind]
+        count.kills += 1
+        count.epochs_trained_twice += twice
+        count.most_after_one_kill = max(count.most_after_one_kill, twice)
+        count.finished_epochs_trained_again += sum(epoch in known for epoch in epochs[begins:])
+
+
+def _count_sweep(config: SweepConfig, outcome: Outcome) -> None:
     summary = summarise(config.name, config.sweeps_dir)
-    repairs = sync_view(
-        TrackingStore(config.tracking_uri, config.experiment), config, summary.sweep_id, summary.records
-    )
-    count.mlflow_repairs += sum(asdict(repairs).values())
+    records = summary.records
+    outcome.sweeps += 1
+    outcome.trials += config.trials
+    outcome.zombies += sum(not record.state.is_finished() for record in records)
+    outcome.trials_lost += abs(config.trials - len(records)) + sum(_has_gap(record) for record in records)
+    store = TrackingStore(config.tracking_uri, config.experiment)
+    repairs = sync_view(store, config, summary.sweep_id, records)
+    outcome.mlflow_duplicates += repairs.duplicates
+    outcome.mlflow_repairs += repairs.created + repairs.completed + repairs.replaced
 
 
 def _run_and_kill(planned: Path, kind: str, folder: Path, chance: random.Random) -> bool:
     """Run a driver until it is killed in this way; False if it ended before."""
-    if kind == "random moment":
-        return _run(planned, {}, kill_after=chance.uniform(3, 15)) == -signal.SIGKILL
+    if kind == RANDOM:
+        return _kill_at_random(planned, folder / "epochs.log", chance)
     marker = folder / "died"
     marker.unlink(missing_ok=True)
     times = chance.randint(1, 3)
@@ -132,16 +167,35 @@ def _run_and_kill(planned: Path, kind: str, folder: Path, chance: random.Random)
     return code == -signal.SIGKILL or marker.exists()
 
 
-def _run(planned: Path, environment: dict[str, str], kill_after: float | None = None) -> int:
+def _kill_at_random(planned: Path, log: Path, chance: random.Random) -> bool:
+    """Every third while the driver starts, the others while it trains; False if it ended before."""
+    before, delay = len(begun(log)), chance.uniform(0, 4)
+    starting = chance.random() < 1 / 3
+    with _start(planned, {}) as driver:
+        give_up = time.monotonic() + LONGEST_RUN_S
+        while not starting and len(begun(log)) == before and driver.poll() is None:
+            assert time.monotonic() < give_up, "the driver hangs"
+            time.sleep(0.02)
+        try:
+            driver.communicate(timeout=2 * delay if starting else delay)
+        except subprocess.TimeoutExpired:
+            driver.kill()
+            driver.communicate()
+    return driver.returncode == -signal.SIGKILL
+
+
+def _start(planned: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
     command = [sys.executable, str(Path(__file__)), "--drive", str(planned)]
-    driver = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
-    try:
-        _, errors = driver.communicate(timeout=kill_after or LONGEST_RUN_S)
-    except subprocess.TimeoutExpired:
-        driver.kill()
-        driver.communicate()
-        assert kill_after, "the driver hangs"
-        return driver.returncode
+    return subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+
+
+def _run(planned: Path, environment: dict[str, str]) -> int:
+    with _start(planned, environment) as driver:
+        try:
+            _, errors = driver.communicate(timeout=LONGEST_RUN_S)
+        except subprocess.TimeoutExpired:
+            driver.kill()
+            raise
     assert driver.returncode in (0, -signal.SIGKILL), errors
     return driver.returncode
 
@@ -163,13 +217,14 @@ def _config(folder: Path) -> SweepConfig:
     )
 
 
-def _known_epochs(config: SweepConfig) -> set[tuple[int, int]]:
-    """The epochs that the study holds, as (trial, epoch)."""
+def _known_epochs(config: SweepConfig, before: float) -> set[tuple[int, int]]:
+    """The epochs that the study holds and that were reported before that time, as (trial, epoch)."""
     if not config.folder.exists():
         return set()
     with contextlib.suppress(ValueError):  # killed before there was a study
         records = summarise(config.name, config.sweeps_dir).records
-        return {(record.number, epoch.epoch) for record in records for epoch in record.epochs}
+        epochs = ((record.number, epoch) for record in records for epoch in record.epochs)
+        return {(number, epoch.epoch) for number, epoch in epochs if epoch.timestamp_ms < 1000 * before}
     return set()
 
 

@@ -8,6 +8,7 @@ Nothing is fsynced: a killed process loses nothing by that, and after a power cu
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -52,20 +53,19 @@ class CheckpointStore:
             ) from error
 
     def save(self, number: int, history: tuple[Epoch, ...], folder: Path) -> None:
-        """Store the files of `folder` as the checkpoint of the history's last epoch; keep the newest two."""
+        """Store the files of `folder` as the checkpoint of the history's last epoch; keep the newest two.
+
+        Raises:
+            OSError: it cannot be written; nothing half-written stays, which would only fill the disk further.
+        """
         target = f"{self._root}/{history[-1].checkpoint}"
         self._delete(target)  # a half-written one of an earlier attempt
-        self._fs.create_dir(target)
-        files = {}
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            name = file.relative_to(folder).as_posix()
-            if "/" in name:
-                self._fs.create_dir(f"{target}/{name.rsplit('/', 1)[0]}")
-            files[name] = self._copy(self._local(file), f"{target}/{name}")
-        manifest = {"epochs": [epoch.to_json() for epoch in history], "files": files}
-        with self._fs.open_output_stream(f"{target}/{MANIFEST}.part") as stream:
-            stream.write(json.dumps(manifest).encode())
-        self._fs.move(f"{target}/{MANIFEST}.part", f"{target}/{MANIFEST}")
+        try:
+            self._write(target, history, folder)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._delete(target)
+            raise
         for path in self._epoch_folders(number)[2:]:
             if path != history[-1].checkpoint:  # it is not among the newest if those are damaged
                 self._delete(f"{self._root}/{path}")
@@ -104,6 +104,14 @@ class CheckpointStore:
         """Delete the checkpoints of one trial."""
         self._delete(f"{self._root}/{trial_key(number)}")
 
+    def keep_newest(self, number: int) -> None:
+        """Delete all but the newest checkpoint of a trial that has ended."""
+        folders = self._epoch_folders(number)
+        whole = [path for path in folders if self._is_file(f"{self._root}/{path}/{MANIFEST}")]
+        for path in folders:
+            if path not in whole[:1]:
+                self._delete(f"{self._root}/{path}")
+
     def make_mark(self, name: str) -> None:
         """Put an empty file beside the checkpoints, for other nodes to look for."""
         self._fs.create_dir(self._root)
@@ -111,11 +119,24 @@ class CheckpointStore:
 
     def has_mark(self, name: str) -> bool:
         """Whether the file is there."""
-        return bool(self._fs.get_file_info(f"{self._root}/{name}").type is fs.FileType.File)
+        return self._is_file(f"{self._root}/{name}")
 
     def delete_mark(self, name: str) -> None:
         """Delete the file."""
         self._fs.delete_file(f"{self._root}/{name}")
+
+    def _write(self, target: str, history: tuple[Epoch, ...], folder: Path) -> None:
+        self._fs.create_dir(target)
+        files = {}
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = file.relative_to(folder).as_posix()
+            if "/" in name:
+                self._fs.create_dir(f"{target}/{name.rsplit('/', 1)[0]}")
+            files[name] = self._copy(self._local(file), f"{target}/{name}")
+        manifest = {"epochs": [epoch.to_json() for epoch in history], "files": files}
+        with self._fs.open_output_stream(f"{target}/{MANIFEST}.part") as stream:
+            stream.write(json.dumps(manifest).encode())
+        self._fs.move(f"{target}/{MANIFEST}.part", f"{target}/{MANIFEST}")
 
     def _read(self, path: str) -> Checkpoint:
         with self._fs.open_input_stream(f"{self._root}/{path}/{MANIFEST}") as stream:
@@ -135,6 +156,9 @@ class CheckpointStore:
 
     def _children(self, path: str) -> list[fs.FileInfo]:
         return list(self._fs.get_file_info(fs.FileSelector(path, allow_not_found=True)))
+
+    def _is_file(self, path: str) -> bool:
+        return bool(self._fs.get_file_info(path).type is fs.FileType.File)
 
     def _delete(self, path: str) -> None:
         if self._fs.get_file_info(path).type is fs.FileType.Directory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import ray
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.checkpoints import CheckpointStore
@@ -25,20 +26,32 @@ def check_nodes_share(uri: str) -> None:
     store.make_mark(mark)
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        answers = {
-            node["NodeManagerHostname"]: _sees.options(
+        answers = [
+            _sees.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(uri, mark)
             for node in nodes
-        }
-        for host, answer in answers.items():
-            if not ray.get(answer, timeout=_ANSWER_S):
+        ]
+        for node, answer in zip(nodes, answers, strict=True):
+            host = node["NodeManagerHostname"]
+            if not _answer(host, answer):
                 raise UserError(
                     f"node {host} does not see the checkpoints {uri}: give --checkpoints a folder or URI "
                     "that all nodes share"
                 )
     finally:
         store.delete_mark(mark)
+
+
+def _answer(host: str, answer: ray.ObjectRef[bool]) -> bool:
+    try:
+        return bool(ray.get(answer, timeout=_ANSWER_S))
+    except (RayError, TimeoutError) as error:
+        last = str(error).strip().splitlines()[-1:]
+        raise UserError(
+            f"node {host} cannot look for the checkpoints ({''.join(last)}): check that it has this "
+            "project installed and what it needs to reach --checkpoints"
+        ) from error
 
 
 @ray.remote(num_cpus=0)

@@ -172,6 +172,12 @@ class SweepConfig(BaseModel):
         """Where the trials' checkpoints lie, with the default filled in."""
         return self.checkpoint_uri or str(self.folder.absolute() / "checkpoints")
 
+    @property
+    def budget(self) -> int:
+        """Trials the sweep ends with; a grid ends when it is exhausted."""
+        size = self.space.size() if self.sampler == "grid" else None
+        return self.trials if size is None else min(self.trials, size)
+
     def configuration(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """A trial's whole configuration: its sampled parameters and the space's fixed values."""
         return dict(self.space.suggest(FixedTrial(dict(params))))

@@ -110,7 +110,9 @@ class Dispatcher:
         self._unended = set(self._waiting)  # trials that are RUNNING, whether or not anybody works on them
         self._finalists = self._best(self._records.values())
         self._stored = self._unended | {record.number for record in self._finalists}
-        checkpoints.retain(self._stored)
+        self._clear_up(lambda: checkpoints.retain(self._stored))
+        for record in self._finalists:
+            self._clear_up(functools.partial(checkpoints.keep_newest, record.number))
 
     @property
     def stop(self) -> Stop | None:
@@ -267,9 +269,20 @@ class Dispatcher:
         self._finalists = self._best([*self._finalists, ended])
         needed = self._unended | {record.number for record in self._finalists}
         for number in self._stored - needed:
-            with durable("retention"):
-                self._checkpoints.discard(number)
+            self._clear_up(functools.partial(self._checkpoints.discard, number))
+        if ended.number in needed:
+            self._clear_up(functools.partial(self._checkpoints.keep_newest, ended.number))
         self._stored &= needed
+
+    @staticmethod
+    def _clear_up(delete: Callable[[], None]) -> None:
+        """Delete checkpoints; what cannot be deleted stops nothing, and the next driver tries again."""
+        try:
+            with durable("retention"):
+                delete()
+        except OSError as error:
+            cause = error.strerror or " ".join(str(error).split())
+            _logger.warning("checkpoints that nothing needs any more stay for now (%s)", cause)
 
     def _best(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
         return ranked(records, self._config.direction)[: self._config.keep_checkpoints]

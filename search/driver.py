@@ -140,10 +140,10 @@ def _drive(
     connect: Callable[[], TrackingStore],
 ) -> tuple[Dispatcher, str | None, SweepPage | None]:
     """Drive the sweep for as long as its storage answers."""
-    with open_study(config, token) as ledger:
+    with open_study(config, token) as (ledger, lease):
         if retry_failed:
             ledger.retry_failed()
-        view = MlflowView(connect, config, ledger.sweep_id)
+        view = MlflowView(connect, config, ledger.sweep_id, lease.check)
         followers: list[Observer] = [_RunIds(ledger, view), view, *observers]
         checkpoints = CheckpointStore(config.checkpoints)
         dispatcher = Dispatcher(ledger, config, checkpoints, slots(placement), followers)

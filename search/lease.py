@@ -25,6 +25,7 @@ from search.storage import database_cause
 TTL_S = 30.0  # longer than any pause of a healthy driver, shorter than a user's patience
 RENEW_S = TTL_S / 3
 
+_held: set[str] = set()  # tokens of the leases that this process holds
 _logger = logging.getLogger(__name__)
 _table = sa.Table(
     "sweep_lease",
@@ -60,17 +61,32 @@ class Lease:
         """
         _create_table(engine)
         lease = cls(engine, study_name, token or new_token())
-        lease._take()
+        _held.add(lease._token)
+        try:
+            lease._take()
+        except BaseException:
+            _held.discard(lease._token)
+            raise
         renewer = threading.Thread(target=lease._renew_until_released, name="lease", daemon=True)
         renewer.start()
         sa.event.listen(engine, "commit", lease._check)
         try:
             yield lease
         finally:
+            _held.discard(lease._token)
             sa.event.remove(engine, "commit", lease._check)
             lease._released.set()
             renewer.join()
             lease._give_back()
+
+    def check(self) -> None:
+        """For writes elsewhere than in the study: whether this process may still drive the sweep.
+
+        Raises:
+            LeaseLost: it was taken over.
+        """
+        with self._engine.connect() as connection:
+            self._check(connection)
 
     def _take(self) -> None:
         mine = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid()}
@@ -151,7 +167,13 @@ def _alive(holder: sa.Row[tuple[str, str, str, int, float]]) -> bool:
     """Whether a lease's holder may still be at work; on its own host a dead pid tells at once."""
     if holder.expires_at < time.time():
         return False
-    return holder.host != socket.gethostname() or _process_exists(holder.pid)
+    if holder.host != socket.gethostname():
+        return True
+    if holder.pid == os.getpid():
+        # A container's driver has the same pid again after a restart; and one whose storage went away
+        # for good could not give its lease back.
+        return holder.token in _held
+    return _process_exists(holder.pid)
 
 
 def _process_exists(pid: int) -> bool:

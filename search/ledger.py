@@ -49,8 +49,7 @@ class Ledger:
         self._live: dict[int, tuple[Trial, TrialRecord]] = {}
         trials = study.get_trials(deepcopy=False)
         self._asked = _counted(trials)
-        size = config.space.size() if config.sampler == "grid" else None
-        self._budget = config.trials if size is None else min(config.trials, size)
+        self._budget = config.budget
 
     @classmethod
     def open(cls, config: SweepConfig, storage: BaseStorage) -> Ledger:

@@ -24,6 +24,7 @@ class LedgerScheduler(FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self._dispatcher = dispatcher
         self._attempts: dict[str, Trial] = {}
+        self._waited: set[str] = set()  # attempts that were there at the last step and have no worker yet
         self._timed_out: set[str] = set()  # attempts whose worker was killed for its silence
 
     def __getstate__(self) -> dict[str, Any]:
@@ -65,7 +66,12 @@ class LedgerScheduler(FIFOScheduler):
             del self._attempts[attempt]
             self._dispatcher.lost(attempt, StopReason.LOST, "its warm worker could not be reset")
         # Ray's own goes through every trial there ever was, at each step.
-        return next((trial for trial in self._attempts.values() if trial.status == Trial.PENDING), None)
+        pending = [trial for trial in self._attempts.values() if trial.status == Trial.PENDING]
+        # What waited before has a worker of its own on the way, perhaps on a node that has just joined. If
+        # it got the next warm one, Ray would drop that worker: with short trials it would never come up.
+        fresh = [trial for trial in pending if trial.trial_id not in self._waited]
+        self._waited = {trial.trial_id for trial in pending}
+        return next(iter(fresh or pending), None)
 
     def _kill_hanging(self) -> None:
         for attempt, trial in self._attempts.items():

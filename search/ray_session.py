@@ -42,9 +42,10 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
     # It reports each failed trial again at the end; the study has them, with their reasons.
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     with _environment({**_DRIVER_ENV, **_WORKER_ENV}):
-        # Ray makes Unix sockets in here, and their paths may not be longer than some 100 letters.
-        folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp" if os.path.isdir("/tmp") else None))
         started = not ray.is_initialized()
+        # A Ray of our own makes Unix sockets in here, and their paths may have some 100 letters at most.
+        short = started and config.ray_address is None and os.path.isdir("/tmp")
+        folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp" if short else None))
         try:
             if started:
                 _connect(config.ray_address, folder)

@@ -17,8 +17,8 @@ _logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def open_study(config: SweepConfig, token: str | None = None) -> Iterator[Ledger]:
-    """Hold the sweep's lease and its study, with the configuration written beside it.
+def open_study(config: SweepConfig, token: str | None = None) -> Iterator[tuple[Ledger, Lease]]:
+    """Hold the sweep's study and lease, with the configuration written beside it.
 
     Args:
         config: the sweep.
@@ -31,7 +31,7 @@ def open_study(config: SweepConfig, token: str | None = None) -> Iterator[Ledger
         config.folder.mkdir(parents=True, exist_ok=True)
     storage = open_storage(config.storage_url)
     try:
-        with Lease.hold(storage.engine, config.name, token):
+        with Lease.hold(storage.engine, config.name, token) as lease:
             with _writing_to(config):
                 if not (config.folder / CONFIG_FILE).exists():
                     config.save()  # first of all: from here on the sweep can be resumed
@@ -39,7 +39,7 @@ def open_study(config: SweepConfig, token: str | None = None) -> Iterator[Ledger
             with _writing_to(config):
                 config.save()
             _note_launch(ledger)
-            yield ledger
+            yield ledger, lease
     finally:
         storage.remove_session()
         storage.engine.dispose()

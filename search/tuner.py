@@ -34,8 +34,11 @@ def run_tune(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> None:
         try:
             tuner.fit()
         except Exception as error:
-            # Ray wraps whatever its callbacks raise, in text; the dispatcher remembers the real one.
-            raise dispatcher.fault or SweepFailed(f"Ray gave way: {' '.join(str(error).split())}") from error
+            # Ray wraps whatever its callbacks raise, in text; the dispatcher remembers the real one, which
+            # has a cause of its own.
+            if dispatcher.fault:
+                raise dispatcher.fault  # noqa: B904
+            raise SweepFailed(f"Ray gave way: {' '.join(str(error).split())}") from error
         if dispatcher.fault:
             raise dispatcher.fault
         if dispatcher.abandon:

@@ -35,6 +35,12 @@ def status(store: TrackingStore, run_id: str) -> str:
         return str(store.client.get_run(run_id).info.status)
 
 
+def contradicts(store: TrackingStore, run_id: str, params: dict[str, str]) -> bool:
+    """Whether a trial's run has a parameter that it should not have; MLflow lets nobody change one."""
+    with answering(store.uri):
+        return not store.client.get_run(run_id).data.params.items() <= params.items()
+
+
 def shows_end(store: TrackingStore, run_id: str, record: TrialRecord, params: dict[str, str]) -> bool:
     """Whether a trial's run has these parameters and its record's status, end and tags."""
     with answering(store.uri):

@@ -19,6 +19,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from search.config import SweepConfig
 from search.failpoints import durable
@@ -40,7 +41,7 @@ from search.tracking.saved_views import charts_view, leaderboard_view
 from search.tracking.uri import absolute_uri, creation_lock, printable_uri, sqlite_file
 
 _METRICS_A_CALL = 1000  # MLflow's own limit
-_BROKEN = (MlflowException, requests.exceptions.RequestException, OSError)
+_BROKEN = (MlflowException, requests.exceptions.RequestException, OSError, SQLAlchemyError)
 
 
 class TrackingDown(RuntimeError):

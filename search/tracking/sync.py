@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from search.config import SweepConfig
 from search.records import TrialRecord
 from search.results import best_so_far, summary_note
-from search.tracking.audit import duplicate_runs, points, shows_end, status
+from search.tracking.audit import contradicts, duplicate_runs, points, shows_end, status
 from search.tracking.conventions import Point, full_key, sweep_points, trial_params, trial_points
 from search.tracking.store import TrackingStore
 
@@ -59,11 +59,12 @@ def sync_view(
             _write(store, config, sweep_id, sweep_run_id, record)
             continue
         extra, missing = _differences(points(store, run.run_id), trial_points(config, record))
-        if extra:
+        params = trial_params(config, record)
+        if extra or contradicts(store, run.run_id, params):
             replaced += 1
             store.delete_run(run.run_id)
             _write(store, config, sweep_id, sweep_run_id, record)
-        elif missing or not shows_end(store, run.run_id, record, trial_params(config, record)):
+        elif missing or not shows_end(store, run.run_id, record, params):
             completed += 1
             store.write_trial(config, run.run_id, record, epochs_written=0)
     completed += _sync_sweep_run(store, config, sweep_run_id, records, is_new=found is None)
@@ -86,14 +87,21 @@ def _sync_sweep_run(
     if extra:
         names = ", ".join(sorted({point.name for point in extra}))
         _logger.warning("the sweep's run has points of %s that the study does not have; they stay", names)
-    finished = len(records) >= config.trials and all(r.state is not TrialState.RUNNING for r in records)
+    finished = _is_finished(config, records)
     end, state = ("FINISHED", "complete") if finished else ("KILLED", "interrupted")
-    if not missing and status(store, run_id) == end:
+    # A sweep that stopped because its trials failed is FAILED: the study does not tell why it stopped.
+    if not missing and status(store, run_id) in ({end} if finished else {end, "FAILED"}):
         return 0
     store.write_sweep(run_id, missing, summary_note(config, records))
     ended = max((record.ended_ms or 0 for record in records), default=0) or int(time.time() * 1000)
     store.end_sweep(run_id, end, state, ended)
     return 0 if is_new else 1
+
+
+def _is_finished(config: SweepConfig, records: Sequence[TrialRecord]) -> bool:
+    replaced = {record.retry_of for record in records if record.retry_of is not None}
+    running = any(record.state is TrialState.RUNNING for record in records)
+    return not running and len(records) - len(replaced) >= config.budget
 
 
 def _differences(there: Iterable[Point], expected: Iterable[Point]) -> tuple[set[Point], set[Point]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -10,8 +11,10 @@ from collections.abc import Callable, Sequence
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
+from search.errors import LeaseLost
 from search.records import TrialRecord
 from search.results import best_so_far, summary_note
+from search.storage import STORAGE_ERRORS
 from search.tracking.conventions import STATES, full_key, sweep_points
 from search.tracking.store import SweepPage, TrackingDown, TrackingStore, TrialRun
 
@@ -28,12 +31,20 @@ class MlflowView:
         connect: opens the store; called again until it answers.
         config: the sweep.
         sweep_id: identity of its study.
+        check_lease: called before each write; raises `LeaseLost` once the sweep is another driver's.
     """
 
-    def __init__(self, connect: Callable[[], TrackingStore], config: SweepConfig, sweep_id: str) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], TrackingStore],
+        config: SweepConfig,
+        sweep_id: str,
+        check_lease: Callable[[], None],
+    ) -> None:
         self._connect = connect
         self._config = config
         self._sweep_id = sweep_id
+        self._check_lease = check_lease
         self._records: dict[int, TrialRecord] = {}
         self._behind: set[int] = set()  # numbers of the trials whose runs are not up to date
         self._run_ids: dict[int, str] = {}
@@ -43,8 +54,9 @@ class MlflowView:
         self._store: TrackingStore | None = None
         self._sweep_run_id: str | None = None
         self._changed = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._catch_up, name="mlflow-view", daemon=True)
+        self._closing = self._abandoned = False
+        self._exact = False  # everything is written, and nothing more will come
+        self._thread = threading.Thread(target=self._catch_up_while_ours, name="mlflow-view", daemon=True)
 
     @property
     def behind(self) -> int:
@@ -86,8 +98,12 @@ class MlflowView:
             self._closing = True
             self._changed.notify()
         self._thread.join(wait_s)
-        if self._thread.is_alive() or self.behind or self._store is None or self._sweep_run_id is None:
-            return f"{self.behind} of {len(self._records)} trials are not up to date in MLflow"
+        if not self._exact or self._store is None or self._sweep_run_id is None:
+            behind = (
+                f"{self.behind} of {len(self._records)} trials are" if self.behind else "the sweep's run is"
+            )
+            return f"{behind} not up to date in MLflow"
+        self._check_lease()
         try:
             self._store.end_sweep(self._sweep_run_id, status, state, int(time.time() * 1000))
         except TrackingDown as error:
@@ -97,10 +113,14 @@ class MlflowView:
     def abandon(self) -> None:
         """Stop without writing anything more: the sweep is another driver's now."""
         with self._changed:
-            self._behind.clear()
-            self._closing = True
+            self._abandoned = self._closing = True
             self._changed.notify()
         self._thread.join()
+
+    def _catch_up_while_ours(self) -> None:
+        # The driver finds out by itself, at its next write to the study.
+        with contextlib.suppress(LeaseLost):
+            self._catch_up()
 
     def _catch_up(self) -> None:
         wait = _FIRST_WAIT_S
@@ -109,14 +129,18 @@ class MlflowView:
             try:
                 store, sweep_run_id = self._opened()
                 number = self._next()
+                if self._abandoned:
+                    return
+                self._check_lease()
                 if number is not None:
                     self._write(store, sweep_run_id, number)
                 if number is None or time.monotonic() - self._sweep_written > _SWEEP_EVERY_S:
                     self._write_sweep(store, sweep_run_id)
                 if number is None:
+                    self._exact = True
                     return
                 wait = _FIRST_WAIT_S
-            except TrackingDown as error:
+            except (TrackingDown, *STORAGE_ERRORS) as error:
                 with self._changed:
                     self._behind |= set() if number is None else {number}
                     if self._closing:
@@ -143,6 +167,7 @@ class MlflowView:
         if self._store is None:
             self._store = self._connect()
         if self._sweep_run_id is None:
+            self._check_lease()
             started = min(
                 (record.started_ms for record in self._records.values()), default=int(time.time() * 1000)
             )

@@ -97,9 +97,9 @@ def test_out_of_range_is_refused_by_name(field: str, value: Any) -> None:
 
 def test_unknown_name_lists_the_known_ones_and_guesses() -> None:
     with pytest.raises(ValueError, match=r"knows no 'learning_rate'.*depth, width, lr"):
-        TrainConfig(**{"learning_rate": 0.1})
+        TrainConfig(learning_rate=0.1)
     with pytest.raises(ValueError, match="Did you mean 'dropout'"):
-        TrainConfig(**{"dropuot": 0.1})
+        TrainConfig(dropuot=0.1)
 
 
 def test_is_frozen() -> None:

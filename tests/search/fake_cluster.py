@@ -40,6 +40,9 @@ class Checkpoints:
     def discard(self, number: int) -> None:
         self.epochs.pop(number, None)
 
+    def keep_newest(self, number: int) -> None:
+        """Nothing: it is the whole history of a trial that is kept here."""
+
 
 class Follower:
     """Remembers what it was told, and that the study knew it first."""

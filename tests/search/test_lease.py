@@ -128,10 +128,17 @@ def test_a_lease_that_was_not_renewed_is_taken_over(engines: list[sa.Engine], ho
 
 
 def test_a_driver_knows_its_own_lease_again_by_the_token(engines: list[sa.Engine]) -> None:
-    leave_a_lease(engines, token="mine", expires_at=time.time() + 60)
+    leave_a_lease(engines, token="mine", pid=os.getppid(), expires_at=time.time() + 60)
     with pytest.raises(UserError, match="is being driven"), Lease.hold(engines[0], "mine", new_token()):
         pass
     with Lease.hold(engines[0], "mine", token="mine"):
+        write(engines[0])
+
+
+def test_a_lease_of_this_pid_that_this_process_does_not_hold_is_taken_over(engines: list[sa.Engine]) -> None:
+    """A driver in a container has the same pid again after a restart."""
+    leave_a_lease(engines, expires_at=time.time() + 60)
+    with Lease.hold(engines[0], "mine"):
         write(engines[0])
 
 
@@ -198,7 +205,7 @@ def test_renewals_put_the_end_off_until_another_has_the_lease(
 def test_of_two_that_find_the_same_dead_driver_one_wins(
     engines: list[sa.Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_a_lease(engines, expires_at=time.time() + 60)
+    leave_a_lease(engines, pid=os.getppid(), expires_at=time.time() + 60)
     found_dead: list[int] = []
     with ExitStack() as stack:
 

@@ -1,0 +1,86 @@
+"""Scripted training with faults of its own; travels to the workers by value, so that any Ray can run it.
+
+Each names its trials in a setting, by number as text.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+import scripted
+
+from search.objective import TrialContext
+
+
+class _Interfering:
+    """A context whose reports something else is done to first."""
+
+    def __init__(self, context: TrialContext, before_report: Callable[[int], None]) -> None:
+        self._context = context
+        self._before_report = before_report
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def report(self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None = None) -> None:
+        self._before_report(epoch)
+        self._context.report(epoch, metrics, checkpoint)
+
+
+def hang(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Setting `hang`: `once` hangs in epoch 2 unless it goes on from a checkpoint, `always` ever again."""
+    how = context.settings["hang"].get(str(context.number))
+
+    def maybe_hang(epoch: int) -> None:
+        if epoch == 2 and (how == "always" or (how == "once" and context.checkpoint is None)):
+            time.sleep(3600)
+
+    scripted.learn(params, _Interfering(context, maybe_hang))
+
+
+def damage(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Setting `damage`: in its third epoch a trial damages its checkpoints, then its worker dies, once."""
+    how = context.settings["damage"].get(str(context.number))
+    stored = Path(context.settings["checkpoints"], f"trial-{context.number:03d}")
+    marker = Path(context.settings["marks"], str(context.number))
+
+    def maybe_damage(epoch: int) -> None:
+        if how is None or epoch != 3 or marker.exists():
+            return
+        marker.touch()
+        newest, before = stored / "epoch-0002", stored / "epoch-0001"
+        if how in ("corrupt", "both"):
+            (newest / "epoch").write_text("7")
+        if how == "half-written":
+            (newest / "manifest.json").unlink()
+        if how == "both":
+            (before / "manifest.json").write_text("{")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    scripted.learn(params, _Interfering(context, maybe_damage))
+
+
+def heavy(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Setting `bytes`: of each checkpoint. Setting `die`: workers of these trials die once in epoch 3."""
+    (context.scratch / "weights").write_bytes(os.urandom(context.settings["bytes"]))
+    marker = Path(context.settings["marks"], str(context.number))
+
+    def maybe_die(epoch: int) -> None:
+        if epoch == 3 and context.number in context.settings["die"] and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    scripted.learn(params, _Interfering(context, maybe_die))
+
+
+def tell_node(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Writes down the node of each attempt in the folder of setting `nodes`, then trains."""
+    file = Path(context.settings["nodes"], f"{context.number}-{os.getpid()}")
+    file.write_text(ray.get_runtime_context().get_node_id())
+    scripted.learn(params, context)

@@ -1,0 +1,95 @@
+"""`kill -9` at named fail points: after a resume nothing is lost and nothing is there twice."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from fault_tools import Toll, driver, logged_sweep
+from optuna.trial import TrialState
+from processes import Script
+
+from search.config import SweepConfig
+from search.driver import run_sweep
+from search.failpoints import FAIL_POINTS
+
+TRIALS, AT_ONCE, KILLS_IN_A_ROW = 8, 2, 10
+IN_WORKER = ("checkpoint.before", "checkpoint.after")
+# Each kills another resume of one sweep; the last one a worker only, so that its driver goes on to the end.
+SHORT_SELECTION = ("ask.after:3", "report.before:4", "prune.after", "status.before:2", "checkpoint.after:2")
+
+
+def killable(folder: Path, tracking_uri: str, **fields: object) -> SweepConfig:
+    """A sweep in which every kind of write happens: some trials fail, some are pruned."""
+    return logged_sweep(
+        folder,
+        tracking_uri,
+        trials=TRIALS,
+        concurrency=AT_ONCE,
+        pruner="asha",
+        keep_checkpoints=1,
+        settings={"faults": {"1": "exception", "4": "exception"}, "epoch_s": 0.1},
+        **fields,
+    )
+
+
+def run_and_kill(config: SweepConfig, folder: Path, point: str, toll: Toll) -> int:
+    """The exit code of a driver that is killed, or whose worker is, at a fail point."""
+    marker = folder / f"died at {point}"
+    with driver(config, folder, SWEEP_FAIL_POINT=point, SWEEP_FAIL_ONCE=str(marker)) as script:
+        code = script.wait()
+        assert marker.exists(), f"nobody came to {point}: {script.stdout}\n{script.stderr}"
+        if code:
+            assert code == -signal.SIGKILL, script.stderr
+            toll.note_fault()
+    return code
+
+
+def test_killed_at_one_point_after_another(tmp_path: Path, tracking_uri: str) -> None:
+    config = killable(tmp_path, tracking_uri)
+    toll = Toll(config)
+    codes = [run_and_kill(config, tmp_path, point, toll) for point in SHORT_SELECTION]
+    assert codes == [-signal.SIGKILL] * (len(SHORT_SELECTION) - 1) + [0]
+    records = toll.check(TRIALS, in_flight=AT_ONCE * (len(SHORT_SELECTION) - 1))
+    assert {record.state for record in records} == {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize("point", FAIL_POINTS)
+def test_killed_at_every_point(point: str, tmp_path: Path, tracking_uri: str) -> None:
+    config = killable(tmp_path, tracking_uri)
+    toll = Toll(config)
+    code = run_and_kill(config, tmp_path, point, toll)
+    assert code == (0 if point in IN_WORKER else -signal.SIGKILL)
+    if code:
+        assert run_sweep(config).succeeded
+    toll.check(TRIALS, in_flight=1 if point in IN_WORKER else AT_ONCE)
+
+
+def kill_soon(config: SweepConfig, folder: Path, moments: random.Random) -> Script:
+    """A driver killed at a random moment; of a resume's first seconds as well as of its training."""
+    script = driver(config, folder)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        script.wait(moments.uniform(2, 15))
+    script.kill()
+    return script
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("local_ray")
+def test_ten_kills_in_a_row_of_one_sweep(tmp_path: Path, tracking_uri: str) -> None:
+    config = killable(tmp_path, tracking_uri).model_copy(update={"trials": 40})
+    config.save()
+    toll, moments = Toll(config), random.Random(10)
+    with contextlib.ExitStack() as drivers:
+        for _ in range(KILLS_IN_A_ROW):
+            drivers.enter_context(kill_soon(config, tmp_path, moments))
+            toll.note_fault()
+    assert run_sweep(config).succeeded
+    toll.check(40, in_flight=AT_ONCE * KILLS_IN_A_ROW)

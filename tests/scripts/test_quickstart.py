@@ -1,0 +1,232 @@
+"""From nothing to a served model: launch, compare, retrain, load elsewhere, and let the sweep grow.
+
+Real training of small networks on the digits. The sweep is launched once, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.models import Model
+from processes import ROOT, Script
+from script_runs import run_script, write_space
+from sweep_checks import check_study, check_view, records_in
+from typer.testing import Result
+
+from cifar_cnn.checkpoint import load_checkpoint, read_checkpoint
+from cifar_cnn.export import InferenceModel
+from search.config import SweepConfig
+
+TRIALS, EPOCHS = 4, 2
+# A constant schedule, so that the optimizer's last learning rate is the sampled one.
+PARAMETERS = "'lr': FloatDistribution(1e-2, 1, log=True), 'width': IntDistribution(4, 8, step=4)"
+FIXED = "'depth': 2, 'schedule': 'constant', 'warmup': 0.0, 'batch_size': 32, 'optimizer': 'sgd'"
+LOAD_ELSEWHERE = """
+import importlib.util, sys
+sys.path = [path for path in sys.path if path != sys.argv[3]]
+assert not any(importlib.util.find_spec(name) for name in ("cifar_cnn", "search", "spaces", "scripts"))
+import mlflow.pyfunc, numpy
+model = mlflow.pyfunc.load_model(sys.argv[1])
+numpy.save(sys.argv[2], model.predict(numpy.load(sys.argv[2])))
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the user works in."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+
+
+@pytest.fixture(scope="module")
+def launched(home: Path) -> Iterator[Script]:
+    """The sweep `night`, launched and finished."""
+    write_space(home / "my_space.py", PARAMETERS, FIXED)
+    sizes = [f"--trials={TRIALS}", f"--max-epochs={EPOCHS}", "--train-size=300", "--val-size=100"]
+    more = ["--space=my_space.py", "--concurrency=2", "--keep-checkpoints=2"]
+    with Script("launch_sweep.py", "night", *sizes, *more, cwd=home) as script:
+        script.until(lambda: bool(script.descendants() and script.ray_folders))
+        assert script.wait() == 0, script.stderr
+        yield script
+
+
+@pytest.fixture(scope="module")
+def config(home: Path, launched: Script) -> SweepConfig:
+    config = SweepConfig.load("night", home / "sweeps")
+    assert config.tracking_uri == "sqlite:///mlflow.db"
+    return config.model_copy(update={"tracking_uri": f"sqlite:///{home / 'mlflow.db'}"})
+
+
+@pytest.fixture(scope="module")
+def retrained(home: Path, launched: Script, local_ray: None) -> Result:
+    """The best trial, retrained."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        result = run_script("retrain", "night", "--seeds", 2)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def retraining(config: SweepConfig, retrained: Result) -> SweepConfig:
+    """The retraining as the small sweep over seeds that it is."""
+    best = f"night.retrain-{best_number(config):03d}-e{EPOCHS}"
+    loaded = SweepConfig.load(best, config.folder / "retrain")
+    return loaded.model_copy(update={"tracking_uri": config.tracking_uri})
+
+
+def best_number(config: SweepConfig) -> int:
+    """Number of the trial with the highest value."""
+    return max(records_in(config), key=lambda record: (record.value or 0.0, -record.number)).number
+
+
+def test_study_view_and_checkpoints_agree(config: SweepConfig, launched: Script) -> None:
+    records = check_study(config, TRIALS)
+    view = check_view(config)
+    names = {"train_loss", "train_acc", "val_loss", "val_acc", "images_per_s", "epoch_s"}
+    assert all(set(epoch.metrics) == names for record in records for epoch in record.epochs)
+    assert view.parent.data.params["depth"] == "2", "what is fixed stands on the parent run"
+    assert all(run.inputs.dataset_inputs for run in view.trials)
+    best = sorted(records, key=lambda record: -(record.value or 0.0))[: config.keep_checkpoints]
+    kept = {path.name for path in (config.folder / "checkpoints").iterdir()}
+    assert kept == {record.key for record in best}
+
+
+def test_results_are_on_stdout_and_progress_is_on_stderr(config: SweepConfig, launched: Script) -> None:
+    lines = launched.stdout.splitlines()
+    assert lines[0].split()[:2] == ["trial", "val_acc"]
+    ranked = sorted(records_in(config), key=lambda record: (-(record.value or 0.0), record.number))
+    assert [line.split()[:2] for line in lines[1 : TRIALS + 1]] == [
+        [record.key, f"{record.value:.4f}"] for record in ranked
+    ]
+    assert f"{TRIALS} complete, 0 pruned, 0 failed of {TRIALS} trials" in lines[TRIALS + 1]
+    assert re.search(r"see it in MLflow: .*compare_trials.py night --ui", launched.stdout)
+    assert "http://127.0.0.1:5000/#/experiments/" in launched.stdout
+    assert "next, train the best configuration:  uv run scripts/retrain_best.py night" in lines[-1]
+    for record in ranked:
+        assert f"{record.key} complete" in launched.stderr
+    assert "done," not in launched.stdout
+
+
+def test_a_launch_leaves_only_what_it_says(home: Path, launched: Script) -> None:
+    launched.wait_for_descendants()
+    left = [path for path in launched.temporary.iterdir() if not path.name.startswith("torch")]
+    assert left == [], "workers clean their scratch folders up"
+    assert not any(folder.exists() for folder in launched.ray_folders)
+    assert {path.name for path in (home / "sweeps" / "night").iterdir()} >= {"sweep.json", "study.db"}
+
+
+def test_comparisons_can_be_read_by_people_and_programs(config: SweepConfig) -> None:
+    table = run_script("compare", "night", "--top", 2)
+    rows = list(csv.DictReader(io.StringIO(run_script("compare", "night", "--format", "csv").stdout)))
+    (summary,) = json.loads(run_script("compare", "night", "--format", "json").stdout)
+    records = {record.number: record for record in records_in(config)}
+    assert [int(row["trial"]) for row in rows] == [row["trial"] for row in summary["leaderboard"]]
+    for row, told in zip(rows, summary["leaderboard"], strict=True):
+        record = records[told["trial"]]
+        assert float(row["val_acc"]) == told["val_acc"] == record.value
+        assert float(row["lr"]) == told["lr"] == record.params["lr"]
+    assert summary["trials"] == {"complete": TRIALS}
+    assert summary["pruning"]["epochs_run"] == TRIALS * EPOCHS
+    assert [line.split()[0] for line in table.stdout.splitlines()[1:3]] == [
+        records[row["trial"]].key for row in summary["leaderboard"][:2]
+    ]
+    assert "/#/compare-runs?runs=" in table.stdout
+
+
+def test_one_value_all_the_way(config: SweepConfig, retraining: SweepConfig) -> None:
+    record = records_in(config)[best_number(config)]
+    lr = record.params["lr"]
+    checkpoint = config.folder / "checkpoints" / (record.epochs[-1].checkpoint or "")
+    assert load_checkpoint(checkpoint).train_config.lr == lr
+    optimizers = read_checkpoint(checkpoint)["optimizer_states"]
+    assert [group["lr"] for group in optimizers[0]["param_groups"]] == [lr] * len(
+        optimizers[0]["param_groups"]
+    )
+
+    told = check_view(config).trials[record.number].data.params["lr"]
+    assert told == f"{lr:.6g}"
+    assert float(told) != lr, "what follows cannot have come from MLflow's rounded text"
+    retrained = records_in(retraining)[0]
+    final = retraining.folder / "checkpoints" / (retrained.epochs[-1].checkpoint or "")
+    assert load_checkpoint(final).train_config.lr == lr
+    metadata = Model.load(str(retraining.folder / "model")).metadata
+    assert metadata["train_config"]["lr"] == lr
+    assert (metadata["sweep"], metadata["trial"]) == ("night", record.number)
+
+
+def test_a_retraining_is_tested_once_and_linked(
+    config: SweepConfig, retraining: SweepConfig, retrained: Result
+) -> None:
+    check_study(retraining, 2)
+    view = check_view(retraining)
+    number = best_number(config)
+    tags = view.parent.data.tags
+    assert (tags["sweep.of"], tags["sweep.of_trial"]) == ("night", str(number))
+    assert tags["sweep.of_run"] == check_view(config).trials[number].info.run_id
+    card = Model.load(str(retraining.folder / "model")).metadata
+    assert view.parent.data.metrics["test_acc"] == pytest.approx(np.mean(card["test_accuracies"]))
+    assert (
+        len({epoch.metrics["train_loss"] for r in records_in(retraining) for epoch in r.epochs}) == 2 * EPOCHS
+    )
+    model = MlflowClient(config.tracking_uri).get_logged_model(
+        tags["sweep.model_uri"].removeprefix("models:/")
+    )
+    assert model.source_run_id == view.parent.info.run_id
+    assert f"model in MLflow  {tags['sweep.model_uri']}" in retrained.stdout
+    again = run_script("retrain", "night", "--seeds", 2)
+    assert again.stdout == retrained.stdout, "nothing is trained or tested a second time"
+
+
+def test_the_model_loads_where_this_project_is_not(retraining: SweepConfig, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    arguments = [str(retraining.folder / "model"), "images.npy", str(ROOT)]
+    subprocess.run(
+        [sys.executable, "-I", "-c", LOAD_ELSEWHERE, *arguments],
+        cwd=tmp_path,
+        check=True,
+        env={"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
+        timeout=120,
+    )
+    predicted = np.load(tmp_path / "images.npy")
+    assert predicted.shape == (5, 10)
+    np.testing.assert_allclose(predicted.sum(axis=1), 1, rtol=1e-5)
+    epoch = records_in(retraining)[0].epochs[-1]
+    loaded = load_checkpoint(retraining.folder / "checkpoints" / (epoch.checkpoint or ""))
+    import torch
+
+    expected = InferenceModel(loaded)(torch.from_numpy(images)).detach().numpy()
+    np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("local_ray", "launched")
+def test_a_finished_sweep_moves_and_grows_by_a_resume(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = shutil.copytree(home, tmp_path / "moved")
+    monkeypatch.chdir(moved)
+    config = SweepConfig.load("night", moved / "sweeps")
+    config = config.model_copy(update={"tracking_uri": f"sqlite:///{moved / 'mlflow.db'}"})
+    before = records_in(config)
+    result = run_script("resume", "night", "--trials", TRIALS + 2)
+    assert result.exit_code == 0, result.stderr
+    records = check_study(config, TRIALS + 2)
+    assert records[:TRIALS] == before
+    check_view(config)
+    assert f"of {TRIALS + 2} trials" in result.stdout

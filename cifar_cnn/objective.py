@@ -1,12 +1,20 @@
-"""The objective of a sweep: trains a `CifarCNN` with the sampled parameters, epoch by epoch."""
+"""The objective of a sweep: trains a `CifarCNN` with the sampled parameters, epoch by epoch.
+
+A sweep's driver imports this module too, and trains nothing: torch and Lightning, ten seconds of
+imports, are left to the workers.
+"""
+
+from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cifar_cnn.config import DataConfig, TrainConfig
-from cifar_cnn.train import EpochReport, fit
+
+if TYPE_CHECKING:
+    from cifar_cnn.train import EpochReport
 
 
 class TrialContext(Protocol):
@@ -61,6 +69,8 @@ def train_trial(params: Mapping[str, Any], context: TrialContext) -> None:
         pydantic.ValidationError: an unknown name or a value out of range.
         Exception: as `fit`, and whatever `context.report` raises.
     """
+    from cifar_cnn.train import fit
+
     settings = context.settings
     config = TrainConfig(
         **settings.get("train", {}), **params, max_epochs=context.max_epochs, seed=context.seed

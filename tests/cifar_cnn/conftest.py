@@ -143,6 +143,9 @@ def save_every_epoch(tmp_path: Path) -> Callable[[EpochReport], None]:
 def trained(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     """The checkpoint folder of a small network that has learnt the digits."""
     folder = tmp_path_factory.mktemp("trained")
-    config = TrainConfig(depth=2, width=8, head_width=32, max_epochs=5, batch_size=32, augmentation=0.5)
+    # In fp32, as `evaluate` computes: their figures can be compared on any hardware.
+    config = TrainConfig(
+        depth=2, width=8, head_width=32, max_epochs=5, batch_size=32, augmentation=0.5, precision="fp32"
+    )
     fit(config, DataConfig(data_dir=digits_dir), on_epoch=lambda report: report.save(folder), threads=1)
     return folder

@@ -17,10 +17,10 @@ from search.config import SweepConfig
 from search.driver import run_sweep
 from search.failpoints import FAIL_POINTS
 
-TRIALS, AT_ONCE, KILLS_IN_A_ROW = 8, 2, 10
+TRIALS, AT_ONCE, KILLS_IN_A_ROW = 12, 2, 10
 IN_WORKER = ("checkpoint.before", "checkpoint.after")
 # Each kills another resume of one sweep; the last one a worker only, so that its driver goes on to the end.
-SHORT_SELECTION = ("ask.after:3", "report.before:4", "prune.after", "status.before:2", "checkpoint.after:2")
+SHORT_SELECTION = ("ask.after:3", "prune.after", "checkpoint.after")
 
 
 def killable(folder: Path, tracking_uri: str, **fields: object) -> SweepConfig:

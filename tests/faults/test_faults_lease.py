@@ -60,6 +60,7 @@ def test_a_driver_that_slept_past_its_lease_writes_nothing_any_more(
     toll.check(TRIALS, in_flight=AT_ONCE)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_a_driver_that_is_stopped_for_less_than_its_lease_goes_on(tmp_path: Path, tracking_uri: str) -> None:
     config = logged_sweep(tmp_path, tracking_uri, trials=3, settings={"epoch_s": 0.2})

@@ -71,6 +71,7 @@ def test_a_server_that_is_away_for_a_while_is_caught_up_with(
     toll.check(TRIALS, in_flight=0)
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_is_completed_by_a_resume(server: MlflowServer, tmp_path: Path) -> None:
     config = logged_sweep(tmp_path, server.uri, trials=TRIALS, name="gone", settings={"epoch_s": 0.1})
     toll = Toll(config)
@@ -88,6 +89,7 @@ def test_a_server_that_stays_away_is_completed_by_a_resume(server: MlflowServer,
     assert toll.check(TRIALS, in_flight=0) == records_in(config) == kept
 
 
+@pytest.mark.slow
 def test_a_locked_store_is_waited_for(tmp_path: Path, tracking_uri: str) -> None:
     file = Path(tracking_uri.removeprefix("sqlite:///"))
     config: SweepConfig = logged_sweep(tmp_path, tracking_uri, trials=TRIALS, settings={"epoch_s": 0.3})

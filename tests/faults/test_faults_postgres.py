@@ -35,6 +35,7 @@ def config(postgres: Postgres, tmp_path: Path, tracking_uri: str) -> SweepConfig
     )
 
 
+@pytest.mark.slow
 def test_killed_refused_and_taken_over_on_postgres(config: SweepConfig, tmp_path: Path) -> None:
     toll = Toll(config)
     with driver(config, tmp_path) as first:

@@ -57,6 +57,7 @@ def test_a_study_that_is_locked_for_a_while_is_waited_for(
     toll.check(TRIALS, in_flight=AT_ONCE)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_a_study_that_stays_locked_ends_the_sweep_and_a_resume_completes_it(
     config: SweepConfig, locks: list[Lock], monkeypatch: pytest.MonkeyPatch

@@ -15,14 +15,13 @@ from search.comparison import SweepSummary
 from search.config import SweepConfig
 from search.dispatch import Stop
 from search.driver import SweepResult, run_sweep
+from search.errors import TrackingDown
 from search.launch import command, resume_command
 from search.plan import plan_sweep
 from search.progress import Progress, human_seconds
 from search.records import TrialRecord
 from search.results import counts, savings, shown
 from search.retrain import Retrained, retrain
-from search.tracking.page import comparison_link, links
-from search.tracking.store import TrackingDown
 
 _TOP = 5  # rows of the leaderboard that ends a sweep
 
@@ -131,6 +130,8 @@ def print_comparison(
     summaries: Sequence[SweepSummary], best: Sequence[tuple[SweepSummary, TrialRecord]], port: int
 ) -> None:
     """The best trials of all sweeps, each sweep's summary, and MLflow's comparison of those trials."""
+    from search.tracking.page import comparison_link
+
     if best:
         out.print(leaderboard([(summary.config, record) for summary, record in best], summaries[0].config))
     else:
@@ -165,6 +166,8 @@ def print_summary(summary: SweepSummary) -> None:
 
 
 def _print_page(result: SweepResult) -> None:
+    from search.tracking.page import links
+
     if result.view_missing:
         err.print(f"MLflow is behind: {result.view_missing}; resuming the sweep completes it")
     if result.page is None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
-import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
 from search.checkpoints import CheckpointStore
 from search.cluster import check_nodes_share
-from search.config import CONFIG_FILE, SweepConfig
+from search.config import SweepConfig
 from search.dispatch import Dispatcher, Observer, Stop
-from search.errors import UserError
 from search.interrupts import stopped_by_signals
 from search.lease import new_token
 from search.ledger import Ledger
@@ -26,14 +24,15 @@ from search.ray_session import ray_session
 from search.records import TrialRecord, ranked
 from search.storage import STORAGE_ERRORS, wait_for_storage
 from search.study import open_study
-from search.tracking.store import SweepPage, TrackingDown, TrackingStore
-from search.tracking.view import MlflowView
+from search.tracking.connection import TrackingConnection
 from search.trial import WorkerSpec
 from search.tuner import resources, run_tune, slots
 
-_VIEW_WAIT_S = 60.0  # for the MLflow view to catch up at the end
+if TYPE_CHECKING:
+    from search.tracking.store import SweepPage, TrackingStore
+    from search.tracking.view import MlflowView
 
-_logger = logging.getLogger(__name__)
+_VIEW_WAIT_S = 60.0  # for the MLflow view to catch up at the end
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,9 @@ def run_sweep(
     """
     started = time.monotonic()
     objective = objective or load_objective(config.objective)
-    with ThreadPoolExecutor(1) as pool, ray_session(config) as folder:
+    with TrackingConnection(config) as tracking, ray_session(config) as folder:
         placement = plan_placement(config, *resources())  # what cannot be placed leaves no store behind
-        tracking = pool.submit(TrackingStore, config.tracking_uri, config.experiment)
+        tracking.open()
         spec = WorkerSpec(
             objective=objective,
             settings=config.settings,
@@ -104,9 +103,10 @@ def run_sweep(
         )
         if config.ray_address is not None:
             check_nodes_share(config.checkpoints)
-        is_new = not (config.folder / CONFIG_FILE).exists()
-        connect = _connector(config, tracking, is_new)
-        drive = functools.partial(_drive, spec=spec, placement=placement, folder=folder, connect=connect)
+        tracking.check()
+        drive = functools.partial(
+            _drive, spec=spec, placement=placement, folder=folder, connect=tracking.connect
+        )
         token = new_token()
         while True:
             left = _with_time_left(config, started)
@@ -140,6 +140,8 @@ def _drive(
     connect: Callable[[], TrackingStore],
 ) -> tuple[Dispatcher, str | None, SweepPage | None]:
     """Drive the sweep for as long as its storage answers."""
+    from search.tracking.view import MlflowView  # loaded by now, beside Ray
+
     with open_study(config, token) as (ledger, lease):
         if retry_failed:
             ledger.retry_failed()
@@ -155,20 +157,6 @@ def _drive(
             view.abandon()
             raise
         return dispatcher, view.close(*_end_of_view(dispatcher.stop), wait_s=_VIEW_WAIT_S), view.page
-
-
-def _connector(
-    config: SweepConfig, opening: Future[TrackingStore], is_new: bool
-) -> Callable[[], TrackingStore]:
-    """How the view gets at its store; a new sweep is refused if that does not answer, an old one goes on."""
-    try:
-        store = opening.result()
-    except TrackingDown as error:
-        if is_new:
-            raise UserError(f"{error}: check --tracking-uri and its server") from error
-        _logger.warning("%s; the sweep goes on, MLflow follows when it can", error)
-        return lambda: TrackingStore(config.tracking_uri, config.experiment)
-    return lambda: store
 
 
 class _RunIds:

@@ -11,3 +11,7 @@ class SweepFailed(RuntimeError):
 
 class LeaseLost(SweepFailed):
     """Another driver has taken this sweep over: this one must not write any more."""
+
+
+class TrackingDown(RuntimeError):
+    """The tracking store does not answer, or refuses what is written."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from search.config import SweepConfig
-from search.errors import UserError
+from search.errors import TrackingDown, UserError
 from search.storage import open_storage
-from search.tracking.store import TrackingDown, TrackingStore
+from search.tracking.store import TrackingStore
 from search.tracking.uri import sqlite_file
 
 

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
@@ -26,8 +26,10 @@ from search.driver import SweepResult, run_sweep
 from search.errors import SweepFailed, UserError
 from search.objective import TrialContext
 from search.records import TrialRecord
-from search.tracking.store import SweepPage, TrackingStore
 from spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from search.tracking.store import SweepPage
 
 # Sweeps seed trial n with seed + n, below this; what was picked for its luck with one seed meets others.
 _FRESH_SEEDS = 2**32
@@ -202,6 +204,7 @@ def _save_model(
     from cifar_cnn.checkpoint import load_checkpoint
     from cifar_cnn.export import InferenceModel
     from search.tracking.model import ModelCard, log_model, save_model
+    from search.tracking.store import TrackingStore
 
     loaded = load_checkpoint(_checkpoint(config, records[0]))
     accuracies = [evaluation["accuracy"] for evaluation in evaluations]

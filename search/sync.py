@@ -7,11 +7,11 @@ from pathlib import Path
 import optuna
 
 from search.config import SweepConfig
-from search.errors import SweepFailed, UserError
+from search.errors import SweepFailed, TrackingDown, UserError
 from search.lease import Lease
 from search.ledger import records_of
 from search.storage import open_storage
-from search.tracking.store import TrackingDown, TrackingStore
+from search.tracking.store import TrackingStore
 from search.tracking.sync import Repairs, sync_view
 
 

@@ -22,6 +22,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.config import SweepConfig
+from search.errors import TrackingDown
 from search.failpoints import durable
 from search.records import TrialRecord
 from search.tracking.conventions import (
@@ -42,10 +43,6 @@ from search.tracking.uri import absolute_uri, creation_lock, printable_uri, sqli
 
 _METRICS_A_CALL = 1000  # MLflow's own limit
 _BROKEN = (MlflowException, requests.exceptions.RequestException, OSError, SQLAlchemyError)
-
-
-class TrackingDown(RuntimeError):
-    """The tracking store does not answer, or refuses what is written."""
 
 
 @contextlib.contextmanager

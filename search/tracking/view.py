@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
-from search.errors import LeaseLost
+from search.errors import LeaseLost, TrackingDown
 from search.records import TrialRecord
 from search.results import best_so_far, summary_note
 from search.storage import STORAGE_ERRORS
 from search.tracking.conventions import STATES, full_key, sweep_points
-from search.tracking.store import SweepPage, TrackingDown, TrackingStore, TrialRun
+from search.tracking.store import SweepPage, TrackingStore, TrialRun
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
 _SWEEP_EVERY_S = 2.0  # the sweep's own run is made from all trials, too much work for each change

@@ -12,8 +12,8 @@ from sweep_checks import check_study, check_view, records_in, view_of
 from sweep_fixtures import MakeSweep
 
 from search.driver import run_sweep
-from search.errors import UserError
-from search.tracking.store import TrackingDown, TrackingStore
+from search.errors import TrackingDown, UserError
+from search.tracking.store import TrackingStore
 
 WRITES = ("open_sweep", "open_trial", "write_trial", "write_sweep")
 

@@ -1,0 +1,72 @@
+"""A sweep's way to its tracking store, made beside everything else that a start takes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from search.config import CONFIG_FILE, SweepConfig
+from search.errors import TrackingDown, UserError
+
+if TYPE_CHECKING:
+    from search.tracking.store import TrackingStore
+
+_logger = logging.getLogger(__name__)
+
+
+class TrackingConnection:
+    """Opens a sweep's tracking store in a thread of its own; a context manager.
+
+    MLflow takes about as long to import as Ray to start, and both mostly wait: the import begins with
+    the context, so enter it first. Nothing is created before `open`.
+    """
+
+    def __init__(self, config: SweepConfig) -> None:
+        self._config = config
+        self._is_new = not (config.folder / CONFIG_FILE).exists()
+        self._pool = ThreadPoolExecutor(1, "tracking")
+        self._opening: Future[TrackingStore] | None = None
+
+    def __enter__(self) -> Self:
+        self._pool.submit(importlib.import_module, "search.tracking.view")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+
+    def open(self) -> None:
+        """Begin to open the store, which creates it if it is new."""
+        self._opening = self._pool.submit(self._open)
+
+    def check(self) -> None:
+        """Wait for the store; a new sweep needs it, an old one goes on without.
+
+        Raises:
+            UserError: the sweep is new and the store does not answer.
+        """
+        assert self._opening is not None
+        try:
+            self._opening.result()
+        except TrackingDown as error:
+            if self._is_new:
+                raise UserError(f"{error}: check --tracking-uri and its server") from error
+            _logger.warning("%s; the sweep goes on, MLflow follows when it can", error)
+            self._opening = None
+
+    def connect(self) -> TrackingStore:
+        """The store; one that did not answer is tried again.
+
+        Raises:
+            TrackingDown: it does not answer.
+        """
+        return self._open() if self._opening is None else self._opening.result()
+
+    def _open(self) -> TrackingStore:
+        from search.tracking.store import TrackingStore
+
+        return TrackingStore(self._config.tracking_uri, self._config.experiment)

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search.config import SweepConfig, definition_difference
 from search.errors import UserError
 from search.failpoints import DurableWrite, durable
+from search.mirror import StudyMirror
 from search.pruners import make_pruner
 from search.records import Epoch, StopReason, TrialRecord, epoch_attr
 from search.samplers import make_sampler
@@ -40,11 +41,13 @@ class Ledger:
 
     Args:
         study: the study, with its sampler and pruner.
+        mirror: the study's storage.
         config: the sweep; its definition is the study's.
     """
 
-    def __init__(self, study: optuna.Study, config: SweepConfig) -> None:
+    def __init__(self, study: optuna.Study, mirror: StudyMirror, config: SweepConfig) -> None:
         self.study = study
+        self._mirror = mirror
         self._config = config
         self._live: dict[int, tuple[Trial, TrialRecord]] = {}
         trials = study.get_trials(deepcopy=False)
@@ -58,19 +61,18 @@ class Ledger:
         Raises:
             UserError: the study was made with another definition; shows the difference.
         """
-        study = optuna.create_study(
+        optuna.create_study(
+            study_name=config.name, storage=storage, load_if_exists=True, direction=config.direction
+        )
+        mirror = StudyMirror(storage, config.name)
+        study = optuna.load_study(
             study_name=config.name,
-            storage=storage,
-            load_if_exists=True,
-            direction=config.direction,
+            storage=mirror,
             pruner=make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args),
         )
+        asked = len(study.get_trials(deepcopy=False))
         study.sampler = make_sampler(
-            config.sampler,
-            config.space,
-            config.seed,
-            asked=len(study.get_trials(deepcopy=False)),
-            args=config.sampler_args,
+            config.sampler, config.space, config.seed, asked=asked, args=config.sampler_args
         )
         attrs = study.user_attrs
         if "definition" in attrs:
@@ -78,7 +80,7 @@ class Ledger:
         else:
             study.set_user_attr("sweep_id", uuid.uuid4().hex)
             study.set_user_attr("definition", config.definition())
-        return cls(study, config)
+        return cls(study, mirror, config)
 
     @property
     def sweep_id(self) -> str:
@@ -102,7 +104,7 @@ class Ledger:
     def ask(self) -> TrialRecord:
         """A new trial, RUNNING, with its parameters sampled (or those of a failed one, if it is a retry)."""
         assert self.remaining() > 0, "asked beyond the budget"
-        with durable("ask"):
+        with durable("ask"), self._mirror.at_once():
             trial = self.study.ask()
             self._asked += 1
             return self._hold(trial)
@@ -110,7 +112,7 @@ class Ledger:
     def adopt(self, number: int) -> TrialRecord:
         """Take an unfinished trial on: the same number and parameters, its epochs kept.
 
-        A driver killed while sampling left some parameters out; they are sampled now.
+        A retry that was killed before all of its parameters were written gets the rest now.
         """
         frozen = self.study.get_trials(deepcopy=False)[number]
         if frozen.state is not TrialState.RUNNING:
@@ -134,7 +136,7 @@ class Ledger:
             return record
         value = epoch.metrics[self._config.metric]
         assert math.isfinite(value), f"the worker lets no {self._config.metric}={value} pass"
-        with durable("report"):
+        with durable("report"), self._mirror.at_once():
             trial.set_user_attr(epoch_attr(epoch.epoch), epoch.to_json())
             trial.report(value, step=epoch.epoch)
         epochs = tuple(sorted((*record.epochs, epoch), key=lambda known: known.epoch))
@@ -204,7 +206,7 @@ class Ledger:
 
     def _hold(self, trial: Trial) -> TrialRecord:
         self._config.space.suggest(trial)
-        frozen = self.study._storage.get_trial(trial._trial_id)
+        frozen = self._mirror.get_trial(trial._trial_id)
         self._live[trial.number] = (trial, TrialRecord.of(frozen))
         return self._live[trial.number][1]
 
@@ -224,7 +226,7 @@ class Ledger:
         """The one place where a trial ends: RUNNING -> COMPLETE, PRUNED or FAIL, once."""
         assert state in _END_STATES
         trial, _ = self._running(number)
-        with durable(_END_STATES[state]):
+        with durable(_END_STATES[state]), self._mirror.at_once():
             trial.set_user_attr("stop_reason", reason.value)
             self.study.tell(trial, value, state=state)
         del self._live[number]

@@ -15,6 +15,7 @@ import sqlalchemy
 from filelock import FileLock
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from sqlalchemy import orm
 
 from search.errors import SweepFailed, UserError
 
@@ -28,7 +29,62 @@ _SCHEMES = ("sqlite", "postgresql+psycopg")
 _SQLITE_WAIT_S = 60  # how long a writer waits for another (a dashboard, a backup) to let go of the file
 
 
-def open_storage(url: str) -> RDBStorage:
+class _Session(orm.Session):
+    """A session of which several methods of Optuna's storage can make one transaction."""
+
+    joined = refused = False
+
+    def commit(self) -> None:
+        """Within a joined transaction, only send what there is to the database."""
+        if self.joined:
+            self.flush()
+        else:
+            super().commit()
+
+    def rollback(self) -> None:
+        """Optuna passes over some refused writes; a joined transaction must not commit what is left."""
+        self.refused = self.refused or self.joined
+        super().rollback()
+
+    def close(self) -> None:
+        """Within a joined transaction, go on."""
+        if not self.joined:
+            super().close()
+
+
+class SweepStorage(RDBStorage):
+    """Optuna's storage, with writes that can be joined into one transaction."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
+        super().__init__(url, engine_kwargs=engine_kwargs)
+        self.scoped_session = orm.scoped_session(orm.sessionmaker(bind=self.engine, class_=_Session))
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[None]:
+        """One transaction for all that this thread writes in here: all of it or, at an error, nothing.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: it cannot be committed.
+            StorageInternalError: one of the writes was refused.
+        """
+        session = self.scoped_session()
+        assert isinstance(session, _Session)
+        session.joined, session.refused = True, False
+        try:
+            yield
+            session.joined = False
+            if session.refused:
+                raise StorageInternalError("a write to the study was refused; see the storage's own log")
+            session.commit()
+        except BaseException:
+            session.joined = False
+            session.rollback()
+            raise
+        finally:
+            session.close()
+
+
+def open_storage(url: str) -> SweepStorage:
     """The Optuna storage at a SQLAlchemy URL, created if it is new.
 
     Raises:
@@ -38,7 +94,7 @@ def open_storage(url: str) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         with _creation_lock(parsed):
-            storage = RDBStorage(url, engine_kwargs=_engine_kwargs(parsed))
+            storage = SweepStorage(url, _engine_kwargs(parsed))
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
         raise UserError(
             f"storage {printable(url)} does not answer ({database_cause(error)}): "

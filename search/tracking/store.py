@@ -41,7 +41,7 @@ from search.tracking.conventions import (
 from search.tracking.saved_views import charts_view, leaderboard_view
 from search.tracking.uri import absolute_uri, creation_lock, printable_uri, sqlite_file
 
-_METRICS_A_CALL = 1000  # MLflow's own limit
+_METRICS_A_CALL = 800  # MLflow allows 1000 things a call, of which 100 parameters and 100 tags
 _BROKEN = (MlflowException, requests.exceptions.RequestException, OSError, SQLAlchemyError)
 
 
@@ -162,12 +162,13 @@ class TrackingStore:
         with answering(self.uri):
             self.client.delete_run(run_id)
 
-    def open_trial(self, config: SweepConfig, sweep_id: str, sweep_run_id: str, record: TrialRecord) -> str:
-        """The id of a trial's run, created with its parameters if there is none."""
-        key = full_key(config.name, record.number)
-        found = self.find_run(sweep__trial_key=key, sweep__id=sweep_id)
-        if found is not None:
-            return str(found.info.run_id)
+    def find_trial(self, config: SweepConfig, sweep_id: str, number: int) -> str | None:
+        """The id of a trial's run, if there is one."""
+        found = self.find_run(sweep__trial_key=full_key(config.name, number), sweep__id=sweep_id)
+        return None if found is None else str(found.info.run_id)
+
+    def create_trial(self, config: SweepConfig, sweep_id: str, sweep_run_id: str, record: TrialRecord) -> str:
+        """The id of a new run for a trial that has none."""
         tags = trial_tags(config, sweep_id, sweep_run_id, record)
         with answering(self.uri), durable("run"):
             return str(self._create(record.key, record.started_ms, tags).info.run_id)
@@ -175,13 +176,13 @@ class TrackingStore:
     def write_trial(self, config: SweepConfig, run_id: str, record: TrialRecord, epochs_written: int) -> None:
         """Bring a trial's run up to its record; the first `epochs_written` epochs are there already."""
         points = _metrics(trial_points(config, record, epochs_written))
+        params = {} if epochs_written else trial_params(config, record)
         ended = record.state is not TrialState.RUNNING
         with answering(self.uri):
             if not epochs_written:  # what may be there from before is accepted again
                 self._log_dataset(run_id, config)
-                self._log(run_id, params=trial_params(config, record))
             with durable("points"):
-                self._log(run_id, points, tags=end_tags(record) if ended else {})
+                self._log(run_id, points, params, end_tags(record) if ended else {})
             if ended:
                 with durable("status"):
                     self._end(run_id, STATUSES[record.state], record.ended_ms)
@@ -210,13 +211,15 @@ class TrackingStore:
         params: dict[str, str] | None = None,
         tags: dict[str, str] | None = None,
     ) -> None:
-        for start in range(0, len(points), _METRICS_A_CALL):
-            self.client.log_batch(run_id, points[start : start + _METRICS_A_CALL], synchronous=True)
-        if params or tags:
+        """In as few calls as MLflow allows: parameters in the first, tags, which tell an end, in the last."""
+        starts = range(0, len(points), _METRICS_A_CALL) or range(1)
+        for start in starts:
+            first, last = start == starts[0], start == starts[-1]
             self.client.log_batch(
                 run_id,
-                params=[Param(name, value) for name, value in (params or {}).items()],
-                tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+                points[start : start + _METRICS_A_CALL],
+                [Param(name, value) for name, value in (params or {}).items()] if first else [],
+                [RunTag(name, value) for name, value in (tags or {}).items()] if last else [],
                 synchronous=True,
             )
 

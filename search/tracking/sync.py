@@ -74,7 +74,7 @@ def sync_view(
 def _write(
     store: TrackingStore, config: SweepConfig, sweep_id: str, sweep_run_id: str, record: TrialRecord
 ) -> None:
-    run_id = store.open_trial(config, sweep_id, sweep_run_id, record)
+    run_id = store.create_trial(config, sweep_id, sweep_run_id, record)
     store.write_trial(config, run_id, record, epochs_written=0)
 
 

@@ -48,6 +48,7 @@ class MlflowView:
         self._records: dict[int, TrialRecord] = {}
         self._behind: set[int] = set()  # numbers of the trials whose runs are not up to date
         self._run_ids: dict[int, str] = {}
+        self._unsure: set[int] = set()  # trials whose run may have been created by a call that failed
         self._epochs_written: dict[int, int] = {}
         self._best_written = 0
         self._sweep_written = 0.0  # when the sweep's own run was last brought up to date
@@ -159,9 +160,20 @@ class MlflowView:
     def _write(self, store: TrackingStore, sweep_run_id: str, number: int) -> None:
         record = self._records[number]
         if number not in self._run_ids:
-            self._run_ids[number] = store.open_trial(self._config, self._sweep_id, sweep_run_id, record)
+            self._run_ids[number] = self._run_of(store, sweep_run_id, record)
         store.write_trial(self._config, self._run_ids[number], record, self._epochs_written.get(number, 0))
         self._epochs_written[number] = len(record.epochs)
+
+    def _run_of(self, store: TrackingStore, sweep_run_id: str, record: TrialRecord) -> str:
+        """A trial's new run; looked for first only if a call to create it failed, which may have done so."""
+        if record.number in self._unsure:
+            found = store.find_trial(self._config, self._sweep_id, record.number)
+            if found is not None:
+                return found
+        self._unsure.add(record.number)
+        run_id = store.create_trial(self._config, self._sweep_id, sweep_run_id, record)
+        self._unsure.discard(record.number)
+        return run_id
 
     def _opened(self) -> tuple[TrackingStore, str]:
         if self._store is None:

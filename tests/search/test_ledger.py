@@ -232,17 +232,31 @@ def test_launches_are_noted_one_after_another(ledger: Ledger) -> None:
     assert ledger.study.user_attrs["launches"] == [{"host": "a"}, {"host": "b"}]
 
 
-def test_a_trial_killed_while_it_was_sampled_gets_the_rest_of_its_parameters() -> None:
+def test_a_new_trial_is_written_with_its_parameters_or_not_at_all() -> None:
     config, storage = sweep_config(space=CONDITIONAL), KillableStorage()
     ledger = memory_ledger(config, storage)
+    storage.kill_after(0)
+    with pytest.raises(Killed):
+        ledger.ask()
+    storage.revive()
+    assert optuna.load_study(study_name="try", storage=storage).trials == []
+    resumed = memory_ledger(config, storage)
+    storage.kill_after(1)
+    config.space.check_values(resumed.ask().params)
+
+
+def test_a_retry_killed_while_it_was_written_gets_the_rest_of_its_parameters() -> None:
+    config, storage = sweep_config(space=CONDITIONAL), KillableStorage()
+    ledger = memory_ledger(config, storage)
+    failed = ledger.ask()
+    ledger.fail(failed.number, StopReason.ERROR, "broken")
+    ledger.retry_failed()
     storage.kill_after(2)
     with pytest.raises(Killed):
         ledger.ask()
     storage.revive()
-    [half] = optuna.load_study(study_name="try", storage=storage).trials
-    assert len(half.params) == 1, "one parameter was written before the end"
+    half = optuna.load_study(study_name="try", storage=storage).trials[1]
+    assert len(half.params) == 1, "begun, and one parameter written, before the end"
     resumed = memory_ledger(config, storage)
-    adopted = resumed.adopt(0)
-    config.space.check_values(adopted.params)
-    assert half.params.items() <= adopted.params.items()
+    assert resumed.adopt(1).params == failed.params
     assert resumed.remaining() == 3

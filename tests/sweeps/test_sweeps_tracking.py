@@ -15,7 +15,7 @@ from search.driver import run_sweep
 from search.errors import TrackingDown, UserError
 from search.tracking.store import TrackingStore
 
-WRITES = ("open_sweep", "open_trial", "write_trial", "write_sweep")
+WRITES = ("open_sweep", "create_trial", "write_trial", "write_sweep")
 
 
 class Outage:

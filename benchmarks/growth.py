@@ -99,9 +99,23 @@ def main() -> None:
             tracking_uri=f"sqlite:///{folder}/mlflow.db",
         )
         result = run_sweep(config, nothing, observers=[milestones])
-    print(f"{len(result.records)} trials in {result.seconds:.0f} s, view: {result.view_missing or 'exact'}")
+        kilobytes = {
+            file.stem: _kilobytes(file) for file in (config.folder / "study.db", Path(folder, "mlflow.db"))
+        }
+    trials = len(result.records)
+    print(
+        f"{trials} trials in {result.seconds:.0f} s, {trials / result.seconds:.1f} a second, "
+        f"view: {result.view_missing or 'exact'}; "
+        + ", ".join(f"{name} {size / trials:.1f} kB a trial" for name, size in kilobytes.items())
+    )
     if arguments.out:
-        arguments.out.write_text(json.dumps({"rows": milestones.rows, "seconds": result.seconds}, indent=1))
+        told = {"rows": milestones.rows, "seconds": result.seconds, "kilobytes": kilobytes}
+        arguments.out.write_text(json.dumps(told, indent=1))
+
+
+def _kilobytes(database: Path) -> float:
+    """What a SQLite database takes on disk, its log included."""
+    return sum(file.stat().st_size for file in database.parent.glob(f"{database.name}*")) / 1000
 
 
 def _resident_mb() -> float:

@@ -43,6 +43,7 @@ def nodes_used(folder: Path) -> list[tuple[int, str]]:
     return sorted(found)
 
 
+@pytest.mark.slow
 def test_a_lost_nodes_trials_go_on_elsewhere_and_a_new_node_is_used(
     cluster: Cluster, tmp_path: Path, tracking_uri: str
 ) -> None:

@@ -42,6 +42,7 @@ def locks() -> Iterator[list[Lock]]:
         lock.release()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_a_study_that_is_locked_for_a_while_is_waited_for(
     config: SweepConfig, locks: list[Lock], caplog: pytest.LogCaptureFixture

@@ -25,6 +25,7 @@ KILLS, SEED = 3, 20
 TRIALS, EPOCHS, EPOCH_S, AT_ONCE = 12, 4, 0.3, 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_drivers_killed_at_random_lose_and_double_nothing(tmp_path: Path, tracking_uri: str) -> None:
     log = tmp_path / "log"

@@ -1,8 +1,8 @@
 """The only writer of the study: every change of a trial's state goes through here.
 
-The order of writes makes each crash window harmless: details (metrics, reasons) are written before
-the fact that refers to them (the intermediate value, the state), so a half-done change is simply
-done again.
+Each change is one transaction, where the storage has them. Elsewhere the order of writes makes a crash
+harmless: details (metrics, reasons) come before the fact that refers to them (the intermediate value,
+the state), so a half-done change is simply done again.
 """
 
 from __future__ import annotations

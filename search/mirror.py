@@ -18,8 +18,8 @@ class StudyMirror(InMemoryStorage):
     """One study of a storage, for the process that holds its lease.
 
     Optuna's own cache asks the database again and again for what other processes may have written; a
-    sweep's driver knows that there are none. So sampling and pruning never touch the database, and a
-    write is a transaction, after which memory follows.
+    sweep's driver knows that there are none. So sampling and pruning never touch the database. After an
+    error in a write memory may be ahead of it: open the study anew.
 
     Trials have other ids in here than there: their numbers.
     """
@@ -64,7 +64,7 @@ class StudyMirror(InMemoryStorage):
         self._source_ids[number] = self._backend.create_new_trial(self._source_id, self._get_trial(number))
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        """As the others below: in the database first."""
+        """As the others below: in the database and in memory."""
         self._backend.set_study_user_attr(self._source_id, key, value)
         super().set_study_user_attr(study_id, key, value)
 

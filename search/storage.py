@@ -76,7 +76,7 @@ class SweepStorage(RDBStorage):
             if session.refused:
                 raise StorageInternalError("a write to the study was refused; see the storage's own log")
             session.commit()
-        except BaseException:
+        except BaseException:  # a lost lease among them: nothing is committed, and it is raised on
             session.joined = False
             session.rollback()
             raise

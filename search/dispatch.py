@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import functools
 import logging
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -23,10 +22,12 @@ from search.config import SweepConfig
 from search.failpoints import durable
 from search.ledger import Ledger
 from search.records import StopReason, TrialRecord, ranked
+from search.results import typical_seconds
 from search.trial import Assignment, Message
 
 STOP_GRACE_S = 10.0  # a running epoch may end in this time after Ctrl-C; preemption gives 30 s at least
 FIRST_TRIALS = 3  # if these all fail, the fault is not in the parameters
+_TYPICAL_OF = 100  # newest trials that tell how long the next one will take
 _FEWEST_FOR_SHARE = 6  # finished trials before the share of failed ones means something
 
 P = ParamSpec("P")
@@ -250,9 +251,9 @@ class Dispatcher:
 
     def _worth_starting(self) -> bool:
         """Whether a trial asked for now would probably end within the time budget."""
-        seconds = [record.train_seconds for record in self._records.values() if record.ended_ms is not None]
-        if seconds and statistics.median(seconds) > self._time_left():
-            self._closed = True
+        if self._config.time_budget_s is not None:
+            typical = typical_seconds(list(self._records.values())[-_TYPICAL_OF:])
+            self._closed = self._closed or (typical is not None and typical > self._time_left())
         return not self._closed
 
     def _watch_failures(self) -> None:

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from search.storage import SweepStorage
+from search.sweep_storage import SweepStorage
 
 
 class StudyMirror(InMemoryStorage):
@@ -19,7 +19,8 @@ class StudyMirror(InMemoryStorage):
 
     Optuna's own cache asks the database again and again for what other processes may have written; a
     sweep's driver knows that there are none. So sampling and pruning never touch the database. After an
-    error in a write memory may be ahead of it: open the study anew.
+    error in a write memory may be ahead of it: open the study anew. Memory comes first in each write, for
+    it refuses what a trial's state does not allow.
 
     Trials have other ids in here than there: their numbers.
     """
@@ -61,7 +62,11 @@ class StudyMirror(InMemoryStorage):
         return number
 
     def _create(self, number: int) -> None:
-        self._source_ids[number] = self._backend.create_new_trial(self._source_id, self._get_trial(number))
+        database, trial = self._backend, self._get_trial(number)
+        if isinstance(database, SweepStorage):
+            self._source_ids[number] = database.insert_trial(self._source_id, trial)
+        else:
+            self._source_ids[number] = database.create_new_trial(self._source_id, trial)
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """As the others below: in the database and in memory."""
@@ -75,32 +80,32 @@ class StudyMirror(InMemoryStorage):
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
+        super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
         if (source_id := self._source_ids[trial_id]) is not None:
             self._backend.set_trial_param(source_id, param_name, param_value_internal, distribution)
-        super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
         changed = super().set_trial_state_values(trial_id, state, values)
         if (source_id := self._source_ids[trial_id]) is not None:
-            self._backend.set_trial_state_values(source_id, state, values)
-            # The database has its own time of the change, and that is the one that everybody else sees.
-            source, mine = self._backend.get_trial(source_id), self._get_trial(trial_id)
-            mine.datetime_start, mine.datetime_complete = source.datetime_start, source.datetime_complete
+            if isinstance(self._backend, SweepStorage):
+                self._backend.write_state(source_id, self._get_trial(trial_id))
+            else:
+                self._backend.set_trial_state_values(source_id, state, values)
         return changed
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
         if (source_id := self._source_ids[trial_id]) is not None:
             self._backend.set_trial_intermediate_value(source_id, step, intermediate_value)
-        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        super().set_trial_user_attr(trial_id, key, value)
         if (source_id := self._source_ids[trial_id]) is not None:
             self._backend.set_trial_user_attr(source_id, key, value)
-        super().set_trial_user_attr(trial_id, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
+        super().set_trial_system_attr(trial_id, key, value)
         if (source_id := self._source_ids[trial_id]) is not None:
             self._backend.set_trial_system_attr(source_id, key, value)
-        super().set_trial_system_attr(trial_id, key, value)

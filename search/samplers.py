@@ -15,9 +15,9 @@ from optuna.samplers import (
     GridSampler,
     QMCSampler,
     RandomSampler,
-    TPESampler,
 )
 
+from search.bounded_tpe import BoundedTPESampler
 from search.errors import UserError
 from spaces.space import InvalidSpace, SearchSpace
 
@@ -32,7 +32,7 @@ class _Grid(GridSampler):
 
 
 SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
-    "tpe": TPESampler,
+    "tpe": BoundedTPESampler,
     "random": RandomSampler,
     "gp": GPSampler,
     "cmaes": CmaEsSampler,

@@ -14,10 +14,9 @@ import optuna
 import sqlalchemy
 from filelock import FileLock
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
-from sqlalchemy import orm
 
 from search.errors import SweepFailed, UserError
+from search.sweep_storage import SweepStorage
 
 STORAGE_ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
 """What a storage raises that does not answer, or cannot write, any more."""
@@ -27,61 +26,6 @@ STORAGE_WAIT_S = 300.0  # a database server restarts, or a full disk is cleared,
 _logger = logging.getLogger(__name__)
 _SCHEMES = ("sqlite", "postgresql+psycopg")
 _SQLITE_WAIT_S = 60  # how long a writer waits for another (a dashboard, a backup) to let go of the file
-
-
-class _Session(orm.Session):
-    """A session of which several methods of Optuna's storage can make one transaction."""
-
-    joined = refused = False
-
-    def commit(self) -> None:
-        """Within a joined transaction, only send what there is to the database."""
-        if self.joined:
-            self.flush()
-        else:
-            super().commit()
-
-    def rollback(self) -> None:
-        """Optuna passes over some refused writes; a joined transaction must not commit what is left."""
-        self.refused = self.refused or self.joined
-        super().rollback()
-
-    def close(self) -> None:
-        """Within a joined transaction, go on."""
-        if not self.joined:
-            super().close()
-
-
-class SweepStorage(RDBStorage):
-    """Optuna's storage, with writes that can be joined into one transaction."""
-
-    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
-        super().__init__(url, engine_kwargs=engine_kwargs)
-        self.scoped_session = orm.scoped_session(orm.sessionmaker(bind=self.engine, class_=_Session))
-
-    @contextlib.contextmanager
-    def joined(self) -> Iterator[None]:
-        """One transaction for all that this thread writes in here: all of it or, at an error, nothing.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: it cannot be committed.
-            StorageInternalError: one of the writes was refused.
-        """
-        session = self.scoped_session()
-        assert isinstance(session, _Session)
-        session.joined, session.refused = True, False
-        try:
-            yield
-            session.joined = False
-            if session.refused:
-                raise StorageInternalError("a write to the study was refused; see the storage's own log")
-            session.commit()
-        except BaseException:  # a lost lease among them: nothing is committed, and it is raised on
-            session.joined = False
-            session.rollback()
-            raise
-        finally:
-            session.close()
 
 
 def open_storage(url: str) -> SweepStorage:

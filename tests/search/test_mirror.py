@@ -15,7 +15,7 @@ from sweep_makers import CONDITIONAL, epoch, sweep_config
 from search.ledger import Ledger
 from search.mirror import StudyMirror
 from search.records import StopReason
-from search.storage import SweepStorage
+from search.sweep_storage import SweepStorage
 
 
 def in_database(storage: SweepStorage) -> list[FrozenTrial]:

@@ -1,0 +1,187 @@
+"""Optuna's storage with cheap writes: one statement each, and as many as belong together in one transaction.
+
+Optuna reads a trial before each write to it, to refuse what another process may have made impossible. A
+sweep's driver is the only writer and has its study in memory (`search/mirror.py`), which refuses the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from optuna._typing import JSONSerializable  # the types of the methods below
+from optuna.distributions import distribution_to_json
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.storages._rdb import models  # its tables, whose form Optuna keeps by migrations
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import orm
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+class _Session(orm.Session):
+    """A session of which several methods of Optuna's storage can make one transaction."""
+
+    joined = refused = False
+
+    def commit(self) -> None:
+        """Within a joined transaction, only send what there is to the database."""
+        if self.joined:
+            self.flush()
+        else:
+            super().commit()
+
+    def rollback(self) -> None:
+        """Optuna passes over some refused writes; a joined transaction must not commit what is left."""
+        self.refused = self.refused or self.joined
+        super().rollback()
+
+    def close(self) -> None:
+        """Within a joined transaction, go on."""
+        if not self.joined:
+            super().close()
+
+
+class SweepStorage(RDBStorage):
+    """The storage of the one process that may write to its studies."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
+        super().__init__(url, engine_kwargs=engine_kwargs)
+        self.scoped_session = orm.scoped_session(orm.sessionmaker(bind=self.engine, class_=_Session))
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[orm.Session]:
+        """One transaction for all that this thread writes in here: all of it or, at an error, nothing.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: it cannot be committed.
+            StorageInternalError: one of the writes was refused.
+        """
+        session = self.scoped_session()
+        assert isinstance(session, _Session)
+        session.joined, session.refused = True, False
+        try:
+            yield session
+            session.joined = False
+            if session.refused:
+                raise StorageInternalError("a write to the study was refused; see the storage's own log")
+            session.commit()
+        except BaseException:  # a lost lease among them: nothing is committed, and it is raised on
+            session.joined = False
+            session.rollback()
+            raise
+        finally:
+            session.close()
+
+    def insert_trial(self, study_id: int, trial: FrozenTrial) -> int:
+        """Write a new trial, with all that it has but values: `trial.number` is the next of its study.
+
+        Returns:
+            The trial's id in the database.
+        """
+        assert not trial.state.is_finished(), "a new trial has not ended"
+        row = {
+            "number": trial.number,
+            "study_id": study_id,
+            "state": trial.state,
+            "datetime_start": _utc(trial.datetime_start),
+        }
+        with self._session() as session:
+            insert = sa.insert(_TRIALS).values(row).returning(_TRIALS.c.trial_id)
+            trial_id: int = session.execute(insert).scalar_one()
+            params = [
+                {
+                    "trial_id": trial_id,
+                    "param_name": name,
+                    "param_value": trial.distributions[name].to_internal_repr(value),
+                    "distribution_json": distribution_to_json(trial.distributions[name]),
+                }
+                for name, value in trial.params.items()
+            ]
+            for table, rows in (
+                (_PARAMS, params),
+                (_USER_ATTRS, _attrs(trial_id, trial.user_attrs)),
+                (_SYSTEM_ATTRS, _attrs(trial_id, trial.system_attrs)),
+            ):
+                if rows:
+                    session.execute(sa.insert(table), rows)
+        return trial_id
+
+    def write_state(self, trial_id: int, trial: FrozenTrial) -> None:
+        """Write a trial's state, times and value, as they are in memory."""
+        changes = {
+            "state": trial.state,
+            "datetime_start": _utc(trial.datetime_start),
+            "datetime_complete": _utc(trial.datetime_complete),
+        }
+        unended = _TRIALS.c.state.in_([TrialState.RUNNING, TrialState.WAITING])
+        update = sa.update(_TRIALS).where(_TRIALS.c.trial_id == trial_id, unended).values(changes)
+        with self._session() as session:
+            if session.execute(update).rowcount != 1:  # type: ignore[attr-defined]
+                raise StorageInternalError(f"trial {trial.number} has ended already, in the database")
+            if trial.value is not None:
+                value, kind = models.TrialValueModel.value_to_stored_repr(trial.value)
+                self._upsert(
+                    _VALUES, {"trial_id": trial_id, "objective": 0}, {"value": value, "value_type": kind}
+                )
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """As Optuna's, without its reads; so are the next two."""
+        value, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(intermediate_value)
+        self._upsert(
+            _INTERMEDIATE_VALUES,
+            {"trial_id": trial_id, "step": step},
+            {"intermediate_value": value, "intermediate_value_type": kind},
+        )
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self._upsert(_USER_ATTRS, {"trial_id": trial_id, "key": key}, {"value_json": json.dumps(value)})
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
+        self._upsert(_SYSTEM_ATTRS, {"trial_id": trial_id, "key": key}, {"value_json": json.dumps(value)})
+
+    def _upsert(self, table: sa.Table, identity: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(table).values(**identity, **values)
+        with self._session() as session:
+            session.execute(insert.on_conflict_do_update(index_elements=list(identity), set_=values))
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[orm.Session]:
+        """The joined transaction's session, or a transaction of its own."""
+        session = self.scoped_session()
+        assert isinstance(session, _Session)
+        if session.joined:
+            yield session
+        else:
+            with self.joined():
+                yield session
+
+
+def _table(model: Any) -> sa.Table:
+    table = model.__table__
+    assert isinstance(table, sa.Table)
+    return table
+
+
+_TRIALS = _table(models.TrialModel)
+_PARAMS = _table(models.TrialParamModel)
+_VALUES = _table(models.TrialValueModel)
+_INTERMEDIATE_VALUES = _table(models.TrialIntermediateValueModel)
+_USER_ATTRS = _table(models.TrialUserAttributeModel)
+_SYSTEM_ATTRS = _table(models.TrialSystemAttributeModel)
+
+
+def _attrs(trial_id: int, attrs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)} for key, value in attrs.items()
+    ]
+
+
+def _utc(local: datetime.datetime | None) -> datetime.datetime | None:
+    """Optuna has naive local times in memory and naive UTC in the database."""
+    return None if local is None else local.astimezone(datetime.UTC).replace(tzinfo=None)

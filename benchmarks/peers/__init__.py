@@ -1,0 +1,1 @@
+"""The same sweep in other tools, each written after that tool's own documentation."""

@@ -1,0 +1,66 @@
+"""This project: the sweep that `scripts/launch_sweep.py` runs, with everything on, and the stopwatch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.work import FIXED, PARAMETERS, Stopwatch, Work
+from cifar_cnn.objective import TrialContext, train_trial
+from search.cifar_sweep import dataset_note
+from search.config import SweepConfig
+from search.driver import run_sweep
+from spaces.space import SearchSpace
+
+SPACE = SearchSpace(
+    name="peers", description="The work of the benchmarks.", parameters=PARAMETERS, fixed=FIXED
+)
+
+
+def watched_trial(params: Mapping[str, Any], context: TrialContext) -> None:
+    """The objective of the sweep, timed."""
+    import cifar_cnn.train  # noqa: F401  # as for the others, a trial's time begins after the imports
+
+    sampled = {name: params[name] for name in PARAMETERS}
+    train_trial(params, _Watched(context, Stopwatch(Work(**context.settings["work"]), sampled)))
+
+
+class _Watched:
+    """A trial's context that stops the time of each epoch before it is reported."""
+
+    def __init__(self, context: TrialContext, watch: Stopwatch) -> None:
+        self._context, self._watch = context, watch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def report(self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None = None) -> None:
+        self._watch.epoch_ended()
+        self._context.report(epoch, metrics, checkpoint)
+
+
+def main(work: Work) -> None:
+    """The sweep."""
+    config = SweepConfig(
+        name="ours",
+        space=SPACE,
+        objective="benchmarks.peers.ours:watched_trial",
+        settings={"data": work.data.model_dump(mode="json"), "work": vars(work)},
+        dataset=dataset_note(work.data),
+        trials=work.trials,
+        max_epochs=work.epochs,
+        seed=work.seed,
+        pruner="asha",
+        cpus_per_trial=1.0,
+        concurrency=work.slots,
+        sweeps_dir=Path(work.folder) / "sweeps",
+        tracking_uri=f"sqlite:///{work.folder}/mlflow.db",
+    )
+    result = run_sweep(config)
+    assert result.succeeded, result.stop
+
+
+if __name__ == "__main__":
+    main(Work.loads(sys.argv[1]))

@@ -19,6 +19,7 @@ from search.tracking.conventions import STATES, full_key, sweep_points
 from search.tracking.store import SweepPage, TrackingStore, TrialRun
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
+_GATHER_S = 0.5  # a running trial's changes are written together; the quickest trials in a single go
 _SWEEP_EVERY_S = 2.0  # the sweep's own run is made from all trials, too much work for each change
 
 _logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class MlflowView:
         self._sweep_id = sweep_id
         self._check_lease = check_lease
         self._records: dict[int, TrialRecord] = {}
-        self._behind: set[int] = set()  # numbers of the trials whose runs are not up to date
+        self._behind: dict[int, float] = {}  # trials whose runs are not up to date, and since when, in order
         self._run_ids: dict[int, str] = {}
         self._unsure: set[int] = set()  # trials whose run may have been created by a call that failed
         self._epochs_written: dict[int, int] = {}
@@ -79,14 +80,14 @@ class MlflowView:
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Begin; of these trials, those that the store does not show exactly are written again."""
         self._records = {record.number: record for record in records}
-        self._behind = set(self._records)
+        self._behind = dict.fromkeys(self._records, 0.0)
         self._thread.start()
 
     def trial_changed(self, record: TrialRecord) -> None:
         """Note a change; returns at once."""
         with self._changed:
             self._records[record.number] = record
-            self._behind.add(record.number)
+            self._behind.setdefault(record.number, time.monotonic())
             self._changed.notify()
 
     def close(self, status: str, state: str, wait_s: float) -> str | None:
@@ -143,7 +144,7 @@ class MlflowView:
                 wait = _FIRST_WAIT_S
             except (TrackingDown, *STORAGE_ERRORS) as error:
                 with self._changed:
-                    self._behind |= set() if number is None else {number}
+                    self._behind |= {} if number is None else {number: 0.0}
                     if self._closing:
                         _logger.error("%s", error)
                         return
@@ -154,8 +155,20 @@ class MlflowView:
     def _next(self) -> int | None:
         """The number of a trial to write, once there is one; None when closing and all is written."""
         with self._changed:
-            self._changed.wait_for(lambda: self._behind or self._closing)
-            return self._behind.pop() if self._behind else None
+            while (number := self._due()) is None and not (self._closing and not self._behind):
+                self._changed.wait(_GATHER_S if self._behind else None)
+            if number is not None:
+                del self._behind[number]
+            return number
+
+    def _due(self) -> int | None:
+        """The trial that has been behind for longest, or one that will not change any more."""
+        now = time.monotonic()
+        for number, since in self._behind.items():
+            running = self._records[number].state is TrialState.RUNNING
+            if self._closing or not running or now - since >= _GATHER_S:
+                return number
+        return None
 
     def _write(self, store: TrackingStore, sweep_run_id: str, number: int) -> None:
         record = self._records[number]
@@ -196,7 +209,7 @@ class MlflowView:
                     continue
                 self._run_ids[number] = run.run_id
                 if record.state is not TrialState.RUNNING and run.state == STATES[record.state]:
-                    self._behind.discard(number)
+                    self._behind.pop(number, None)
 
     def _write_sweep(self, store: TrackingStore, sweep_run_id: str) -> None:
         with self._changed:

@@ -46,6 +46,9 @@ class Lease:
         self._study_name = study_name
         self._token = token
         self._released = threading.Event()
+        # FOR SHARE holds a takeover off until the transaction is through; SQLite locks the file anyway.
+        holder = sa.select(_table.c.token, _table.c.host, _table.c.pid).where(self._row)
+        self._holder = holder.with_for_update(read=True)
 
     @classmethod
     @contextlib.contextmanager
@@ -131,9 +134,7 @@ class Lease:
 
     def _check(self, connection: sa.Connection) -> None:
         """Runs inside each transaction, before it is committed."""
-        query = sa.select(_table.c.token, _table.c.host, _table.c.pid).where(self._row)
-        # FOR SHARE holds a takeover off until this transaction is through; SQLite locks the file anyway.
-        holder = connection.execute(query.with_for_update(read=True)).one_or_none()
+        holder = connection.execute(self._holder).one_or_none()
         if holder is None or holder.token != self._token:
             now = "nobody" if holder is None else f"host {holder.host}, pid {holder.pid}"
             raise LeaseLost(

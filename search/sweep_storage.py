@@ -52,6 +52,12 @@ class SweepStorage(RDBStorage):
     def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
         super().__init__(url, engine_kwargs=engine_kwargs)
         self.scoped_session = orm.scoped_session(orm.sessionmaker(bind=self.engine, class_=_Session))
+        # Made once: SQLAlchemy takes longer to make a statement than SQLite to carry it out.
+        dialect = self.engine.dialect.name
+        self._write_value = _upsert(dialect, _VALUES, "trial_id", "objective")
+        self._write_intermediate_value = _upsert(dialect, _INTERMEDIATE_VALUES, "trial_id", "step")
+        self._write_user_attr = _upsert(dialect, _USER_ATTRS, "trial_id", "key")
+        self._write_system_attr = _upsert(dialect, _SYSTEM_ATTRS, "trial_id", "key")
 
     @contextlib.contextmanager
     def joined(self) -> Iterator[orm.Session]:
@@ -125,30 +131,24 @@ class SweepStorage(RDBStorage):
                 raise StorageInternalError(f"trial {trial.number} has ended already, in the database")
             if trial.value is not None:
                 value, kind = models.TrialValueModel.value_to_stored_repr(trial.value)
-                self._upsert(
-                    _VALUES, {"trial_id": trial_id, "objective": 0}, {"value": value, "value_type": kind}
-                )
+                row = {"trial_id": trial_id, "objective": 0, "value": value, "value_type": kind}
+                session.execute(self._write_value, row)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """As Optuna's, without its reads; so are the next two."""
         value, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(intermediate_value)
-        self._upsert(
-            _INTERMEDIATE_VALUES,
-            {"trial_id": trial_id, "step": step},
-            {"intermediate_value": value, "intermediate_value_type": kind},
-        )
+        with self._session() as session:
+            row = {"trial_id": trial_id, "step": step}
+            values = {"intermediate_value": value, "intermediate_value_type": kind}
+            session.execute(self._write_intermediate_value, row | values)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        self._upsert(_USER_ATTRS, {"trial_id": trial_id, "key": key}, {"value_json": json.dumps(value)})
+        with self._session() as session:
+            session.execute(self._write_user_attr, *_attrs(trial_id, {key: value}))
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
-        self._upsert(_SYSTEM_ATTRS, {"trial_id": trial_id, "key": key}, {"value_json": json.dumps(value)})
-
-    def _upsert(self, table: sa.Table, identity: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(table).values(**identity, **values)
         with self._session() as session:
-            session.execute(insert.on_conflict_do_update(index_elements=list(identity), set_=values))
+            session.execute(self._write_system_attr, *_attrs(trial_id, {key: value}))
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[orm.Session]:
@@ -174,6 +174,14 @@ _VALUES = _table(models.TrialValueModel)
 _INTERMEDIATE_VALUES = _table(models.TrialIntermediateValueModel)
 _USER_ATTRS = _table(models.TrialUserAttributeModel)
 _SYSTEM_ATTRS = _table(models.TrialSystemAttributeModel)
+
+
+def _upsert(dialect: str, table: sa.Table, *identity: str) -> sa.Insert:
+    """Insert a row, or change the one that there is with the same identity."""
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    changed = [column.name for column in table.c if not column.primary_key and column.name not in identity]
+    values = {name: insert.excluded[name] for name in changed}
+    return insert.on_conflict_do_update(index_elements=identity, set_=values)
 
 
 def _attrs(trial_id: int, attrs: Mapping[str, Any]) -> list[dict[str, Any]]:

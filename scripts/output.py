@@ -97,6 +97,11 @@ def print_result(result: SweepResult) -> None:
         f"{summary[TrialState.FAIL]} failed of {config.trials} trials in {human_seconds(result.seconds)}; "
         f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning"
     )
+    if used := result.utilisation:
+        out.print(
+            f"{used.slots} at a time, training {used.efficiency:.0%} of {human_seconds(used.wall_s)}; "
+            f"{human_seconds(used.tail_s)} of a slot idle at the end"
+        )
     for record in result.records:
         if record.state is TrialState.FAIL:
             last_line = (record.error or "").strip().splitlines()[-1:]

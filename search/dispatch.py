@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 
 from search.checkpoints import CheckpointStore
 from search.config import SweepConfig
+from search.expected_cost import ExpectedCost
 from search.failpoints import durable
 from search.ledger import Ledger
 from search.records import StopReason, TrialRecord, ranked
@@ -27,6 +28,7 @@ from search.trial import Assignment, Message
 
 STOP_GRACE_S = 10.0  # a running epoch may end in this time after Ctrl-C; preemption gives 30 s at least
 FIRST_TRIALS = 3  # if these all fail, the fault is not in the parameters
+_LAST_ROUNDS, _LAST_SHARE = 2, 4  # asked for at once at the end: two a slot, but at most a quarter of all
 _TYPICAL_OF = 100  # newest trials that tell how long the next one will take
 _FEWEST_FOR_SHARE = 6  # finished trials before the share of failed ones means something
 
@@ -153,14 +155,13 @@ class Dispatcher:
         """The trial for a free slot, or None if there is none to start now."""
         self._watch_time_budget()
         while self._stop is None and len(self._working) < self._slots():
-            if self._waiting:
-                record = self._ledger.adopt(self._waiting.popleft())
-                if self._settled(record):
-                    continue
-            elif self._ledger.remaining() and self._worth_starting():
-                record = self._ledger.ask()
-            else:
+            if not self._waiting:
+                self._ask()
+            if not self._waiting:
                 return None
+            record = self._ledger.adopt(self._waiting.popleft())
+            if self._settled(record):
+                continue
             self._working[attempt] = record.number
             self._unended.add(record.number)
             self._stored.add(record.number)
@@ -221,6 +222,23 @@ class Dispatcher:
     def _assignment(self, record: TrialRecord) -> Assignment:
         params = self._config.configuration(record.params)
         return Assignment(record.number, params, self._config.seed + record.number, len(record.epochs))
+
+    def _ask(self) -> None:
+        """Ask for a trial, or at the end of the sweep for all that are left, the longest to start first.
+
+        A long trial that starts last keeps the other slots idle. The price is that the last few trials
+        are sampled without each other's results, so they are few. With a time budget nobody knows which
+        are the last.
+        """
+        left = self._ledger.remaining() if self._worth_starting() else 0
+        few = min(_LAST_ROUNDS * self._slots(), self._ledger.budget // _LAST_SHARE)
+        if self._config.time_budget_s is not None:
+            few = 0
+        asked = [self._ledger.ask() for _ in range(left if left <= few else min(left, 1))]
+        if len(asked) > 1:
+            cost = ExpectedCost(self._config.space, list(self._records.values()))
+            asked.sort(key=cost.order, reverse=True)
+        self._waiting.extend(record.number for record in asked)
 
     def _settled(self, record: TrialRecord) -> bool:
         """Whether an adopted trial only lacks its ending, which the last driver did not get to write."""

@@ -27,6 +27,7 @@ from search.study import open_study
 from search.tracking.connection import TrackingConnection
 from search.trial import WorkerSpec
 from search.tuner import resources, run_tune, slots
+from search.utilisation import Utilisation, utilisation
 
 if TYPE_CHECKING:
     from search.tracking.store import SweepPage, TrackingStore
@@ -45,6 +46,7 @@ class SweepResult:
     view_missing: str | None  # what the MLflow view lacks, in words; None: it is exact
     seconds: float  # wall time of this launch or resume
     page: SweepPage | None  # where MLflow shows the sweep, if the store answered
+    utilisation: Utilisation | None  # of the slots; None if no epoch was trained, or timed
 
     @property
     def leaderboard(self) -> list[TrialRecord]:
@@ -87,7 +89,7 @@ def run_sweep(
         LeaseLost: another driver took the sweep over.
         SweepFailed: Ray gave way, or the storage for longer than it is waited for; run it again to go on.
     """
-    started = time.monotonic()
+    started, started_ms = time.monotonic(), int(time.time() * 1000)
     objective = objective or load_objective(config.objective)
     with TrackingConnection(config) as tracking, ray_session(config) as folder:
         placement = plan_placement(config, *resources())  # what cannot be placed leaves no store behind
@@ -117,7 +119,9 @@ def run_sweep(
                 retry_failed = False
             else:
                 break
-    return SweepResult(config, dispatcher.records, dispatcher.stop, missing, time.monotonic() - started, page)
+        used = utilisation(dispatcher.records, placement.slots(*resources()), started_ms)
+    seconds = time.monotonic() - started
+    return SweepResult(config, dispatcher.records, dispatcher.stop, missing, seconds, page, used)
 
 
 def _with_time_left(config: SweepConfig, started: float) -> SweepConfig:

@@ -243,3 +243,30 @@ def test_an_interrupted_trial_waits_for_the_resume() -> None:
     resumed = drivers.start(slots=1)
     assert resumed.records[0].times_lost == 0
     assert handed_out(resumed, "a") == [0]
+
+
+def test_the_last_trials_are_asked_for_together_and_the_longest_starts_first() -> None:
+    drivers = Drivers(sweep_config(trials=16))
+    dispatcher = drivers.start(slots=2)
+    order = []
+    for _ in range(16):
+        given = dispatcher.next("a")
+        assert given is not None
+        order.append(given.number)
+        seconds = float(given.params["depth"])
+        dispatcher.receive("a", Message(epochs=(epoch(1, metrics={"val_acc": 0.5, "epoch_s": seconds}),)))
+        dispatcher.receive("a", Message(finished=True))
+        dispatcher.ended("a")
+    assert order[:12] == list(range(12))
+    assert sorted(order[12:]) == [12, 13, 14, 15]
+    depths = [dispatcher.records[number].params["depth"] for number in order[12:]]
+    assert depths == sorted(depths, reverse=True)
+    assert len(set(depths)) > 1
+    assert dispatcher.done
+
+
+def test_with_a_time_budget_nothing_is_asked_for_ahead() -> None:
+    drivers = Drivers(sweep_config(trials=4, time_budget_s=100))
+    dispatcher = drivers.start(slots=2)
+    handed_out(dispatcher, "a")
+    assert len(drivers.storage.get_all_trials(0)) == 1

@@ -21,7 +21,6 @@ from search.plan import plan_sweep
 from search.progress import Progress, human_seconds
 from search.records import TrialRecord
 from search.results import counts, savings, shown
-from search.retrain import Retrained, retrain
 
 _TOP = 5  # rows of the leaderboard that ends a sweep
 
@@ -57,32 +56,6 @@ def with_progress(config: SweepConfig) -> Progress:
     what = f"{config.trials} trials of up to {config.max_epochs} epochs, {_data(config)}"
     err.print(f"{config.kind} {config.name}: {what}")
     return Progress(config, err)
-
-
-def retrain_and_print(summary: SweepSummary, config: SweepConfig) -> int:
-    """Retrain with the progress shown, print the result, and give the exit code."""
-    with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
-        retrained = retrain(summary, config, observers=[progress])
-    return print_retrained(summary, config, retrained)
-
-
-def print_retrained(summary: SweepSummary, config: SweepConfig, retrained: Retrained) -> int:
-    """The result of a retraining: test accuracy, where the model is, how to load it."""
-    number = config.tags["sweep.of_trial"]
-    record = summary.records[int(number)]
-    each = ", ".join(f"{accuracy:.4f}" for accuracy in retrained.test_accuracies)
-    claimed = "-" if record.value is None else f"{record.value:.4f}"
-    out.print(
-        f"retrained trial {number} of {summary.config.name} ({summary.config.metric}={claimed} in the sweep)"
-    )
-    out.print(f"test accuracy    {retrained.mean:.4f}" + (f" (mean of {each})" if "," in each else ""))
-    if len(retrained.test_accuracies) == 1:
-        out.print("one seed says nothing of the spread between seeds: --seeds 3 does")
-    out.print(f"model folder     {retrained.model_folder}")
-    if retrained.model_uri:
-        out.print(f"model in MLflow  {retrained.model_uri}")
-    out.print(f"load it with     mlflow.pyfunc.load_model({str(retrained.model_folder)!r})")
-    return cli.DONE if retrained.model_uri else cli.FAILED
 
 
 def print_result(result: SweepResult) -> None:

@@ -1,7 +1,8 @@
-"""Retrain the best configuration of a sweep on all but the test images, test it once, save the model.
+"""Confirm the best of a sweep with fresh seeds, retrain the winner, test it once, register the model.
 
-uv run scripts/retrain_best.py night
-uv run scripts/retrain_best.py night --max-epochs 60 --seeds 3
+uv run scripts/retrain_best.py night                      # 3 finalists x 3 seeds, then 3 retrainings
+uv run scripts/retrain_best.py night --max-epochs 60      # the winner is retrained for longer
+uv run scripts/retrain_best.py night --top 1 --seeds 1    # quick: one training of the best, nothing confirmed
 """
 
 from __future__ import annotations
@@ -20,25 +21,34 @@ app = cli.app(__doc__)
 @cli.exit_codes
 def retrain(
     name: Annotated[str, typer.Argument(help="Name of the sweep.")],
-    trial: Annotated[int | None, typer.Option(help="Retrain this trial instead of the best.")] = None,
-    max_epochs: Annotated[
-        int | None, typer.Option(help="Epochs to train, if not the sweep's.", min=1)
-    ] = None,
+    top: Annotated[int, typer.Option(help="Finalists: the best distinct configurations.", min=1)] = 3,
     seeds: Annotated[
-        int, typer.Option(help="Trainings with fresh seeds; three or more tell the spread.")
-    ] = 1,
+        int, typer.Option(help="Fresh seeds of each finalist, and of the winner's retraining.", min=1)
+    ] = 3,
+    trial: Annotated[int | None, typer.Option(help="Take this trial instead of the best.")] = None,
+    max_epochs: Annotated[
+        int | None, typer.Option(help="Epochs to retrain the winner, if not the sweep's.", min=1)
+    ] = None,
+    model_name: Annotated[str, typer.Option(help="Name in MLflow's registry.")] = "cifar-cnn",
+    test_again: Annotated[
+        bool, typer.Option("--test-again", help="Read the test split though it was read before; recorded.")
+    ] = False,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
-    """Train on training and validation images with fresh seeds, evaluate on the test split, once, and save.
+    """Confirm, retrain on training and validation images, evaluate on the test split, once, and register.
 
-    The model lies in SWEEPS_DIR/NAME/retrain/.../model and in MLflow, linked to its sweep and trial.
+    The model lies in SWEEPS_DIR/NAME/retrain/.../model and in MLflow, as the candidate, and as the champion
+    if it beats the one there is.
     """
-    from scripts.output import retrain_and_print
+    from scripts.retrain_output import retrain_and_print
     from search.comparison import summarise
-    from search.retrain import retrain_config
+    from search.confirm import choose_finalists
 
     summary = summarise(name, sweeps_dir)
-    return retrain_and_print(summary, retrain_config(summary, trial, max_epochs, seeds))
+    finalists = choose_finalists(summary, top, trial)
+    return retrain_and_print(
+        summary, finalists, seeds=seeds, max_epochs=max_epochs, model_name=model_name, test_again=test_again
+    )
 
 
 if __name__ == "__main__":

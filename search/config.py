@@ -119,12 +119,12 @@ class SweepConfig(BaseModel):
     )
     tracking_uri: str = Field(default="sqlite:///mlflow.db", description="MLflow tracking store.")
     experiment: str = Field(default="cifar-sweep", min_length=1, description="MLflow experiment.")
-    kind: Literal["sweep", "retrain"] = Field(
+    kind: Literal["sweep", "confirm", "retrain"] = Field(
         default="sweep", description="What the trials are for; a tag of the MLflow runs."
     )
     tags: dict[str, str] = Field(
         default_factory=dict,
-        description="Further tags of the MLflow parent run: what a retraining belongs to.",
+        description="Further tags of the MLflow parent run: what a confirmation or retraining belongs to.",
     )
     sweeps_dir: Path = Field(default=Path("sweeps"), description="Folder that holds one folder per sweep.")
     checkpoint_uri: str | None = Field(

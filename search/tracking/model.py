@@ -34,6 +34,10 @@ class ModelCard:
     train_config: dict[str, Any]
     data: dict[str, Any]
     test_accuracies: tuple[float, ...]  # by seed; the model is the first seed's
+    test: dict[str, Any]  # their mean and its interval
+    confirmation: list[dict[str, Any]] | None  # the finalists that it won against, with their intervals
+    code: str | None  # the commit it was trained with
+    versions: dict[str, str]  # of the libraries
 
 
 def save_model(model: nn.Module, card: ModelCard, folder: Path) -> Path:

@@ -162,11 +162,12 @@ class MlflowView:
             return number
 
     def _due(self) -> int | None:
-        """The trial that has been behind for longest, or one that will not change any more."""
+        """A trial that has been behind for long, that has no run yet, or that will not change any more."""
         now = time.monotonic()
         for number, since in self._behind.items():
             running = self._records[number].state is TrialState.RUNNING
-            if self._closing or not running or now - since >= _GATHER_S:
+            has_run = number in self._run_ids
+            if self._closing or not (running and has_run) or now - since >= _GATHER_S:
                 return number
         return None
 
@@ -174,6 +175,10 @@ class MlflowView:
         record = self._records[number]
         if number not in self._run_ids:
             self._run_ids[number] = self._run_of(store, sweep_run_id, record)
+            if record.state is TrialState.RUNNING and not self._closing:
+                with self._changed:  # what there is to write comes with what follows
+                    self._behind.setdefault(number, time.monotonic())
+                return
         store.write_trial(self._config, self._run_ids[number], record, self._epochs_written.get(number, 0))
         self._epochs_written[number] = len(record.epochs)
 

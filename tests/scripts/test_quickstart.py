@@ -26,7 +26,7 @@ from typer.testing import Result
 
 from cifar_cnn.checkpoint import load_checkpoint, read_checkpoint
 from cifar_cnn.export import InferenceModel
-from search.config import SweepConfig
+from search.config import SweepConfig, sweep_names
 
 TRIALS, EPOCHS = 4, 2
 # A constant schedule, so that the optimizer's last learning rate is the sampled one.
@@ -77,7 +77,7 @@ def retrained(home: Path, launched: Script, local_ray: None) -> Result:
     """The best trial, retrained."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        result = run_script("retrain", "night", "--seeds", 2)
+        result = run_script("retrain", "night", "--top", 2, "--seeds", 2)
     assert result.exit_code == 0, result.stderr
     return result
 
@@ -85,14 +85,23 @@ def retrained(home: Path, launched: Script, local_ray: None) -> Result:
 @pytest.fixture(scope="module")
 def retraining(config: SweepConfig, retrained: Result) -> SweepConfig:
     """The retraining as the small sweep over seeds that it is."""
-    best = f"night.retrain-{best_number(config):03d}-e{EPOCHS}"
-    loaded = SweepConfig.load(best, config.folder / "retrain")
+    (name,) = sweep_names(config.folder / "retrain")
+    loaded = SweepConfig.load(name, config.folder / "retrain")
+    assert name == f"night.retrain-{winner(loaded):03d}-e{EPOCHS}"
     return loaded.model_copy(update={"tracking_uri": config.tracking_uri})
 
 
-def best_number(config: SweepConfig) -> int:
-    """Number of the trial with the highest value."""
-    return max(records_in(config), key=lambda record: (record.value or 0.0, -record.number)).number
+@pytest.fixture(scope="module")
+def confirming(config: SweepConfig, retrained: Result) -> SweepConfig:
+    """The confirmation of the two best as the small sweep that it is."""
+    (name,) = sweep_names(config.folder / "confirm")
+    loaded = SweepConfig.load(name, config.folder / "confirm")
+    return loaded.model_copy(update={"tracking_uri": config.tracking_uri})
+
+
+def winner(retraining: SweepConfig) -> int:
+    """Number of the trial that was retrained."""
+    return int(retraining.tags["sweep.of_trial"])
 
 
 def test_study_view_and_checkpoints_agree(config: SweepConfig, launched: Script) -> None:
@@ -150,7 +159,7 @@ def test_comparisons_can_be_read_by_people_and_programs(config: SweepConfig) -> 
 
 
 def test_one_value_all_the_way(config: SweepConfig, retraining: SweepConfig) -> None:
-    record = records_in(config)[best_number(config)]
+    record = records_in(config)[winner(retraining)]
     lr = record.params["lr"]
     checkpoint = config.folder / "checkpoints" / (record.epochs[-1].checkpoint or "")
     assert load_checkpoint(checkpoint).train_config.lr == lr
@@ -175,7 +184,7 @@ def test_a_retraining_is_tested_once_and_linked(
 ) -> None:
     check_study(retraining, 2)
     view = check_view(retraining)
-    number = best_number(config)
+    number = winner(retraining)
     tags = view.parent.data.tags
     assert (tags["sweep.of"], tags["sweep.of_trial"]) == ("night", str(number))
     assert tags["sweep.of_run"] == check_view(config).trials[number].info.run_id
@@ -189,8 +198,57 @@ def test_a_retraining_is_tested_once_and_linked(
     )
     assert model.source_run_id == view.parent.info.run_id
     assert f"model in MLflow  {tags['sweep.model_uri']}" in retrained.stdout
-    again = run_script("retrain", "night", "--seeds", 2)
-    assert again.stdout == retrained.stdout, "nothing is trained or tested a second time"
+    again = run_script("retrain", "night", "--top", 2, "--seeds", 2)
+    assert again.stdout == retrained.stdout, "nothing is trained, tested or registered a second time"
+
+
+def test_the_finalists_are_confirmed_with_fresh_seeds(
+    config: SweepConfig, confirming: SweepConfig, retraining: SweepConfig, retrained: Result
+) -> None:
+    records = check_study(confirming, 4)
+    view = check_view(confirming)
+    assert view.parent.data.tags["sweep.of"] == "night"
+    assert view.parent.data.tags["sweep.winner"] == f"trial-{winner(retraining):03d}"
+    ranked = sorted(records_in(config), key=lambda record: (-(record.value or 0.0), record.number))
+    artifacts = Path(view.parent.info.artifact_uri.removeprefix("file://"))
+    told = json.loads((artifacts / "confirmation.json").read_text())["finalists"]
+    assert {finalist["trial"] for finalist in told} == {record.number for record in ranked[:2]}
+    assert told[0]["trial"] == winner(retraining)
+    for finalist in told:
+        arm = [record.number for record in ranked[:2]].index(finalist["trial"])
+        values = [record.value for record in records if record.params["arm"] == arm]
+        assert sorted(finalist["values"]) == sorted(values)
+        assert finalist["mean"] == pytest.approx(np.mean(values))
+        assert finalist["optimism"] == pytest.approx(finalist["claimed"] - np.mean(values))
+        assert f"{finalist['mean']:.4f}" in retrained.stdout
+    assert sum(finalist["probability_best"] for finalist in told) == pytest.approx(1.0)
+    assert view.parent.data.metrics["confirmed_mean"] == pytest.approx(told[0]["mean"])
+
+
+def test_the_first_model_is_registered_as_champion(config: SweepConfig, retraining: SweepConfig) -> None:
+    client = MlflowClient(config.tracking_uri)
+    aliases = client.get_registered_model("cifar-cnn").aliases
+    assert {alias: str(version) for alias, version in aliases.items()} == {"candidate": "1", "champion": "1"}
+    version = client.get_model_version("cifar-cnn", "1")
+    assert version.tags["sweep.decision"] == "champion: there was none"
+    assert version.tags["sweep.trial"] == str(winner(retraining))
+
+
+def test_another_retraining_may_not_read_the_test_split_unless_it_is_told_to(
+    config: SweepConfig, retrained: Result, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    longer = ("retrain", "night", "--top", 1, "--seeds", 1, "--max-epochs", EPOCHS + 1)
+    refused = run_script(*longer)
+    assert refused.exit_code == 2
+    assert "the test split was read for sweep 'night' by night.retrain-" in refused.stderr
+    forced = run_script(*longer, "--test-again")
+    assert forced.exit_code == 0, forced.stderr
+    assert "read by 2 retrainings" in forced.stdout
+    assert "not confirmed" in forced.stdout
+    assert "stays candidate: with a single seed" in forced.stdout
+    reads = json.loads((config.folder / "reads_of_test.json").read_text())
+    assert [read["again"] for read in reads] == [False, True]
 
 
 def test_the_model_loads_where_this_project_is_not(retraining: SweepConfig, tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+"""What `retrain_best.py` does and shows: the cost, the finalists, the test accuracy, the model."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from scripts import cli
+from scripts.output import err, out, with_progress
+from search.comparison import SweepSummary
+from search.config import SweepConfig
+from search.confirm import Confirmation, confirm, confirm_config
+from search.errors import TrackingDown
+from search.progress import human_seconds
+from search.records import TrialRecord
+from search.results import shown
+from search.retrain import Retrained, retrain, retrain_config
+from search.statistics import Estimate
+
+
+def retrain_and_print(
+    summary: SweepSummary,
+    finalists: Sequence[TrialRecord],
+    *,
+    seeds: int,
+    max_epochs: int | None,
+    model_name: str,
+    test_again: bool,
+) -> int:
+    """Say what it will cost, confirm, retrain, print the results, and give the exit code."""
+    quick = len(finalists) == seeds == 1
+    err.print(cost(summary, finalists, 0 if quick else seeds, seeds, max_epochs))
+    confirmation = None
+    if not quick:
+        confirmation = _confirm(summary, confirm_config(summary, finalists, seeds), finalists)
+        print_confirmation(summary, confirmation)
+    winner = finalists[0] if confirmation is None else confirmation.winner.record
+    config = retrain_config(summary, winner, seeds, max_epochs)
+    with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
+        retrained = retrain(
+            summary,
+            config,
+            confirmation,
+            model_name=model_name,
+            test_again=test_again,
+            observers=[progress],
+        )
+    print_retrained(summary, winner, retrained, quick)
+    return cli.DONE if retrained.model_uri else cli.FAILED
+
+
+def cost(
+    summary: SweepSummary,
+    finalists: Sequence[TrialRecord],
+    confirm_seeds: int,
+    retrain_seeds: int,
+    max_epochs: int | None,
+) -> str:
+    """What is about to be trained, in runs, epochs and time of one slot."""
+    final = max_epochs or summary.config.max_epochs
+    runs = len(finalists) * confirm_seeds
+    epoch_s = [record.train_seconds / len(record.epochs) for record in finalists if record.epochs]
+    mean = sum(epoch_s) / len(epoch_s) if epoch_s else 0.0
+    epochs = runs * summary.config.max_epochs + retrain_seeds * final
+    return (
+        f"confirm {len(finalists)} x {confirm_seeds} seeds, retrain x {retrain_seeds}: "
+        f"{runs + retrain_seeds} runs, {epochs} epochs, about {human_seconds(mean * epochs)} of training, "
+        "divided by the trials at a time"
+    )
+
+
+def _confirm(summary: SweepSummary, config: SweepConfig, finalists: Sequence[TrialRecord]) -> Confirmation:
+    with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
+        confirmation, result = confirm(config, finalists, observers=[progress])
+    from search.tracking.confirmation import log_confirmation
+    from search.tracking.store import TrackingStore
+
+    try:
+        if result.page is not None:
+            store = TrackingStore(config.tracking_uri, config.experiment)
+            log_confirmation(store, result.page.sweep_run_id, confirmation)
+    except TrackingDown as error:
+        err.print(f"{error}; the confirmation is not in MLflow, run the command again to add it")
+    return confirmation
+
+
+def print_confirmation(summary: SweepSummary, confirmation: Confirmation) -> None:
+    """The finalists, the winner first: claimed and confirmed scores, intervals, chances."""
+    metric = summary.config.metric
+    table = Table(box=None, pad_edge=False, title=f"{metric} of the finalists", title_justify="left")
+    for heading in ("trial", "claimed", "confirmed", "95% interval", "sd", "n", "P(best)", "optimism"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for finalist in confirmation.finalists:
+        estimate = finalist.estimate
+        table.add_row(
+            finalist.record.key,
+            _figure(finalist.claimed),
+            _figure(estimate.mean),
+            _interval(estimate),
+            _figure(estimate.deviation),
+            str(estimate.n),
+            "-" if estimate.probability_best is None else f"{estimate.probability_best:.2f}",
+            "-" if finalist.optimism is None else f"{finalist.optimism:+.4f}",
+        )
+    out.print(table)
+    if confirmation.winner.estimate.low is None:
+        out.print("one seed each says nothing of the spread between seeds: --seeds 3 does")
+
+
+def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, quick: bool) -> None:
+    """Test accuracy with what is known of it, where the model is, how to load it."""
+    params = ", ".join(f"{name}={shown(value)}" for name, value in winner.params.items())
+    out.print(f"retrained trial {winner.number} of {summary.config.name}: {params}")
+    if quick:
+        claimed = _figure(winner.value)
+        out.print(
+            f"not confirmed: {claimed} was the best of many, and is probably too good by some of its luck"
+        )
+    test, (low, high) = retrained.test, retrained.binomial
+    spread = f" ({_interval(test)} over {test.n} seeds, 95%)" if test.low is not None else ""
+    out.print(f"test accuracy    {test.mean:.4f}{spread}")
+    out.print(
+        f"test images      {retrained.test_images:,}: they alone leave {low:.4f} to {high:.4f} open (95%)"
+    )
+    if retrained.test_reads > 1:
+        out.print(
+            f"test split       read by {retrained.test_reads} retrainings: the best of them is too good"
+        )
+    if test.low is None:
+        out.print("one seed says nothing of the spread between seeds: --seeds 3 does")
+    out.print(f"model folder     {retrained.model_folder}")
+    if retrained.model_uri:
+        out.print(f"model in MLflow  {retrained.model_uri}")
+    if place := retrained.registration:
+        out.print(f"registered       {place.name} version {place.version}: {place.decision}")
+    out.print(f"load it with     mlflow.pyfunc.load_model({str(retrained.model_folder)!r})")
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _interval(estimate: Estimate) -> str:
+    return "-" if estimate.low is None else f"{estimate.low:.4f} to {estimate.high:.4f}"

@@ -1,0 +1,58 @@
+"""The test split is read once for a sweep: what was chosen by looking at it twice is no test any more."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from search.config import SweepConfig
+from search.errors import UserError
+
+_FILE = "reads_of_test.json"
+
+
+def check_test_read(sweep: SweepConfig, retraining: str, *, again: bool) -> None:
+    """Before anything is trained: whether a retraining may read the test split.
+
+    The same retraining may, for it goes on after a crash and with further seeds. Another one of the same
+    sweep has seen the first one's result, or its user has.
+
+    Args:
+        sweep: whose data are read.
+        retraining: its name.
+        again: read it all the same.
+
+    Raises:
+        UserError: another retraining of the sweep has read it, and `again` is not set.
+    """
+    names = [read["retraining"] for read in _reads(sweep)]
+    if names and retraining not in names and not again:
+        raise UserError(
+            f"the test split was read for sweep {sweep.name!r} by {names[0]} already: choosing between "
+            "several results on it would make the chosen one too good. Report that one, or read it again "
+            "with --test-again, which is recorded"
+        )
+
+
+def note_test_read(sweep: SweepConfig, retraining: str) -> None:
+    """Write down that a retraining is about to read the test split; once, however often it goes on."""
+    reads = _reads(sweep)
+    if any(read["retraining"] == retraining for read in reads):
+        return
+    reads.append({"retraining": retraining, "time_ms": int(time.time() * 1000), "again": bool(reads)})
+    file = sweep.folder / _FILE
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(reads, indent=1) + "\n")
+    part.replace(file)
+
+
+def reads_of_test(sweep: SweepConfig) -> int:
+    """How many retrainings of a sweep have read its test split."""
+    return len(_reads(sweep))
+
+
+def _reads(sweep: SweepConfig) -> list[dict[str, Any]]:
+    file = sweep.folder / _FILE
+    found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    return found

@@ -1,0 +1,117 @@
+"""The registry: a retrained model is the candidate, and the champion if it is better beyond the noise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from search.statistics import difference_interval
+from search.tracking.model import ModelCard
+from search.tracking.store import TrackingStore, answering
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+_URI, _ACCURACIES, _IMAGES, _DATA, _DECISION = (
+    "sweep.model_uri",
+    "sweep.test_accuracies",
+    "sweep.test_images",
+    "sweep.test_data",
+    "sweep.decision",
+)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A model's place in the registry, and why."""
+
+    name: str
+    version: int
+    champion: bool
+    decision: str  # in words
+
+
+def register(store: TrackingStore, run_id: str, model_uri: str, card: ModelCard, name: str) -> Registration:
+    """Register a logged model once, as the candidate, and make it champion if it is better.
+
+    Raises:
+        TrackingDown: the store does not answer.
+    """
+    with answering(store.uri):
+        version = _version(store, name, model_uri) or store.client.create_model_version(
+            name,
+            model_uri,
+            run_id,
+            tags=_tags(model_uri, card),
+            model_id=model_uri.removeprefix("models:/"),
+        )
+        known = version.tags.get(_DECISION)
+        if known is None:
+            store.client.set_registered_model_alias(name, CANDIDATE, version.version)
+            promoted, known = decide(_champion(store, name), version)
+            if promoted:
+                store.client.set_registered_model_alias(name, CHAMPION, version.version)
+            # Written last: a version with a decision is through with it.
+            store.client.set_model_version_tag(name, version.version, _DECISION, known)
+        champion = _champion(store, name)
+    is_champion = champion is not None and champion.version == version.version
+    return Registration(name, int(version.version), is_champion, known)
+
+
+def decide(champion: ModelVersion | None, candidate: ModelVersion) -> tuple[bool, str]:
+    """Whether a candidate becomes champion, and why, in words."""
+    if champion is None or champion.version == candidate.version:
+        return True, "champion: there was none"
+    theirs, ours = champion.tags, candidate.tags
+    there = f"version {champion.version}"
+    if _ACCURACIES not in theirs:
+        return False, f"stays candidate: nothing is known of how the champion, {there}, was tested"
+    if theirs[_DATA] != ours[_DATA]:
+        return False, f"stays candidate: the champion, {there}, was tested on other images"
+    interval = difference_interval(_accuracies(ours), _accuracies(theirs), int(ours[_IMAGES]))
+    if interval is None:
+        return False, (
+            f"stays candidate: with a single seed its difference from the champion, {there}, cannot be told "
+            "from noise; retrain with --seeds 3"
+        )
+    low, high = (100 * end for end in interval)
+    told = f"its accuracy differs from that of {there} by {low:+.2f} to {high:+.2f} points (95%)"
+    return (True, f"champion: {told}") if low > 0 else (False, f"stays candidate: {told}")
+
+
+def _version(store: TrackingStore, name: str, model_uri: str) -> ModelVersion | None:
+    """The version that was registered for this model before; makes the registered model if it is new."""
+    try:
+        store.client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        store.client.create_registered_model(name)
+    for version in store.client.search_model_versions(f"name = '{name}'"):
+        if version.tags.get(_URI) == model_uri:
+            return version
+    return None
+
+
+def _champion(store: TrackingStore, name: str) -> ModelVersion | None:
+    number = store.client.get_registered_model(name).aliases.get(CHAMPION)
+    return None if number is None else store.client.get_model_version(name, number)
+
+
+def _tags(model_uri: str, card: ModelCard) -> dict[str, str]:
+    data = card.data
+    return {
+        _URI: model_uri,
+        _ACCURACIES: json.dumps(card.test_accuracies),
+        _IMAGES: str(data["sizes"]["test"]),
+        _DATA: f"{data['dataset']} {data['fingerprint']}",
+        "sweep.name": card.sweep,
+        "sweep.trial": str(card.trial),
+    }
+
+
+def _accuracies(tags: Mapping[str, str]) -> list[float]:
+    found: list[float] = json.loads(tags[_ACCURACIES])
+    return found

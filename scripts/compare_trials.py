@@ -44,7 +44,8 @@ def compare(
 
     Reads the studies, also of sweeps that are running.
     """
-    from scripts.output import err, out, print_comparison
+    from scripts.comparison_output import print_comparison
+    from scripts.screen import err, out
     from search.comparison import best_of_all, summarise, trial_row, write_csv
 
     summaries = [summarise(name, sweeps_dir) for name in dict.fromkeys(names)]

@@ -82,7 +82,6 @@ def launch(
     The study is the truth (SWEEPS_DIR/NAME/study.db by default) and MLflow shows it. Exit codes: 0 done,
     1 failed, 2 usage, 130 interrupted.
     """
-    from scripts.output import print_plan, run_and_print
     from search.cifar_sweep import cifar_config, data_config
     from search.launch import check_new, fresh_name
 
@@ -111,7 +110,13 @@ def launch(
         sweeps_dir=sweeps_dir,
     )
     check_new(config)
-    return print_plan(config) if dry_run else run_and_print(config)
+    if dry_run:
+        from scripts.plan_output import print_plan
+
+        return print_plan(config)
+    from scripts.sweep_output import run_and_print
+
+    return run_and_print(config)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def resume(
 
     What defines the sweep (space, data, metric, sampler, pruner, epochs) is as it was launched.
     """
-    from scripts.output import run_and_print
+    from scripts.sweep_output import run_and_print
     from search.launch import resumed
 
     changes = {

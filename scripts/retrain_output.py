@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from scripts import cli
-from scripts.output import err, out, with_progress
+from scripts.screen import err, out
+from scripts.sweep_output import with_progress
 from search.comparison import SweepSummary
 from search.config import SweepConfig
 from search.confirm import Confirmation, confirm, confirm_config

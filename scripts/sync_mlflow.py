@@ -29,7 +29,7 @@ def sync(
 
     Refused while a driver is at work on the sweep: its own view is being written.
     """
-    from scripts.output import out
+    from scripts.screen import out
     from search.sync import sync_sweep
 
     repairs = sync_sweep(name, sweeps_dir, tracking_uri)

@@ -7,7 +7,6 @@ import os
 from search.config import SweepConfig
 from search.errors import TrackingDown, UserError
 from search.storage import open_storage
-from search.tracking.store import TrackingStore
 from search.tracking.uri import sqlite_file
 
 
@@ -20,6 +19,8 @@ def check_services(config: SweepConfig) -> None:
     if config.storage is not None and not _new_file(config.storage):
         open_storage(config.storage).engine.dispose()
     if not _new_file(config.tracking_uri):
+        from search.tracking.store import TrackingStore  # loads MLflow, a second that a first dry run saves
+
         try:
             TrackingStore.ping(config.tracking_uri)
         except TrackingDown as error:

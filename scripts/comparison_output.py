@@ -1,0 +1,51 @@
+"""What `compare_trials.py` prints: the best trials of some sweeps, and what each sweep found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scripts.screen import err, leaderboard, out, print_ui
+from search.comparison import SweepSummary
+from search.errors import TrackingDown
+from search.progress import human_seconds
+from search.records import TrialRecord
+from search.results import counts
+
+
+def print_comparison(
+    summaries: Sequence[SweepSummary], best: Sequence[tuple[SweepSummary, TrialRecord]], port: int
+) -> None:
+    """The best trials of all sweeps, each sweep's summary, and MLflow's comparison of those trials."""
+    from search.tracking.page import comparison_link
+
+    if best:
+        out.print(leaderboard([(summary.config, record) for summary, record in best], summaries[0].config))
+    else:
+        out.print("no trial has completed yet")
+    for summary in summaries:
+        print_summary(summary)
+    if not best:
+        return
+    try:
+        link = comparison_link(best, port)
+    except TrackingDown as error:
+        err.print(f"no MLflow link: {error}")
+        return
+    print_ui(summaries[0].config)
+    out.print(f"  comparison   {link}")
+
+
+def print_summary(summary: SweepSummary) -> None:
+    """A sweep's counts, importances and what pruning saved."""
+    by_state, saved = counts(summary.records), summary.savings
+    states = ", ".join(f"{n} {state.name.lower()}" for state, n in by_state.items() if n)
+    out.print(f"{summary.config.name}: {states}")
+    if saved.epochs_saved:
+        share = saved.epochs_saved / (saved.epochs_run + saved.epochs_saved)
+        out.print(
+            f"  pruning saved {saved.epochs_saved} of {saved.epochs_run + saved.epochs_saved} epochs "
+            f"({share:.0%}), about {human_seconds(saved.seconds_saved)} of training"
+        )
+    if summary.importances:
+        told = ", ".join(f"{name} {share:.0%}" for name, share in summary.importances.items())
+        out.print(f"  importances: {told}")

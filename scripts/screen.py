@@ -1,0 +1,46 @@
+"""What all screens share: stdout for results, stderr for progress, and the table of the best trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from search.config import SweepConfig
+from search.launch import command
+from search.progress import human_seconds
+from search.records import TrialRecord
+from search.results import shown
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def leaderboard(
+    rows: Sequence[tuple[SweepConfig, TrialRecord]], config: SweepConfig, title: str = ""
+) -> Table:
+    """Trials as a table, in the order given."""
+    several = len({row[0].name for row in rows}) > 1
+    names = list(dict.fromkeys(name for row in rows for name in row[0].space.parameters))
+    table = Table(title=title or None, box=None, pad_edge=False, title_justify="left")
+    for heading in (["sweep"] if several else []) + ["trial", config.metric, "epochs", "train time", *names]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for owner, record in rows:
+        values = (shown(record.params.get(name)) for name in names)
+        cells = [
+            record.key,
+            f"{record.value:.4f}",
+            str(len(record.epochs)),
+            human_seconds(record.train_seconds),
+        ]
+        table.add_row(*([owner.name] if several else []), *cells, *values)
+    return table
+
+
+def print_ui(config: SweepConfig) -> None:
+    """Where to see it in MLflow, before the links."""
+    if config.tracking_uri.startswith(("http://", "https://")):
+        out.print("\nsee it in MLflow:")
+    else:
+        out.print(f"\nsee it in MLflow:  {command('compare_trials.py', config)} --ui")

@@ -1,0 +1,93 @@
+"""What launching and resuming show: progress while a sweep runs, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from optuna.trial import TrialState
+
+from scripts import cli
+from scripts.screen import err, leaderboard, out, print_ui
+from search.config import SweepConfig
+from search.dispatch import Stop
+from search.driver import SweepResult, run_sweep
+from search.launch import command, resume_command
+from search.progress import Progress, human_seconds
+from search.results import counts, savings
+
+_TOP = 5  # rows of the leaderboard that ends a sweep
+
+
+def run_and_print(config: SweepConfig, retry_failed: bool = False) -> int:
+    """Run a sweep with its progress shown, print how it ended, and give the exit code."""
+    # Ray prints what happens to its workers on stdout, whatever it is told.
+    with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
+        result = run_sweep(config, observers=[progress], retry_failed=retry_failed)
+    print_result(result)
+    if result.stop is Stop.INTERRUPTED:
+        return cli.INTERRUPTED
+    return cli.DONE if result.succeeded else cli.FAILED
+
+
+def with_progress(config: SweepConfig) -> Progress:
+    """Say what is about to run, and give the progress to follow it with."""
+    what = f"{config.trials} trials of up to {config.max_epochs} epochs, {_data(config)}"
+    err.print(f"{config.kind} {config.name}: {what}")
+    return Progress(config, err)
+
+
+def print_result(result: SweepResult) -> None:
+    """The last screen of a sweep: leaderboard, cost, where to look, what to type next."""
+    config = result.config
+    summary = counts(result.records)
+    saved = savings(result.records, config.max_epochs)
+    if result.leaderboard:
+        out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
+    out.print(
+        f"{summary[TrialState.COMPLETE]} complete, {summary[TrialState.PRUNED]} pruned, "
+        f"{summary[TrialState.FAIL]} failed of {config.trials} trials in {human_seconds(result.seconds)}; "
+        f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning"
+    )
+    if used := result.utilisation:
+        out.print(
+            f"{used.slots} at a time, training {used.efficiency:.0%} of {human_seconds(used.wall_s)}; "
+            f"{human_seconds(used.tail_s)} of a slot idle at the end"
+        )
+    for record in result.records:
+        if record.state is TrialState.FAIL:
+            last_line = (record.error or "").strip().splitlines()[-1:]
+            err.print(f"{record.key} failed ({record.stop_reason}): {''.join(last_line)}")
+    _print_page(result)
+    _print_next(result)
+
+
+def _print_page(result: SweepResult) -> None:
+    from search.tracking.page import links
+
+    if result.view_missing:
+        err.print(f"MLflow is behind: {result.view_missing}; resuming the sweep completes it")
+    if result.page is None:
+        return
+    print_ui(result.config)
+    for name, link in links(result.page, result.config):
+        out.print(f"  {name:<12} {link}")
+
+
+def _print_next(result: SweepResult) -> None:
+    config = result.config
+    if result.stop is not None:
+        out.print(f"\n{result.stop.value}; go on with:  {resume_command(config)}")
+    elif result.view_missing:
+        out.print(f"\ncomplete the MLflow view with:  {resume_command(config)}")
+    elif result.best is not None:
+        out.print(f"\nnext, train the best configuration:  {command('retrain_best.py', config)}")
+    else:
+        out.print(f"\nno trial completed; see why above, then:  {resume_command(config)} --retry-failed")
+
+
+def _data(config: SweepConfig) -> str:
+    note = config.dataset
+    return (
+        f"{note.name} ({note.sizes['train']:,} train, {note.sizes['val']:,} val)" if note else "its own data"
+    )

@@ -1,14 +1,15 @@
-"""How well the intervals and probabilities of `search/statistics.py` hold, on arms whose true means are known.
+"""How well intervals and probabilities of `search/statistics.py` hold, on arms whose true means are known.
 
     uv run python -m benchmarks.calibration --repeats 2000
 
-Each repeat draws true means and three seeds an arm. An interval should cover its true mean 95 times of 100, and
-of the arms said to be best with 70%, 70 of 100 should be. The last two worlds break what the statistics assume.
+Each repeat draws true means and three seeds an arm. An interval should cover its true mean 95 times of 100,
+and of the arms said to be best with 70%, 70 of 100 should be. The last two worlds break what is assumed.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ def main() -> None:
         print(f"| {world.name} | {covered:.1%} | {tally.picked_best / arguments.repeats:.1%} |")
     print("\n| P(best) said | " + " | ".join(world.name for world, _ in tallies) + " |")
     print("|---" * (len(tallies) + 1) + "|")
-    for place, (low, high) in enumerate(zip(BINS, BINS[1:], strict=False)):
+    for place, (low, high) in enumerate(itertools.pairwise(BINS)):
         cells = []
         for _, tally in tallies:
             count = max(1.0, tally.counts[place])

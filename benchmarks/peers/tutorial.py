@@ -78,9 +78,11 @@ class TutorialModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
 
-def fit(work: Work, params: Mapping[str, Any], callbacks: list[pl.Callback]) -> TutorialModule:
-    """Train one trial on one core."""
-    torch.set_num_threads(1)
+def fit(
+    work: Work, params: Mapping[str, Any], callbacks: list[pl.Callback], threads: int = 1
+) -> TutorialModule:
+    """Train one trial, on one core unless told otherwise."""
+    torch.set_num_threads(threads)
     module = TutorialModule(work, params)
     trainer = pl.Trainer(
         max_epochs=work.epochs,

@@ -1,0 +1,110 @@
+"""Images a second within one trial: `fit`, a plain PyTorch loop, and training as tutorials teach it.
+
+    uv run python -m benchmarks.inside_trial --data-dir images
+
+All three train the same network on the same images in one process, in turn; each one's first epoch, which
+allocates and picks kernels, does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from benchmarks import raw
+from benchmarks.peers import tutorial
+from benchmarks.work import Work
+from cifar_cnn.data import prepare_data
+from cifar_cnn.train import fit
+
+EPOCHS = 3
+
+
+class _Clock(pl.Callback):
+    """Seconds of each epoch's training, without its validation."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._began = time.perf_counter()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self.seconds.append(time.perf_counter() - self._began)
+
+
+def by_fit(work: Work, params: dict[str, float], threads: int) -> list[float]:
+    """Images a second of each epoch in this project."""
+    history = fit(work.config(params), work.data, threads=threads).history
+    return [epoch["images_per_s"] for epoch in history]
+
+
+def by_loop(work: Work, params: dict[str, float], threads: int) -> list[float]:
+    """The same in the plain loop."""
+    torch.set_num_threads(threads)
+    return [work.train_size / seconds for seconds, _ in raw.train(work.config(params), work.data, EPOCHS)]
+
+
+def by_tutorial(work: Work, params: dict[str, float], threads: int) -> list[float]:
+    """The same as tutorials teach it."""
+    clock = _Clock()
+    tutorial.fit(work, params, [clock], threads)
+    return [work.train_size / seconds for seconds in clock.seconds]
+
+
+WAYS: dict[str, Callable[[Work, dict[str, float], int], list[float]]] = {
+    "plain loop": by_loop,
+    "fit": by_fit,
+    "tutorial": by_tutorial,
+}
+
+
+def main() -> None:
+    """Measure and print medians, spreads and the ratios to the plain loop and the tutorial."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--train-size", type=int, default=4000)
+    arguments = parser.parse_args()
+    params = {"depth": arguments.depth, "width": arguments.width, "lr": 0.05}
+    with tempfile.TemporaryDirectory(prefix="inside-trial-") as folder:
+        work = Work(
+            str(arguments.data_dir.absolute()),
+            folder,
+            epochs=EPOCHS,
+            train_size=arguments.train_size,
+            val_size=500,
+        )
+        prepare_data(work.data)
+        print("| threads | way | images/s (median, range) | of the plain loop | times the tutorial |")
+        print("|---|---|---|---|---|")
+        for threads in arguments.threads:
+            measured: dict[str, list[float]] = {way: [] for way in WAYS}
+            for repeat in range(arguments.repeats):
+                print(f"{threads} threads, repeat {repeat}", file=sys.stderr, flush=True)
+                for way, measure in WAYS.items():
+                    measured[way].append(statistics.median(measure(work, params, threads)[1:]))
+            medians = {way: statistics.median(values) for way, values in measured.items()}
+            for way, values in measured.items():
+                print(
+                    f"| {threads} | {way} | {medians[way]:,.0f} ({min(values):,.0f}-{max(values):,.0f}) | "
+                    f"{medians[way] / medians['plain loop']:.2f} | {medians[way] / medians['tutorial']:.2f} |"
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Serve a model over HTTP: predictions, provenance, health, metrics, and a page to try it on.
+
+uv run scripts/serve_model.py                                   # the champion, on http://127.0.0.1:8000
+uv run scripts/serve_model.py models:/cifar-cnn@candidate --port 9000
+uv run scripts/serve_model.py sweeps/night/retrain/night.retrain-012-e30/model
+curl -F files=@cat.jpg http://127.0.0.1:8000/predict
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scripts import cli
+
+app = cli.app(__doc__)
+
+
+@app.command()
+@cli.exit_codes
+def serve(
+    model: Annotated[
+        str, typer.Argument(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/... or a model folder.")
+    ] = "models:/cifar-cnn@champion",
+    tracking_uri: Annotated[
+        str, typer.Option(help="MLflow store that holds it.", envvar="MLFLOW_TRACKING_URI")
+    ] = "sqlite:///mlflow.db",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 8000,
+    max_file_mb: Annotated[float, typer.Option(help="Largest image file, in megabytes.", min=0.001)] = 10.0,
+    max_files: Annotated[int, typer.Option(help="Most images of a request.", min=1)] = 32,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of the model.", min=1)] = None,
+) -> int:
+    """Serve until Ctrl-C. The API describes itself on /docs."""
+    import socket
+
+    import uvicorn
+
+    from cifar_cnn.api import Limits, ServedModel, create_app
+    from scripts.screen import err
+    from search.errors import UserError
+    from search.tracking.load import load_model
+
+    try:
+        listening = socket.create_server((host, port))
+    except OSError as error:
+        raise UserError(f"{host}:{port}: {error.strerror}; choose another --host or --port") from error
+    with listening:
+        loaded = load_model(model, tracking_uri, threads)
+        served = ServedModel(loaded.predict, loaded.class_names, model, loaded.card)
+        api = create_app(served, Limits(file_bytes=round(max_file_mb * 1e6), files=max_files))
+        port = listening.getsockname()[1]
+        err.print(f"serving {model} on http://{host}:{port} (try it there, or see /docs); Ctrl-C ends it")
+        uvicorn.Server(uvicorn.Config(api, log_level="warning")).run(sockets=[listening])
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    app()

@@ -1,6 +1,7 @@
 """How good a trained model is on a named split."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from cifar_cnn.checkpoint import LoadedModel, load_checkpoint
 from cifar_cnn.config import DataConfig
 from cifar_cnn.data import ImageDataModule
 from cifar_cnn.errors import DataError
+from cifar_cnn.intervals import wilson_interval
 from cifar_cnn.prepare import Split
 
 CALIBRATION_BINS = 15
@@ -45,6 +47,11 @@ class Evaluation:
     class_accuracy: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% interval of the accuracy by the number of images alone."""
+        return wilson_interval(self.accuracy, self.n)
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON types."""
         return asdict(self)
@@ -62,11 +69,59 @@ def evaluate(checkpoint: Path, split: Split, *, data: DataConfig | None = None) 
         CheckpointError: as `load_checkpoint`.
         DataError: as `prepare_data`, or the data are not those the model was trained on.
     """
+    predicted = predict_split(checkpoint, split, data=data)
+    return summarise(predicted.logits, predicted.labels, predicted.class_names, split)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a model says of each image of a split.
+
+    Attributes:
+        logits: float32 (N, C).
+        labels: int64 (N,), what is true.
+        class_names: C names.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+
+    @property
+    def confidence(self) -> Tensor:
+        """Probability of each image's predicted class, float64 (N,)."""
+        return self.logits.double().softmax(dim=1).max(dim=1).values
+
+    @property
+    def classes(self) -> Tensor:
+        """Each image's predicted class, int64 (N,)."""
+        return self.logits.argmax(dim=1)
+
+
+def predict_split(
+    checkpoint: Path,
+    split: Split,
+    *,
+    data: DataConfig | None = None,
+    change: Callable[[Tensor], Tensor] | None = None,
+) -> Predicted:
+    """Predicts every image of a split.
+
+    Args:
+        checkpoint, split, data: as for `evaluate`.
+        change: what to do to the images first: uint8 (N, 32, 32, 3) -> the same.
+
+    Raises:
+        CheckpointError, DataError: as `evaluate`.
+    """
     loaded = load_checkpoint(checkpoint)
     module = ImageDataModule(data or loaded.data_config, batch_size=1, seed=0)
     _require_same_data(loaded, module)
-    logits, labels = _predict(loaded, module.plain_batches(split))
-    return summarise(logits, labels, loaded.class_names, split)
+    batches = module.plain_batches(split)
+    if change is not None:
+        batches = replace(batches, images=change(batches.images))
+    logits, labels = _predict(loaded, batches)
+    return Predicted(logits, labels, loaded.class_names)
 
 
 def summarise(logits: Tensor, labels: Tensor, class_names: tuple[str, ...], split: Split) -> Evaluation:

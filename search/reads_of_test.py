@@ -52,6 +52,12 @@ def reads_of_test(sweep: SweepConfig) -> int:
     return len(_reads(sweep))
 
 
+def newest_test_read(sweep: SweepConfig) -> str | None:
+    """The name of the retraining that has read it last; None if there is none."""
+    reads = _reads(sweep)
+    return str(reads[-1]["retraining"]) if reads else None
+
+
 def _reads(sweep: SweepConfig) -> list[dict[str, Any]]:
     file = sweep.folder / _FILE
     found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []

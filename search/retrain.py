@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from cifar_cnn.intervals import wilson_interval
 from search.checkpoints import CheckpointStore
-from search.comparison import SweepSummary
+from search.comparison import SweepSummary, summarise
 from search.config import SweepConfig
 from search.confirm import Confirmation
 from search.dispatch import Observer
 from search.driver import SweepResult, run_sweep
 from search.environment import describe_launch
-from search.errors import SweepFailed
+from search.errors import SweepFailed, UserError
 from search.reads_of_test import check_test_read, note_test_read, reads_of_test
 from search.records import TrialRecord
 from search.repeats import repeats_config
-from search.statistics import Estimate, binomial_interval, estimates
+from search.statistics import Estimate, estimates
 
 if TYPE_CHECKING:
     from search.tracking.model import ModelCard
@@ -45,7 +46,7 @@ class Retrained:
     @property
     def binomial(self) -> tuple[float, float]:
         """95% interval of the mean accuracy by the number of test images alone."""
-        return binomial_interval(self.test.mean, self.test_images)
+        return wilson_interval(self.test.mean, self.test_images)
 
 
 def retrain_config(
@@ -109,6 +110,19 @@ def retrain(
     uri, registration = _publish(config, result.page, folder, card, evaluations, model_name)
     images, reads = int(evaluations[0]["n"]), reads_of_test(summary.config)
     return Retrained(result, test, accuracies, images, reads, folder, uri, registration)
+
+
+def first_seed(config: SweepConfig) -> TrialRecord:
+    """The training of a retraining whose model was saved.
+
+    Raises:
+        UserError: the retraining has not got so far.
+    """
+    records = summarise(config.name, config.sweeps_dir).records
+    complete = [record for record in records if record.state is TrialState.COMPLETE]
+    if not complete:
+        raise UserError(f"{config.name} has no completed training: run scripts/retrain_best.py again")
+    return complete[0]
 
 
 def final_checkpoint(config: SweepConfig, record: TrialRecord) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -72,17 +73,6 @@ def estimates(arms: Mapping[int, Sequence[float]], *, maximise: bool = True) -> 
     return found
 
 
-def binomial_interval(rate: float, n: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share of `n` images (Wilson 1927, "Probable Inference, ...", JASA 22).
-
-    What another test set of the same size might have shown of the same model.
-    """
-    z = _z()
-    centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
-    return centre - half, centre + half
-
-
 def difference_interval(
     new: Sequence[float], old: Sequence[float], images: int
 ) -> tuple[float, float] | None:
@@ -104,7 +94,7 @@ def difference_interval(
         else math.inf
     )
     seeds = float(student.ppf((1 + LEVEL) / 2, freedom)) ** 2 * between
-    half = math.sqrt(seeds + _z() ** 2 * binomial)
+    half = math.sqrt(seeds + NormalDist().inv_cdf((1 + LEVEL) / 2) ** 2 * binomial)
     difference = _mean(new) - _mean(old)
     return difference - half, difference + half
 
@@ -126,9 +116,3 @@ def _probabilities(
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
-
-
-def _z() -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri((1 + LEVEL) / 2))

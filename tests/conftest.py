@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # pytest's own, and what libraries set for good when they are first imported or started.
 ENVIRONMENT_OF_OTHERS = (
+    "_MLFLOW_TELEMETRY",
     "PYTEST_",
     "HYPOTHESIS_",
     "KMP_",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import mlflow.pytorch
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from mlflow.models import Model
 from numpy.typing import NDArray
 
 from search.errors import UserError
-from search.tracking.uri import absolute_uri, printable_uri
+from search.tracking.uri import default_store, printable_uri
 
 _FORMAT = "pt2"  # what torch.export writes: a graph and weights, no code
 
@@ -43,19 +42,11 @@ def load_model(source: str, tracking_uri: str, threads: int | None = None) -> Lo
         UserError: there is no such model, or it is not one of ours.
     """
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
-    mlflow.set_tracking_uri(absolute_uri(tracking_uri))
     if "://" not in source and not source.startswith(("models:/", "runs:/")) and not Path(source).is_dir():
         raise UserError(f"model {source!r} is no folder: name one, or models:/cifar-cnn@champion")
     try:
-        described = Model.load(source)
-        flavour = described.flavors.get("pytorch", {})
-        card = dict(described.metadata or {})
-        if flavour.get("serialization_format") != _FORMAT or "class_names" not in card:
-            raise UserError(
-                f"model {source!r} was not saved by retrain_best.py: only its models, in torch's {_FORMAT} "
-                "format, are served, for any other may run code when it is loaded"
-            )
-        module = mlflow.pytorch.load_model(source)
+        with default_store(tracking_uri):
+            module, card = _load(source)
     except (MlflowException, OSError, ValueError) as error:
         if isinstance(error, UserError):
             raise
@@ -73,3 +64,15 @@ def load_model(source: str, tracking_uri: str, threads: int | None = None) -> Lo
         return probabilities
 
     return LoadedModel(predict, tuple(card["class_names"]), card)
+
+
+def _load(source: str) -> tuple[Callable[[torch.Tensor], torch.Tensor], dict[str, Any]]:
+    described = Model.load(source)
+    card = dict(described.metadata or {})
+    written = described.flavors.get("pytorch", {}).get("serialization_format")
+    if written != _FORMAT or "class_names" not in card:
+        raise UserError(
+            f"model {source!r} was not saved by retrain_best.py: only its models, in torch's {_FORMAT} "
+            "format, are served, for any other may run code when it is loaded"
+        )
+    return mlflow.pytorch.load_model(source), card

@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from search.statistics import difference_interval
 from search.tracking.model import ModelCard
 from search.tracking.store import TrackingStore, answering
+from search.tracking.uri import default_store
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 _URI, _ACCURACIES, _IMAGES, _DATA, _DECISION = (
@@ -39,7 +40,7 @@ def register(store: TrackingStore, run_id: str, model_uri: str, card: ModelCard,
     Raises:
         TrackingDown: the store does not answer.
     """
-    with answering(store.uri):
+    with answering(store.uri), default_store(store.uri):
         version = _version(store, name, model_uri) or store.client.create_model_version(
             name,
             model_uri,

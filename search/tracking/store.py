@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 from mlflow import MlflowClient
@@ -161,6 +162,12 @@ class TrackingStore:
         """Move a run to MLflow's trash."""
         with answering(self.uri):
             self.client.delete_run(run_id)
+
+    def add_files(self, run_id: str, files: Iterable[Path], folder: str) -> None:
+        """Keep files among a run's artifacts, in a folder of this name."""
+        with answering(self.uri):
+            for file in files:
+                self.client.log_artifact(run_id, str(file), folder)
 
     def find_trial(self, config: SweepConfig, sweep_id: str, number: int) -> str | None:
         """The id of a trial's run, if there is one."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock
 from sqlalchemy import make_url
+
+_DEFAULT = "MLFLOW_TRACKING_URI"
 
 
 def absolute_uri(uri: str) -> str:
@@ -25,6 +28,20 @@ def sqlite_file(uri: str) -> Path | None:
 def printable_uri(uri: str) -> str:
     """The URI without its password."""
     return make_url(uri).render_as_string(hide_password=True) if "@" in uri and "://" in uri else uri
+
+
+@contextlib.contextmanager
+def default_store(uri: str) -> Iterator[None]:
+    """Make a store MLflow's default, for those of its functions that look nowhere else."""
+    before = os.environ.get(_DEFAULT)
+    os.environ[_DEFAULT] = absolute_uri(uri)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_DEFAULT]
+        else:
+            os.environ[_DEFAULT] = before
 
 
 @contextlib.contextmanager

@@ -8,12 +8,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
 from cifar_cnn.config import DataConfig
 from cifar_cnn.data import ImageDataModule
 from cifar_cnn.errors import DataError
 from cifar_cnn.evaluate import evaluate, expected_calibration_error, summarise
+from cifar_cnn.intervals import wilson_interval
 from cifar_cnn.train import load_checkpoint
 
 
@@ -82,3 +84,9 @@ def test_calibration_error_equals_the_papers_sum(answers: list[tuple[float, bool
             total += inside.sum() / len(answers) * gap
     found = expected_calibration_error(torch.from_numpy(confidence), torch.from_numpy(correct))
     assert found == pytest.approx(total, abs=1e-9)
+
+
+@pytest.mark.parametrize(("right", "n"), [(9000, 10000), (0, 100), (100, 100), (1, 2)])
+def test_wilsons_interval_is_scipys(right: int, n: int) -> None:
+    theirs = binomtest(right, n).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(right / n, n) == pytest.approx((theirs.low, theirs.high), abs=1e-9)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from search.statistics import Estimate, binomial_interval, difference_interval, estimates
+from search.statistics import Estimate, difference_interval, estimates
 
 values = st.lists(st.floats(0.1, 0.9), min_size=2, max_size=5)
 arms = st.dictionaries(st.integers(0, 9), values, min_size=2, max_size=4)
@@ -88,12 +88,6 @@ def test_minimising_is_maximising_the_negative(measured: dict[int, list[float]])
     largest = estimates({arm: [-value for value in each] for arm, each in measured.items()})
     for arm in measured:
         assert smallest[arm].probability_best == pytest.approx(largest[arm].probability_best, abs=0.01)
-
-
-@pytest.mark.parametrize(("right", "n"), [(9000, 10000), (0, 100), (100, 100), (1, 2)])
-def test_wilsons_interval_is_scipys(right: int, n: int) -> None:
-    theirs = stats.binomtest(right, n).proportion_ci(0.95, method="wilson")
-    assert binomial_interval(right / n, n) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
 def test_a_difference_needs_the_spread_of_both_sides() -> None:

@@ -1,0 +1,65 @@
+"""Look closely at a retrained model: per class, its confusions, its calibration, its surest mistakes.
+
+uv run scripts/evaluate_model.py night
+uv run scripts/evaluate_model.py night --corruptions     # and under noise, blur, darkness, JPEG ...
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts import cli
+
+app = cli.app(__doc__)
+
+
+@app.command()
+@cli.exit_codes
+def evaluate(
+    name: Annotated[str, typer.Argument(help="Name of the sweep whose best was retrained.")],
+    corruptions: Annotated[
+        bool, typer.Option("--corruptions", help="Evaluate under six corruptions of three strengths too.")
+    ] = False,
+    figures_dir: Annotated[Path, typer.Option(help="Where figures go, in a folder for the sweep.")] = Path(
+        "reports/figures"
+    ),
+    sweeps_dir: cli.SweepsDir = Path("sweeps"),
+) -> int:
+    """Evaluate the model on the test split, that `retrain_best.py` has tested it on already, and draw it."""
+    from rich.table import Table
+
+    from scripts.screen import err, out
+    from search.config import SweepConfig
+    from search.errors import TrackingDown
+    from search.examine import examine, log_examination, mean_corrupted
+
+    examined = examine(SweepConfig.load(name, sweeps_dir), figures_dir / name, corruptions=corruptions)
+    told, (low, high) = examined.evaluation, examined.interval
+    out.print(
+        f"test accuracy      {told['accuracy']:.4f} ({low:.4f} to {high:.4f}, 95% by {told['n']:,} images)"
+    )
+    out.print(f"calibration error  {told['calibration_error']:.4f}")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class")
+    table.add_column("accuracy", justify="right")
+    for label, accuracy in zip(told["class_names"], told["class_accuracy"], strict=True):
+        table.add_row(label, "-" if accuracy is None else f"{accuracy:.4f}")
+    out.print(table)
+    for kind, values in examined.corrupted.items():
+        out.print(f"under {kind:<10}   " + "  ".join(f"{value:.4f}" for value in values))
+    if (mean := mean_corrupted(examined)) is not None:
+        out.print(f"under all          {mean:.4f} on average")
+    out.print(f"figures            {figures_dir / name}")
+    try:
+        logged = log_examination(examined)
+    except TrackingDown as error:
+        err.print(f"{error}; the figures are not in MLflow")
+        return cli.FAILED
+    return cli.DONE if logged else cli.FAILED
+
+
+if __name__ == "__main__":
+    app()

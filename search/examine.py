@@ -1,0 +1,111 @@
+"""A retrained model looked at closely, in numbers and pictures, in a folder and in MLflow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from cifar_cnn.config import DataConfig
+from cifar_cnn.prepare import open_data
+from search.config import SweepConfig, sweep_names
+from search.errors import UserError
+from search.reads_of_test import newest_test_read
+from search.retrain import final_checkpoint, first_seed
+from search.tracking.store import TrackingStore
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found.
+
+    Attributes:
+        retraining: whose first seed's model was examined.
+        evaluation: of the test split, as plain JSON.
+        interval: 95% interval of its accuracy by the number of images alone.
+        corrupted: accuracy by corruption, mild to strong; empty unless asked for.
+        files: what was written.
+    """
+
+    retraining: SweepConfig
+    evaluation: dict[str, Any]
+    interval: tuple[float, float]
+    corrupted: dict[str, list[float]]
+    files: list[Path]
+
+
+def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examination:
+    """Evaluate the model that `retrain_best.py` has made of a sweep, and draw what it does.
+
+    It is the model that was tested already: nothing is chosen by looking again.
+
+    Args:
+        sweep: the sweep.
+        folder: where the figures go.
+        corruptions: evaluate under corruptions too, which takes eighteen times as long.
+
+    Raises:
+        UserError: the sweep has not been retrained.
+        SweepFailed: the checkpoint is gone.
+    """
+    from cifar_cnn import visualize
+    from cifar_cnn.corruptions import corruptions as kinds
+    from cifar_cnn.evaluate import predict_split, summarise
+
+    retraining = _newest(sweep)
+    checkpoint = final_checkpoint(retraining, first_seed(retraining))
+    predicted = predict_split(checkpoint, "test")
+    evaluation = summarise(predicted.logits, predicted.labels, predicted.class_names, "test")
+    images, _, _ = open_data(DataConfig.model_validate(retraining.settings["data"])).arrays("test")
+    figures = {
+        "confusion": visualize.confusion_figure(evaluation),
+        "class_accuracy": visualize.class_accuracy_figure(evaluation),
+        "reliability": visualize.reliability_figure(predicted, evaluation.calibration_error),
+        "mistakes": visualize.mistakes_figure(predicted, images),
+    }
+    corrupted: dict[str, list[float]] = {}
+    for name, strengths in kinds().items() if corruptions else ():
+        spoilt = [predict_split(checkpoint, "test", change=change) for change in strengths.values()]
+        corrupted[name] = [float((each.classes == each.labels).double().mean()) for each in spoilt]
+    if corrupted:
+        figures["corruptions"] = visualize.corruption_figure(evaluation.accuracy, corrupted)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{name}.png" for name in figures]
+    for file, figure in zip(files, figures.values(), strict=True):
+        figure.savefig(file, dpi=150)
+    told = evaluation.to_json() | {"interval": evaluation.interval, "corrupted": corrupted}
+    (folder / "evaluation.json").write_text(json.dumps(told, indent=1) + "\n")
+    files.append(folder / "evaluation.json")
+    return Examination(retraining, evaluation.to_json(), evaluation.interval, corrupted, files)
+
+
+def mean_corrupted(examination: Examination) -> float | None:
+    """Mean accuracy over all corruptions and strengths."""
+    values = [value for strengths in examination.corrupted.values() for value in strengths]
+    return mean(values) if values else None
+
+
+def log_examination(examination: Examination) -> bool:
+    """Add the files to the retraining's run in MLflow; whether there is one.
+
+    Raises:
+        TrackingDown: the store does not answer.
+    """
+    config = examination.retraining
+    store = TrackingStore(config.tracking_uri, config.experiment)
+    run = store.find_run(sweep__name=config.name, sweep__kind=config.kind)
+    if run is None:
+        return False
+    store.add_files(str(run.info.run_id), examination.files, "figures")
+    return True
+
+
+def _newest(sweep: SweepConfig) -> SweepConfig:
+    name = newest_test_read(sweep)
+    if name is None or name not in sweep_names(sweep.folder / "retrain"):
+        raise UserError(
+            f"sweep {sweep.name!r} has no retrained model yet: run scripts/retrain_best.py {sweep.name}"
+        )
+    return SweepConfig.load(name, sweep.folder / "retrain")

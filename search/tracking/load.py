@@ -11,6 +11,7 @@ from typing import Any
 import mlflow.pytorch
 import numpy as np
 import torch
+from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from search.errors import UserError
 from search.tracking.uri import default_store, printable_uri
 
-_FORMAT = "pt2"  # what torch.export writes: a graph and weights, no code
+_FILE = "model.pt2"  # what torch.export writes: a graph and weights, no code
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,13 @@ def load_model(source: str, tracking_uri: str, threads: int | None = None) -> Lo
 
 
 def _load(source: str) -> tuple[Callable[[torch.Tensor], torch.Tensor], dict[str, Any]]:
-    described = Model.load(source)
+    folder = source if Path(source).is_dir() else download_artifacts(artifact_uri=source)
+    described = Model.load(folder)
     card = dict(described.metadata or {})
-    written = described.flavors.get("pytorch", {}).get("serialization_format")
-    if written != _FORMAT or "class_names" not in card:
+    data = Path(folder, described.flavors.get("pytorch", {}).get("model_data", "data"))
+    if not (data / _FILE).is_file() or "class_names" not in card:
         raise UserError(
-            f"model {source!r} was not saved by retrain_best.py: only its models, in torch's {_FORMAT} "
-            "format, are served, for any other may run code when it is loaded"
+            f"model {source!r} was not saved by retrain_best.py: only its models, written by torch.export, "
+            "are served, for any other may run code when it is loaded"
         )
-    return mlflow.pytorch.load_model(source), card
+    return mlflow.pytorch.load_model(folder), card

@@ -37,6 +37,7 @@ def serve(
     threads: Annotated[int | None, typer.Option(help="CPU threads of the model.", min=1)] = None,
 ) -> int:
     """Serve until Ctrl-C. The API describes itself on /docs."""
+    import os
     import socket
 
     import uvicorn
@@ -49,7 +50,8 @@ def serve(
     try:
         listening = socket.create_server((host, port))
     except OSError as error:
-        raise UserError(f"{host}:{port}: {error.strerror}; choose another --host or --port") from error
+        cause = os.strerror(error.errno or 0)
+        raise UserError(f"{host}:{port}: {cause}; choose another --host or --port") from error
     with listening:
         # Accepted connections inherit it. asyncio sets it only where it has made the socket itself, and
         # without it each small answer waits 40 ms for its client's acknowledgement.

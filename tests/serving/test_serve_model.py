@@ -1,0 +1,173 @@
+"""A saved model, served by the script: over HTTP, in a browser, and by MLflow's own server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+from browsers import NEEDS_BROWSER, browsing, free_port, serving
+from PIL import Image
+
+from cifar_cnn.checkpoint import load_checkpoint
+from cifar_cnn.config import DataConfig, TrainConfig
+from cifar_cnn.export import InferenceModel
+from cifar_cnn.train import EpochReport, fit
+from search.tracking.model import ModelCard, save_model
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = str(ROOT / "scripts" / "serve_model.py")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small trained model, as `retrain_best.py` saves one."""
+    folder = tmp_path_factory.mktemp("model")
+
+    def save(epoch: EpochReport) -> None:
+        epoch.save(folder / "checkpoint")
+
+    data = DataConfig(data_dir=folder, train_size=100, val_size=20)
+    fit(TrainConfig(depth=1, width=4, max_epochs=1), data, on_epoch=save)
+    loaded = load_checkpoint(folder / "checkpoint")
+    card = ModelCard(
+        name="small",
+        class_names=loaded.class_names,
+        sweep="night",
+        trial=3,
+        train_config=loaded.train_config.model_dump(mode="json"),
+        data=loaded.data_info.model_dump(mode="json"),
+        test_accuracies=(0.5, 0.6),
+        test={"mean": 0.55},
+        confirmation=None,
+        code=None,
+        versions={},
+    )
+    return save_model(InferenceModel(loaded), card, folder / "model")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photograph of noise."""
+    file = tmp_path_factory.mktemp("image") / "noise.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def url(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the running server."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, SCRIPT, str(model), "--port", str(port), "--threads", "1"]
+    with serving(command, {}, f"{address}/readyz", tmp_path_factory.mktemp("served")):
+        yield address
+
+
+def test_predictions_are_the_saved_models_own(url: str, image: Path, model: Path) -> None:
+    answer = httpx2.post(f"{url}/predict", files=[("files", ("noise.png", image.read_bytes()))] * 2)
+    assert answer.status_code == 200, answer.text
+    first, second = answer.json()["predictions"]
+    assert first == second
+    shares = {each["name"]: each["probability"] for each in first["probabilities"]}
+    loaded = load_checkpoint(model.parent / "checkpoint")
+    import torch
+
+    pixels = torch.from_numpy(np.asarray(Image.open(image)).copy())
+    expected = InferenceModel(loaded)(pixels[None]).detach().numpy()[0]
+    assert list(shares.values()) == sorted(shares.values(), reverse=True)
+    np.testing.assert_allclose([shares[name] for name in loaded.class_names], expected, rtol=1e-4)
+
+
+def test_provenance_comes_along(url: str, model: Path) -> None:
+    told = httpx2.get(f"{url}/model").json()
+    assert told["source"] == str(model)
+    assert (told["provenance"]["sweep"], told["provenance"]["trial"]) == ("night", 3)
+
+
+class TestPage:
+    """What a person does."""
+
+    pytestmark = NEEDS_BROWSER
+
+    def test_an_image_is_chosen_and_its_probabilities_appear(
+        self, url: str, image: Path, tmp_path: Path
+    ) -> None:
+        with browsing(tmp_path, width=900, height=900) as browser:
+            browser.open(url)
+            browser.source_with(["test accuracy 55.0 %"])
+            assert "test accuracy 55.0 %" in browser.text_of("#model")
+            browser.type("#files", str(image))
+            browser.source_with(["<figure>"])
+            shown = browser.text_of("#results")
+            browser.screenshot(tmp_path / "page.png")
+        predicted = httpx2.post(f"{url}/predict", files={"files": image.read_bytes()}).json()["predictions"][
+            0
+        ]
+        assert shown.splitlines()[0] == f"{predicted['label']} noise.png"
+        for each in predicted["probabilities"]:
+            assert f"{each['name']}\n{100 * each['probability']:.1f} %" in shown
+        assert (tmp_path / "page.png").stat().st_size > 10_000
+
+    def test_what_is_no_image_is_said_so(self, url: str, tmp_path: Path) -> None:
+        (tmp_path / "note.txt").write_text("hello")
+        with browsing(tmp_path, width=400, height=800) as browser:
+            browser.open(url)
+            browser.type("#files", str(tmp_path / "note.txt"))
+            browser.source_with(["note.txt: no image"])
+            assert "note.txt: no image; send one of JPEG" in browser.text_of("#problem")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["nowhere"], "model 'nowhere' is no folder: name one, or models:/cifar-cnn@champion"),
+        (["."], "cannot be loaded"),
+        (["models:/cifar-cnn@champion"], "check the name"),
+    ],
+    ids=["no folder", "no model", "not registered"],
+)
+def test_what_cannot_be_served_is_said_with_the_remedy(
+    arguments: list[str], why: str, tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, SCRIPT, *arguments, "--port", "0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ended.returncode, why in " ".join(ended.stderr.split())) == (2, True), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_port_that_is_taken_is_said_with_the_remedy(url: str, model: Path, tmp_path: Path) -> None:
+    port = url.rpartition(":")[2]
+    command = [sys.executable, SCRIPT, str(model), "--port", port]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2
+    assert f"127.0.0.1:{port}: Address already in use; choose another --host or --port" in ended.stderr
+
+
+@pytest.mark.slow
+def test_mlflows_own_server_answers_for_it(model: Path, image: Path, tmp_path: Path) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model)]
+    options = ["--env-manager", "local", "--port", str(port), "--host", "127.0.0.1"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with serving([*command, *options], {"PATH": path}, f"{address}/ping", tmp_path):
+        pixels = np.asarray(Image.open(image))[None]
+        body = json.dumps({"inputs": pixels.tolist()})
+        headers = {"content-type": "application/json"}
+        answer = httpx2.post(f"{address}/invocations", content=body, headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        (row,) = answer.json()["predictions"]
+        assert sum(row) == pytest.approx(1, abs=1e-5)

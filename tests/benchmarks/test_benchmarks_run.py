@@ -1,0 +1,40 @@
+"""The benchmarks run: tiny, with no time asserted, for a benchmark that does not run measures nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=290
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return ended.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("peer", ["ours", "ray_tune", "optuna_lightning"])
+def test_a_sweep_of_each_peer_is_measured_against_the_limit(peer: str) -> None:
+    header, _, row = run("benchmarks.sweeps", peer, "--smoke").strip().splitlines()
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert (cells[0], cells[1]) == (peer, "1")
+    assert float(cells[3]) >= 3, f"epochs of three trials under {header}"
+    assert float(cells[4]) > 0
+
+
+@pytest.mark.slow
+def test_the_growth_of_a_sweep_is_measured() -> None:
+    assert "20 trials in" in run("benchmarks.growth", "--trials", "20", "--every", "10")
+
+
+def test_the_calibration_of_the_statistics_is_measured() -> None:
+    told = run("benchmarks.calibration", "--repeats", "20")
+    assert told.count("%") == 6
+    assert "P(best) said" in told

@@ -28,7 +28,8 @@ from search.trial import Assignment, Message
 
 STOP_GRACE_S = 10.0  # a running epoch may end in this time after Ctrl-C; preemption gives 30 s at least
 FIRST_TRIALS = 3  # if these all fail, the fault is not in the parameters
-_LAST_ROUNDS, _LAST_SHARE = 2, 4  # asked for at once at the end: two a slot, but at most a quarter of all
+LAST_ROUNDS = 2  # trials a slot that are asked for together at the end of a sweep,
+_LAST_SHARE = 4  # but at most a quarter of all
 _TYPICAL_OF = 100  # newest trials that tell how long the next one will take
 _FEWEST_FOR_SHARE = 6  # finished trials before the share of failed ones means something
 
@@ -231,7 +232,7 @@ class Dispatcher:
         are the last.
         """
         left = self._ledger.remaining() if self._worth_starting() else 0
-        few = min(_LAST_ROUNDS * self._slots(), self._ledger.budget // _LAST_SHARE)
+        few = min(LAST_ROUNDS * self._slots(), self._ledger.budget // _LAST_SHARE)
         if self._config.time_budget_s is not None:
             few = 0
         asked = [self._ledger.ask() for _ in range(left if left <= few else min(left, 1))]

@@ -12,6 +12,7 @@ from scripts.screen import err, leaderboard, out, print_ui
 from search.config import SweepConfig
 from search.dispatch import Stop
 from search.driver import SweepResult, run_sweep
+from search.errors import TrackingDown
 from search.launch import command, resume_command
 from search.progress import Progress, human_seconds
 from search.results import counts, savings
@@ -59,6 +60,7 @@ def print_result(result: SweepResult) -> None:
             last_line = (record.error or "").strip().splitlines()[-1:]
             err.print(f"{record.key} failed ({record.stop_reason}): {''.join(last_line)}")
     _print_page(result)
+    _print_report(result)
     _print_next(result)
 
 
@@ -72,6 +74,24 @@ def _print_page(result: SweepResult) -> None:
     print_ui(result.config)
     for name, link in links(result.page, result.config):
         out.print(f"  {name:<12} {link}")
+
+
+def _print_report(result: SweepResult) -> None:
+    """Write the report beside the study and log it to the sweep's run."""
+    from search.reporting.report import write_report  # plotly, a second of imports
+    from search.tracking.store import TrackingStore
+
+    config = result.config
+    file = write_report(config.name, config.sweeps_dir, config.folder / "report.html")
+    out.print(f"\nreport:  {file}")
+    if result.page is None:
+        return
+    try:
+        TrackingStore(config.tracking_uri, config.experiment).add_files(
+            result.page.sweep_run_id, [file], None
+        )
+    except TrackingDown as error:
+        err.print(f"{error}; the report is not in MLflow")
 
 
 def _print_next(result: SweepResult) -> None:

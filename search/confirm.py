@@ -107,7 +107,9 @@ def confirm_config(summary: SweepSummary, finalists: Sequence[TrialRecord], seed
     """
     numbers = "-".join(f"{record.number:03d}" for record in finalists)
     name = f"{summary.config.name}.confirm-{numbers}-x{seeds}"
-    return repeats_config(summary, "confirm", name, finalists, seeds, summary.config.max_epochs)
+    config = repeats_config(summary, "confirm", name, finalists, seeds, summary.config.max_epochs)
+    trials = ",".join(str(record.number) for record in finalists)
+    return config.model_copy(update={"tags": config.tags | {"sweep.of_trials": trials}})
 
 
 def confirm(

@@ -228,12 +228,12 @@ class Dispatcher:
         """Ask for a trial, or at the end of the sweep for all that are left, the longest to start first.
 
         A long trial that starts last keeps the other slots idle. The price is that the last few trials
-        are sampled without each other's results, so they are few. With a time budget nobody knows which
-        are the last.
+        are sampled without each other's results, so they are few. A single slot has nobody to keep idle,
+        and with a time budget nobody knows which are the last.
         """
         left = self._ledger.remaining() if self._worth_starting() else 0
         few = min(LAST_ROUNDS * self._slots(), self._ledger.budget // _LAST_SHARE)
-        if self._config.time_budget_s is not None:
+        if self._slots() == 1 or self._config.time_budget_s is not None:
             few = 0
         asked = [self._ledger.ask() for _ in range(left if left <= few else min(left, 1))]
         if len(asked) > 1:

@@ -163,8 +163,8 @@ class TrackingStore:
         with answering(self.uri):
             self.client.delete_run(run_id)
 
-    def add_files(self, run_id: str, files: Iterable[Path], folder: str) -> None:
-        """Keep files among a run's artifacts, in a folder of this name."""
+    def add_files(self, run_id: str, files: Iterable[Path], folder: str | None) -> None:
+        """Keep files among a run's artifacts, in a folder of this name if there is one."""
         with answering(self.uri):
             for file in files:
                 self.client.log_artifact(run_id, str(file), folder)

@@ -1,0 +1,36 @@
+"""Write a sweep's report: one HTML file that opens anywhere, offline.
+
+uv run scripts/report_sweep.py night                # reports/night.html
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts import cli
+
+app = cli.app(__doc__)
+
+
+@app.command()
+@cli.exit_codes
+def report(
+    name: Annotated[str, typer.Argument(help="Name of the sweep; it may be running.")],
+    file: Annotated[
+        Path | None, typer.Option(help="Where to write it; by default reports/NAME.html.")
+    ] = None,
+    sweeps_dir: cli.SweepsDir = Path("sweeps"),
+) -> int:
+    """Leaderboard, learning curves, importances, slices, timeline of the workers, failures, environment."""
+    from scripts.screen import out
+    from search.reporting.report import write_report
+
+    out.print(write_report(name, sweeps_dir, file or Path("reports", f"{name}.html")))
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    app()

@@ -74,7 +74,7 @@ def test_a_store_that_is_down_to_the_end_is_completed_by_a_resume(
     assert not result.succeeded
     assert "not up to date in MLflow" in (result.view_missing or "")
     check_study(config, config.trials)
-    assert {run.info.status for run in view_of(config).trials} != {"FINISHED"}
+    assert [run.info.status for run in view_of(config).trials].count("FINISHED") < config.trials
 
     before = records_in(config)
     assert run_sweep(config, report_only).succeeded

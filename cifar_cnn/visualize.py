@@ -45,7 +45,7 @@ def class_accuracy_figure(evaluation: Evaluation) -> Figure:
     axes.axvline(100 * evaluation.accuracy, color="black", linewidth=1)
     axes.axvspan(low, high, color="black", alpha=0.15, label="over all, with its 95% interval")
     axes.set(xlim=(0, 108), xlabel=f"accuracy on {evaluation.split}, percent")
-    axes.legend(loc="lower left")
+    axes.legend(loc="upper right")
     return figure
 
 

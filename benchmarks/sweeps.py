@@ -26,7 +26,7 @@ from PIL import Image
 from benchmarks.work import SweepTimes, Work, replay
 from cifar_cnn.prepare import prepare_data
 
-PEERS = ("ours", "ray_tune", "optuna_lightning", "syne_tune")
+PEERS = ("ours", "ray_tune", "optuna_lightning", "syne_tune_local")
 ROOT = Path(__file__).parents[1]
 
 
@@ -141,7 +141,7 @@ def _run(module: str, work: Work, *options: str) -> None:
     with log.open("w") as output:
         command = [sys.executable, "-m", module, work.dumps(), *options]
         # Under `uv run`, Ray's own hook would start each of the Ray peer's workers through `uv run` again.
-        env = {**os.environ, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+        env = {**os.environ, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "PYTHONPATH": str(ROOT)}
         ended = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
     if ended.returncode:
         raise SystemExit(f"{module} failed:\n" + "\n".join(log.read_text().splitlines()[-30:]))

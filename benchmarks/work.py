@@ -61,8 +61,8 @@ class Work:
         return Path(self.folder) / "times"
 
     def dumps(self) -> str:
-        """As one argument of a command."""
-        return json.dumps(asdict(self))
+        """As one argument of a command; without spaces, at which Syne Tune would split it."""
+        return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
     def loads(cls, text: str) -> Work:

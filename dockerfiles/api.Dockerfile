@@ -1,17 +1,37 @@
-# Serves a model folder that retrain_best.py has saved: docker run -p 8000:8000 -v PATH/model:/model:ro cifar-api
-# Not run by the project's CI, which has no container engine.
-FROM python:3.11-slim
+# Serves a model: a folder that retrain_best.py has saved, or one of a registry. Built as train.Dockerfile is:
+#   docker build -f dockerfiles/api.Dockerfile -t cifar-api .
+#   docker run -p 127.0.0.1:8000:8000 -v "$PWD/sweeps/night/retrain/NAME/model:/model:ro" cifar-api
+#   docker run -p 127.0.0.1:8000:8000 -e MLFLOW_TRACKING_URI=http://mlflow:5000 cifar-api models:/cifar-cnn@champion
+# No container engine has built it yet; the steps were run in a clean environment (docs/limits.md).
+FROM python:3.11.14-slim-bookworm AS build
+ARG TORCH_INDEX=""
 RUN pip install --no-cache-dir uv==0.13.9
+ENV VIRTUAL_ENV=/opt/venv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1
+WORKDIR /src
+COPY requirements.txt ./
+# The CPU build of torch needs none of the CUDA packages that PyPI's build is pinned with.
+RUN uv venv "$VIRTUAL_ENV" \
+    && if [ -n "$TORCH_INDEX" ]; then \
+        grep -Ev '^(nvidia-|cuda-|triton)' requirements.txt > pinned.txt \
+        && grep -E '^(torch|torchvision)==' pinned.txt > torch.txt \
+        && uv pip install --no-deps --index-url "$TORCH_INDEX" -r torch.txt; \
+    else cp requirements.txt pinned.txt; fi \
+    && uv pip install --no-deps -r pinned.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY spaces spaces
+COPY cifar_cnn cifar_cnn
+COPY search search
+COPY scripts scripts
+RUN uv pip install --no-deps .
+
+FROM python:3.11.14-slim-bookworm
+COPY --from=build /opt/venv /opt/venv
 RUN useradd --create-home server
 USER server
-WORKDIR /home/server/cifar-sweep
-COPY --chown=server pyproject.toml README.md LICENSE ./
-COPY --chown=server spaces spaces
-COPY --chown=server cifar_cnn cifar_cnn
-COPY --chown=server search search
-COPY --chown=server scripts scripts
-RUN uv sync --no-dev
-ENV PATH=/home/server/cifar-sweep/.venv/bin:$PATH
+WORKDIR /home/server
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 MLFLOW_DISABLE_TELEMETRY=true
 EXPOSE 8000
-HEALTHCHECK --interval=10s --start-period=60s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz')"]
-CMD ["python", "scripts/serve_model.py", "/model", "--host", "0.0.0.0"]
+HEALTHCHECK --interval=10s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz')"]
+ENTRYPOINT ["python", "-m", "scripts.serve_model", "--host", "0.0.0.0"]
+CMD ["/model"]

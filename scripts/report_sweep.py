@@ -1,6 +1,7 @@
 """Write a sweep's report: one HTML file that opens anywhere, offline.
 
 uv run scripts/report_sweep.py night                # reports/night.html
+uv run scripts/report_sweep.py night --figures      # and reports/figures/night/*.svg and *.png, for papers
 """
 
 from __future__ import annotations
@@ -22,13 +23,23 @@ def report(
     file: Annotated[
         Path | None, typer.Option(help="Where to write it; by default reports/NAME.html.")
     ] = None,
+    figures: Annotated[
+        bool,
+        typer.Option("--figures", help="Also write each figure as SVG and PNG, to figures/NAME beside it."),
+    ] = False,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Leaderboard, learning curves, importances, slices, timeline of the workers, failures, environment."""
     from scripts.screen import out
     from search.reporting.report import write_report
 
-    out.print(write_report(name, sweeps_dir, file or Path("reports", f"{name}.html")))
+    file = file or Path("reports", f"{name}.html")
+    out.print(write_report(name, sweeps_dir, file))
+    if figures:
+        from search.reporting.paper_figures import write_figures  # pyplot, half a second of imports
+
+        for written in write_figures(name, sweeps_dir, file.parent / "figures" / name):
+            out.print(written)
     return cli.DONE
 
 

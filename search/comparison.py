@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,7 @@ def summarise(name: str, sweeps_dir: Path) -> SweepSummary:
         UserError: there is no such sweep, or its storage does not answer.
     """
     config = SweepConfig.load(name, sweeps_dir)
-    storage = open_storage(config.storage_url)
-    try:
-        study = optuna.load_study(study_name=config.name, storage=storage)
+    with opened_study(config) as study:
         records = records_of(study)
         return SweepSummary(
             config,
@@ -66,8 +65,22 @@ def summarise(name: str, sweeps_dir: Path) -> SweepSummary:
             importances(study),
             savings(records, config.max_epochs),
         )
-    except KeyError as error:
-        raise UserError(f"sweep {name!r} has no study in its storage yet: resume it first") from error
+
+
+@contextlib.contextmanager
+def opened_study(config: SweepConfig) -> Iterator[optuna.Study]:
+    """A sweep's study, for reading; its storage is closed again.
+
+    Raises:
+        UserError: the storage does not answer, or holds no such study.
+    """
+    storage = open_storage(config.storage_url)
+    try:
+        known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
+        study = optuna.load_study(study_name=config.name, storage=storage) if config.name in known else None
+        if study is None or "sweep_id" not in study.user_attrs:  # a launch was killed before its first trial
+            raise UserError(f"sweep {config.name!r} has no study in its storage yet: resume it first")
+        yield study
     finally:
         storage.remove_session()
         storage.engine.dispose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import optuna
 import plotly.graph_objects as go
@@ -11,15 +12,15 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
-from search.records import TrialRecord
+from search.records import Epoch, TrialRecord
 
-_COLOURS = {
+COLOURS = {
     TrialState.COMPLETE: "#2563eb",
     TrialState.PRUNED: "#f59e0b",
     TrialState.FAIL: "#dc2626",
     TrialState.RUNNING: "#6b7280",
 }
-_FEWEST_FOR_SURFACE = 3  # complete trials before a contour is anything
+FEWEST_FOR_SURFACE = 3  # complete trials before a contour is anything
 
 
 def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.Figure:
@@ -36,7 +37,7 @@ def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.F
             y=values,
             mode="lines+markers",
             marker={"symbol": marks, "size": 5},
-            line={"color": _COLOURS[record.state], "width": 1},
+            line={"color": COLOURS[record.state], "width": 1},
             name=record.state.name.lower(),
             legendgroup=record.state.name,
             showlegend=record.state not in told,
@@ -47,37 +48,54 @@ def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.F
     return figure.update_layout(xaxis_title="epoch", yaxis_title=config.metric)
 
 
+@dataclass(frozen=True)
+class WorkerBar:
+    """An epoch on the timeline of the workers."""
+
+    record: TrialRecord
+    epoch: Epoch
+    row: int  # of its worker, from 0, in the order in which workers came
+    start_s: float  # since the first epoch began
+    seconds: float
+
+    @property
+    def state(self) -> TrialState:
+        """Of its trial."""
+        return self.record.state
+
+
+def worker_bars(records: Sequence[TrialRecord]) -> list[WorkerBar]:
+    """Who trained what when, an epoch at a time."""
+    done = [
+        (record, epoch, epoch.metrics.get("epoch_s", 0.0)) for record in records for epoch in record.epochs
+    ]
+    first_ms = min((epoch.timestamp_ms - 1000 * seconds for _, epoch, seconds in done), default=0.0)
+    rows = {worker: row for row, worker in enumerate(_workers(records))}
+    return [
+        WorkerBar(
+            record, epoch, rows[epoch.worker], (epoch.timestamp_ms - first_ms) / 1000 - seconds, seconds
+        )
+        for record, epoch, seconds in done
+    ]
+
+
 def timeline(records: Sequence[TrialRecord]) -> go.Figure:
     """Who trained what when: a row a worker, a bar an epoch; what is empty stood idle."""
     figure = go.Figure()
-    ends = [epoch.timestamp_ms for record in records for epoch in record.epochs]
-    starts = [
-        epoch.timestamp_ms - 1000 * epoch.metrics.get("epoch_s", 0.0)
-        for record in records
-        for epoch in record.epochs
-    ]
-    if not ends:
+    all_bars = worker_bars(records)
+    if not all_bars:
         return figure
-    first = min(starts)
-    workers = {worker: row for row, worker in enumerate(_workers(records))}
-    for state, colour in _COLOURS.items():
-        bars = [
-            (record, epoch, epoch.metrics.get("epoch_s", 0.0))
-            for record in records
-            if record.state is state
-            for epoch in record.epochs
-        ]
+    for state, colour in COLOURS.items():
+        bars = [bar for bar in all_bars if bar.state is state]
         figure.add_bar(
             orientation="h",
             name=state.name.lower(),
-            y=[f"worker {workers[epoch.worker] + 1}" for _, epoch, _ in bars],
-            x=[seconds for _, _, seconds in bars],
-            base=[(epoch.timestamp_ms - first) / 1000 - seconds for _, epoch, seconds in bars],
+            y=[f"worker {bar.row + 1}" for bar in bars],
+            x=[bar.seconds for bar in bars],
+            base=[bar.start_s for bar in bars],
             marker={"color": colour, "line": {"color": "white", "width": 1}},
-            text=[str(record.number) if epoch.epoch == 1 else "" for record, epoch, _ in bars],
-            hovertext=[
-                f"{record.key}, epoch {epoch.epoch}: {seconds:.1f} s" for record, epoch, seconds in bars
-            ],
+            text=[str(bar.record.number) if bar.epoch.epoch == 1 else "" for bar in bars],
+            hovertext=[f"{bar.record.key}, epoch {bar.epoch.epoch}: {bar.seconds:.1f} s" for bar in bars],
             hoverinfo="text",
             showlegend=bool(bars),
         )
@@ -101,7 +119,7 @@ def study_figures(study: optuna.Study, importances: dict[str, float]) -> list[tu
         figures = [("Optimisation history", visualization.plot_optimization_history(study))]
         if importances:
             figures.append(("Parameter importances (PED-ANOVA)", _importances(importances)))
-        if len(complete) >= _FEWEST_FOR_SURFACE:
+        if len(complete) >= FEWEST_FOR_SURFACE:
             figures.append(("Slices", visualization.plot_slice(study)))
             figures.append(("Parallel coordinates", visualization.plot_parallel_coordinate(study)))
             two = list(importances)[:2]

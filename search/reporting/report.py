@@ -15,14 +15,13 @@ import plotly.graph_objects as go
 from optuna.trial import TrialState
 from plotly.offline import get_plotlyjs
 
-from search.comparison import SweepSummary, summarise
+from search.comparison import SweepSummary, opened_study, summarise
 from search.config import SweepConfig, sweep_names
 from search.confirm import Confirmation, compare
 from search.progress import human_seconds
 from search.records import TrialRecord
 from search.reporting.figures import learning_curves, study_figures, timeline
 from search.results import counts, shown
-from search.storage import open_storage
 
 _MOST_ROWS = 20  # of the leaderboard
 _HEIGHT = 450  # pixels of a figure
@@ -46,13 +45,8 @@ def write_report(name: str, sweeps_dir: Path, file: Path) -> Path:
         UserError: there is no such sweep, or its storage does not answer.
     """
     summary = summarise(name, sweeps_dir)
-    storage = open_storage(summary.config.storage_url)
-    try:
-        study = optuna.load_study(study_name=name, storage=storage)
+    with opened_study(summary.config) as study:
         html = _render(summary, study)
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     part.write_text(html, encoding="utf-8")

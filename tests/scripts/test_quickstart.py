@@ -15,10 +15,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.models import Model
+from nbclient import NotebookClient
 from processes import ROOT, Script
 from script_runs import run_script, write_space
 from sweep_checks import check_study, check_view, records_in
@@ -271,6 +273,21 @@ def test_the_model_loads_where_this_project_is_not(retraining: SweepConfig, tmp_
 
     expected = InferenceModel(loaded)(torch.from_numpy(images)).detach().numpy()
     np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("retrained")
+def test_the_notebook_explores_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWEEP", "night")
+    monkeypatch.setenv("SWEEPS_HOME", str(home))
+    notebook = nbformat.read(ROOT / "notebooks" / "explore_sweep.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown = {cell.id: str(cell.get("outputs")) for cell in notebook.cells}
+    assert f"night: {TRIALS} trials" in shown["setup"]
+    assert all("image/png" in shown[cell] for cell in ("curves", "predict"))
+    differences = re.findall(r"[0-9a-f]{32}\s+\d\.\d+\s+(\S+?)\\n", shown["mlflow"] + "\\n")
+    assert differences
+    assert {float(difference) for difference in differences} == {0.0}
 
 
 @pytest.mark.usefixtures("local_ray", "launched")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from sweep_makers import CONDITIONAL, epoch, sweep_config
@@ -11,6 +12,7 @@ from sweep_makers import CONDITIONAL, epoch, sweep_config
 from search.config import SweepConfig
 from search.ledger import Ledger
 from search.records import StopReason
+from search.reporting.paper_figures import write_figures
 from search.reporting.report import write_report
 from search.storage import open_storage
 
@@ -65,3 +67,26 @@ def test_curves_and_bars_are_those_of_the_study(tmp_path: Path) -> None:
     bars = timeline(records).data
     assert sum(len(bar.x) for bar in bars) == sum(len(record.epochs) for record in records)
     assert {name for bar in bars for name in bar.y} == {"worker 1", "worker 2"}
+
+
+@pytest.mark.parametrize("trials", [0, 1, 20])
+def test_figures_for_papers_are_complete_files(trials: int, tmp_path: Path) -> None:
+    from matplotlib import pyplot
+    from PIL import Image
+
+    config = study_of(tmp_path, trials)
+    style = pyplot.rcParams.copy()
+    files = write_figures(config.name, tmp_path, tmp_path / "figures")
+    assert len(files) == {0: 0, 1: 2 * 3, 20: 2 * 7}[trials]
+    for file in files:
+        if file.suffix == ".png":
+            with Image.open(file) as image:
+                image.verify()
+                assert min(image.size) > 200
+        else:
+            assert ElementTree.parse(file).getroot().tag.endswith("svg")
+    assert pyplot.rcParams == style
+    assert not pyplot.get_fignums()
+    first = [file.read_bytes() for file in files if file.suffix == ".svg"]
+    again = write_figures(config.name, tmp_path, tmp_path / "again")
+    assert [file.read_bytes() for file in again if file.suffix == ".svg"] == first

@@ -1,8 +1,9 @@
 """Syne Tune with Lightning: its local backend, a process a trial, after its own getting-started guide.
 
-    uv run --with syne-tune==0.16.0 python -m benchmarks.sweeps syne_tune
+    uv run --with syne-tune==0.16.0 python -m benchmarks.sweeps syne_tune_local --data-dir images
 
-It is not among this project's dependencies. It has no MLflow view and needs no checkpoints to stop a trial.
+Python puts this file's folder first on a trial's path, so it must not bear the package's own name. Syne Tune is not
+among this project's dependencies. It has no MLflow view and needs no checkpoints to stop a trial.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def main(work: Work) -> None:
             max_t=work.epochs,
             random_seed=work.seed,
         ),
-        stop_criterion=StoppingCriterion(max_num_trials_started=work.trials),
+        # It stops when more than that many have started; by itself it would kill those that run then.
+        stop_criterion=StoppingCriterion(max_num_trials_started=work.trials - 1),
+        wait_trial_completion_when_stopping=True,
         n_workers=work.slots,
         save_tuner=False,
     )

@@ -1,0 +1,126 @@
+"""The report's figures for papers: SVG and PNG, by matplotlib, which needs no browser to draw."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import optuna
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from optuna.exceptions import ExperimentalWarning
+
+from search.comparison import SweepSummary, opened_study, summarise
+from search.records import TrialRecord
+from search.reporting.figures import COLOURS, FEWEST_FOR_SURFACE, worker_bars
+
+FORMATS = ("svg", "png")
+_DOTS_PER_INCH = 300  # what printers of journals ask for
+_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "sweep"}
+_NO_DATE = {"svg": {"Date": None}, "png": {}}  # the same study gives the same file
+
+
+def write_figures(name: str, sweeps_dir: Path, folder: Path) -> list[Path]:
+    """Write a sweep's figures, each as SVG and PNG; it may be running.
+
+    Args:
+        name: of the sweep.
+        sweeps_dir: where it lies.
+        folder: for the files, made if it is not there; a figure that was there before is replaced.
+
+    Returns:
+        The files written. Figures for which there are too few trials are left out.
+
+    Raises:
+        UserError: there is no such sweep, or its storage does not answer.
+    """
+    summary = summarise(name, sweeps_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    with opened_study(summary.config) as study, mpl.rc_context(_STYLE):
+        for title, figure in _figures(summary, study):
+            for kind in FORMATS:
+                files.append(folder / f"{title}.{kind}")
+                figure.savefig(files[-1], dpi=_DOTS_PER_INCH, bbox_inches="tight", metadata=_NO_DATE[kind])
+    return files
+
+
+def _figures(summary: SweepSummary, study: optuna.Study) -> Iterator[tuple[str, Figure]]:
+    if any(record.epochs for record in summary.records):
+        yield "learning_curves", _learning_curves(summary)
+        yield "timeline", _timeline(summary.records)
+    if summary.importances:
+        yield "importances", _importances(summary.importances)
+    yield from _optuna_figures(summary, study)
+
+
+def _learning_curves(summary: SweepSummary) -> Figure:
+    figure = Figure((5, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    for record in summary.records:
+        values = [epoch.metrics[summary.config.metric] for epoch in record.epochs]
+        steps = [epoch.epoch for epoch in record.epochs]
+        axes.plot(steps, values, color=COLOURS[record.state], linewidth=0.8, alpha=0.7)
+    states = [
+        state for state in COLOURS if any(each.state is state and each.epochs for each in summary.records)
+    ]
+    handles = [Line2D([], [], color=COLOURS[state], label=state.name.lower()) for state in states]
+    axes.legend(handles=handles, frameon=False)
+    axes.set(xlabel="epoch", ylabel=summary.config.metric)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def _timeline(records: Sequence[TrialRecord]) -> Figure:
+    bars = worker_bars(records)
+    rows = 1 + max(bar.row for bar in bars)
+    figure = Figure((6, 0.9 + 0.3 * rows), layout="constrained")
+    axes = figure.add_subplot()
+    for bar in bars:
+        axes.barh(bar.row, bar.seconds, left=bar.start_s, color=COLOURS[bar.state], edgecolor="white")
+    states = [state for state in COLOURS if any(bar.state is state for bar in bars)]
+    handles = [Patch(color=COLOURS[state], label=state.name.lower()) for state in states]
+    figure.legend(handles=handles, frameon=False, loc="outside upper center", ncols=len(states))
+    axes.set_yticks(range(rows), [f"worker {row + 1}" for row in range(rows)])
+    axes.set(xlabel="seconds since the first epoch began")
+    axes.invert_yaxis()
+    return figure
+
+
+def _importances(importances: dict[str, float]) -> Figure:
+    figure = Figure((5, 0.8 + 0.3 * len(importances)), layout="constrained")
+    axes = figure.add_subplot()
+    names = list(importances)[::-1]
+    bars = axes.barh(names, [100 * importances[name] for name in names], color="steelblue")
+    axes.bar_label(bars, fmt="%.0f", padding=3)
+    axes.set(xlabel="share of the variation, percent (PED-ANOVA)")
+    return figure
+
+
+def _optuna_figures(summary: SweepSummary, study: optuna.Study) -> Iterator[tuple[str, Figure]]:
+    from matplotlib import pyplot
+    from optuna.visualization import matplotlib as drawn
+
+    complete = len(summary.leaderboard)
+    wanted: list[tuple[str, Callable[[], Any]]] = []
+    if complete:
+        wanted.append(("optimisation_history", lambda: drawn.plot_optimization_history(study)))
+    if complete >= FEWEST_FOR_SURFACE:
+        wanted.append(("slices", lambda: drawn.plot_slice(study)))
+        wanted.append(("parallel_coordinates", lambda: drawn.plot_parallel_coordinate(study)))
+    two = list(summary.importances)[:2]
+    if complete >= FEWEST_FOR_SURFACE and len(two) == 2:
+        wanted.append(("contour", lambda: drawn.plot_contour(study, params=two)))
+    for title, draw in wanted:
+        # Optuna draws with pyplot: its style and its open figure must not outlive the call.
+        with warnings.catch_warnings(), mpl.rc_context():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            warnings.simplefilter("ignore", UserWarning)  # few trials of a conditional parameter show anyway
+            figure = np.ravel(draw())[0].figure
+            yield title, figure
+            pyplot.close(figure)

@@ -35,7 +35,7 @@ class Evaluation:
             accuracy lie apart on average.
         class_names: name of each class, by label.
         class_accuracy: accuracy among the images of each class; None for a class without images.
-        confusion: confusion[i][j] counts images of class i taken for class j.
+        confusion: `confusion[i][j]` counts images of class i taken for class j.
     """
 
     split: Split
@@ -108,7 +108,9 @@ def predict_split(
     """Predicts every image of a split.
 
     Args:
-        checkpoint, split, data: as for `evaluate`.
+        checkpoint: as for `evaluate`.
+        split: which images.
+        data: as for `evaluate`.
         change: what to do to the images first: uint8 (N, 32, 32, 3) -> the same.
 
     Raises:

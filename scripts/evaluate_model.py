@@ -28,7 +28,7 @@ def evaluate(
     ),
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
-    """Evaluate the model on the test split, that `retrain_best.py` has tested it on already, and draw it."""
+    """Evaluate a retrained model on the test split again, as `retrain_best.py` has done, and draw it."""
     from rich.table import Table
 
     from scripts.screen import err, out

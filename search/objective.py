@@ -103,6 +103,8 @@ def load_objective(reference: str) -> Objective:
             "run from the folder that holds its module, or install it"
         ) from error
     if not callable(found) or len(inspect.signature(found).parameters) < 2:
-        raise UserError(f"objective {reference!r} takes no (parameters, context): see docs/how_to/own_training.md")
+        raise UserError(
+            f"objective {reference!r} takes no (parameters, context): see docs/how_to/own_training.md"
+        )
     objective: Objective = found
     return objective

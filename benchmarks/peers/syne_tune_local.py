@@ -2,8 +2,9 @@
 
     uv run --with syne-tune==0.16.0 python -m benchmarks.sweeps syne_tune_local --data-dir images
 
-Python puts this file's folder first on a trial's path, so it must not bear the package's own name. Syne Tune is not
-among this project's dependencies. It has no MLflow view and needs no checkpoints to stop a trial.
+Python puts this file's folder first on a trial's path, so it must not bear the package's own name.
+Syne Tune is not among this project's dependencies. It has no MLflow view and needs no checkpoints to stop
+a trial.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import optuna
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from optuna.exceptions import ExperimentalWarning
 
 from search.comparison import SweepSummary, opened_study, summarise
@@ -21,7 +22,7 @@ from search.reporting.figures import COLOURS, FEWEST_FOR_SURFACE, worker_bars
 
 FORMATS = ("svg", "png")
 _DOTS_PER_INCH = 300  # what printers of journals ask for
-_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "sweep"}
+_STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "sweep"}
 _NO_DATE = {"svg": {"Date": None}, "png": {}}  # the same study gives the same file
 
 
@@ -72,7 +73,7 @@ def _learning_curves(summary: SweepSummary) -> Figure:
     handles = [Line2D([], [], color=COLOURS[state], label=state.name.lower()) for state in states]
     axes.legend(handles=handles, frameon=False)
     axes.set(xlabel="epoch", ylabel=summary.config.metric)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

@@ -40,8 +40,8 @@ class Command:
 
 def commands(text: str) -> Iterator[Command]:
     """The indented lines; a comment stands before `skip`ped blocks, and after the others."""
-    for match in re.finditer(r"(<!-- test: skip -->\n\n)?((?:^    \S.*\n)+)(?:\n<!-- test: (.*) -->)?", text, re.M):
-        skipped, block, note = match.groups()
+    blocks = r"(<!-- test: skip -->\n\n)?((?:^    \S.*\n)+)(?:\n<!-- test: (.*) -->)?"
+    for skipped, block, note in re.findall(blocks, text, re.MULTILINE):
         for line in block.splitlines():
             yield Command(line.strip(), "skip" if skipped else note or "")
 
@@ -61,7 +61,7 @@ def test_the_notes_are_understood() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_tutorial_works(tmp_path: Path) -> None:
-    port, answer = str(free_port()), ""
+    port = str(free_port())
     with contextlib.ExitStack() as running:
         for command in commands(TUTORIAL.replace(PORT, port)):
             if command.note == "skip":
@@ -74,12 +74,11 @@ def test_the_tutorial_works(tmp_path: Path) -> None:
             elif command.words[0].startswith("scripts/"):
                 with Script(*_script(command), cwd=tmp_path) as script:
                     assert script.wait(PATIENCE_S) == 0, f"{command.line}\n{script.stderr}"
-                answer = script.stdout
             else:
                 words = [sys.executable if word == "python" else word for word in command.words]
-                answer = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+                ended = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True)
                 if words[0] == "curl":
-                    _is_a_zero(answer)
+                    _is_a_zero(ended.stdout)
     written = {file.suffix for file in (tmp_path / "reports" / "figures" / "first").iterdir()}
     assert written >= {".png", ".svg", ".json"}
     assert (tmp_path / "reports" / "first.html").stat().st_size > 1_000_000

@@ -75,6 +75,7 @@ def test_figures_for_papers_are_complete_files(trials: int, tmp_path: Path) -> N
     from PIL import Image
 
     config = study_of(tmp_path, trials)
+    pyplot.get_backend()  # chosen now, which is itself a change of the style
     style = pyplot.rcParams.copy()
     files = write_figures(config.name, tmp_path, tmp_path / "figures")
     assert len(files) == {0: 0, 1: 2 * 3, 20: 2 * 7}[trials]

@@ -86,7 +86,7 @@ def choose_finalists(summary: SweepSummary, top: int, number: int | None = None)
         by_number = {record.number: record for record in summary.records}
         if number not in by_number:
             raise UserError(
-                f"--trial {number}: sweep {summary.config.name!r} has trials 0 to {len(by_number) - 1}"
+                f"--trial {number}: sweep {summary.config.name!r} has {len(by_number)} trials, the first is 0"
             )
         return [by_number[number]]
     if not summary.leaderboard:

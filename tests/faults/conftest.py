@@ -1,15 +1,10 @@
 """Fixtures of the fault tests; what they share with the tests of sweeps lies there."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "sweeps"))
-
 from fault_postgres import postgres
-from sweep_fixtures import local_ray, make_sweep, tracking_uri  # found by the line above
+from sweep_fixtures import local_ray, make_sweep, tracking_uri
 
 __all__ = ["by_value", "local_ray", "make_sweep", "postgres", "tracking_uri"]
 

@@ -1,13 +1,9 @@
 """Fixtures of the tests that run the scripts; what they share with the tests of sweeps lies there."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "sweeps"))
-
-from sweep_fixtures import local_ray, make_sweep, tracking_uri  # found by the line above
+from sweep_fixtures import local_ray, make_sweep, tracking_uri
 
 __all__ = ["local_ray", "make_sweep", "tracking_uri"]
 

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import free_port, serving
 from sweep_makers import CONDITIONAL, epoch, sweep_config
 
 from search.ledger import Ledger
 from search.records import StopReason
 from search.storage import open_storage
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "serving"))
-
-from browsers import free_port, serving  # found by the line above
 
 DASHBOARD = str(Path(sys.executable).with_name("optuna-dashboard"))
 

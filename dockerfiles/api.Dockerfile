@@ -26,8 +26,8 @@ RUN uv pip install --no-deps .
 
 FROM python:3.11.14-slim-bookworm
 COPY --from=build /opt/venv /opt/venv
-RUN useradd --create-home server
-USER server
+RUN useradd --uid 1000 --create-home server
+USER 1000
 WORKDIR /home/server
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 MLFLOW_DISABLE_TELEMETRY=true
 EXPOSE 8000

@@ -28,8 +28,8 @@ RUN uv pip install --no-deps .
 
 FROM python:3.11.14-slim-bookworm
 COPY --from=build /opt/venv /opt/venv
-RUN useradd --create-home sweeper && mkdir /work && chown sweeper /work
-USER sweeper
+RUN useradd --uid 1000 --create-home sweeper && mkdir /work && chown sweeper /work
+USER 1000
 WORKDIR /work
 # A user given by number has no home of his own.
 ENV PATH=/opt/venv/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 MLFLOW_DISABLE_TELEMETRY=true

@@ -12,6 +12,7 @@ from cifar_cnn.config import DataConfig
 from cifar_cnn.prepare import open_data
 from search.config import SweepConfig, sweep_names
 from search.errors import UserError
+from search.launch import command
 from search.reads_of_test import newest_test_read
 from search.retrain import final_checkpoint, first_seed
 from search.tracking.store import TrackingStore
@@ -106,6 +107,6 @@ def _newest(sweep: SweepConfig) -> SweepConfig:
     name = newest_test_read(sweep)
     if name is None or name not in sweep_names(sweep.folder / "retrain"):
         raise UserError(
-            f"sweep {sweep.name!r} has no retrained model yet: run scripts/retrain_best.py {sweep.name}"
+            f"sweep {sweep.name!r} has no retrained model yet: run `{command('retrain_best.py', sweep)}`"
         )
     return SweepConfig.load(name, sweep.folder / "retrain")

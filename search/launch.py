@@ -77,9 +77,11 @@ def resume_command(config: SweepConfig) -> str:
 
 
 def command(script: str, config: SweepConfig) -> str:
-    """What to type to run a script on a sweep."""
+    """What to type to run a script on a sweep: in the way in which this one was run, with uv or without."""
     folder = "" if config.sweeps_dir == Path("sweeps") else f" --sweeps-dir {config.sweeps_dir}"
-    return f"uv run scripts/{script} {config.name}{folder}"
+    under_uv = "UV" in os.environ  # `uv run` sets it
+    run = f"uv run scripts/{script}" if under_uv else f"python -m scripts.{script.removesuffix('.py')}"
+    return f"{run} {config.name}{folder}"
 
 
 def _same_database(storage: str, tracking_uri: str) -> bool:

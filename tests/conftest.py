@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+os.environ.setdefault("UV", "uv")  # the scripts tell what to type as if `uv run` had started them
 # pytest's own, and what libraries set for good when they are first imported or started.
 ENVIRONMENT_OF_OTHERS = (
     "_MLFLOW_TELEMETRY",

@@ -70,6 +70,11 @@ def test_a_folder_without_rights_is_refused(tmp_path: Path, monkeypatch: pytest.
         check_new(sweep_config(tmp_path / "sweeps"))
 
 
+def test_commands_do_without_uv_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UV")
+    assert resume_command(sweep_config(Path("sweeps"))) == "python -m scripts.resume_sweep try"
+
+
 def test_commands_name_the_folder_only_where_it_is_not_the_usual_one(tmp_path: Path) -> None:
     assert resume_command(sweep_config(Path("sweeps"))) == "uv run scripts/resume_sweep.py try"
     assert command("compare_trials.py", sweep_config(tmp_path)) == (

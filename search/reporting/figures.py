@@ -104,7 +104,9 @@ def timeline(records: Sequence[TrialRecord]) -> go.Figure:
     )
 
 
-def study_figures(study: optuna.Study, importances: dict[str, float]) -> list[tuple[str, go.Figure]]:
+def study_figures(
+    study: optuna.Study, metric: str, importances: dict[str, float]
+) -> list[tuple[str, go.Figure]]:
     """Optuna's figures of a study, by title, as far as its trials carry them."""
     from optuna import visualization
 
@@ -116,16 +118,19 @@ def study_figures(study: optuna.Study, importances: dict[str, float]) -> list[tu
         warnings.simplefilter(
             "ignore", UserWarning
         )  # that a conditional parameter has few trials shows anyway
-        figures = [("Optimisation history", visualization.plot_optimization_history(study))]
+        figures = [
+            ("Optimisation history", visualization.plot_optimization_history(study, target_name=metric))
+        ]
         if importances:
             figures.append(("Parameter importances (PED-ANOVA)", _importances(importances)))
         if len(complete) >= FEWEST_FOR_SURFACE:
-            figures.append(("Slices", visualization.plot_slice(study)))
-            figures.append(("Parallel coordinates", visualization.plot_parallel_coordinate(study)))
+            figures.append(("Slices", visualization.plot_slice(study, target_name=metric)))
+            parallel = visualization.plot_parallel_coordinate(study, target_name=metric)
+            figures.append(("Parallel coordinates", parallel))
             two = list(importances)[:2]
             if len(two) == 2:
                 title = f"Contour of the two most important: {two[0]} and {two[1]}"
-                figures.append((title, visualization.plot_contour(study, params=two)))
+                figures.append((title, visualization.plot_contour(study, params=two, target_name=metric)))
     return figures
 
 

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from optuna.exceptions import ExperimentalWarning
+from optuna.trial import TrialState
 
 from search.comparison import SweepSummary, opened_study, summarise
 from search.records import TrialRecord
@@ -67,6 +68,8 @@ def _learning_curves(summary: SweepSummary) -> Figure:
         values = [epoch.metrics[summary.config.metric] for epoch in record.epochs]
         steps = [epoch.epoch for epoch in record.epochs]
         axes.plot(steps, values, color=COLOURS[record.state], linewidth=0.8, alpha=0.7)
+        if record.state is TrialState.PRUNED:
+            axes.plot(steps[-1:], values[-1:], "x", color=COLOURS[record.state], markersize=4)
     states = [
         state for state in COLOURS if any(each.state is state and each.epochs for each in summary.records)
     ]
@@ -107,16 +110,20 @@ def _optuna_figures(summary: SweepSummary, study: optuna.Study) -> Iterator[tupl
     from matplotlib import pyplot
     from optuna.visualization import matplotlib as drawn
 
-    complete = len(summary.leaderboard)
+    complete, metric = len(summary.leaderboard), summary.config.metric
     wanted: list[tuple[str, Callable[[], Any]]] = []
     if complete:
-        wanted.append(("optimisation_history", lambda: drawn.plot_optimization_history(study)))
+        wanted.append(
+            ("optimisation_history", lambda: drawn.plot_optimization_history(study, target_name=metric))
+        )
     if complete >= FEWEST_FOR_SURFACE:
-        wanted.append(("slices", lambda: drawn.plot_slice(study)))
-        wanted.append(("parallel_coordinates", lambda: drawn.plot_parallel_coordinate(study)))
+        wanted.append(("slices", lambda: drawn.plot_slice(study, target_name=metric)))
+        wanted.append(
+            ("parallel_coordinates", lambda: drawn.plot_parallel_coordinate(study, target_name=metric))
+        )
     two = list(summary.importances)[:2]
     if complete >= FEWEST_FOR_SURFACE and len(two) == 2:
-        wanted.append(("contour", lambda: drawn.plot_contour(study, params=two)))
+        wanted.append(("contour", lambda: drawn.plot_contour(study, params=two, target_name=metric)))
     for title, draw in wanted:
         # Optuna draws with pyplot: its style and its open figure must not outlive the call.
         with warnings.catch_warnings(), mpl.rc_context():

@@ -19,6 +19,7 @@ from search.comparison import SweepSummary, opened_study, summarise
 from search.config import SweepConfig, sweep_names
 from search.confirm import Confirmation, compare
 from search.progress import human_seconds
+from search.pruners import pruner_name
 from search.records import TrialRecord
 from search.reporting.figures import learning_curves, study_figures, timeline
 from search.results import counts, shown
@@ -57,7 +58,7 @@ def sweep_figures(summary: SweepSummary, study: optuna.Study) -> list[tuple[str,
     """All figures of a sweep, by title."""
     return [
         ("Learning curves", learning_curves(summary.config, summary.records)),
-        *study_figures(study, summary.importances),
+        *study_figures(study, summary.config.metric, summary.importances),
         ("Timeline of the workers", timeline(summary.records)),
     ]
 
@@ -101,9 +102,14 @@ def _render(summary: SweepSummary, study: optuna.Study) -> str:
 
 def _shown(title: str, figure: go.Figure) -> _Shown:
     figure.update_layout(
-        title=None, height=_HEIGHT, template="plotly_white", margin={"l": 50, "r": 20, "t": 30, "b": 50}
+        title=None,
+        height=_HEIGHT,
+        template="plotly_white",
+        margin={"l": 50, "r": 20, "t": 30, "b": 50},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.2},  # beside the figure it fills a phone
     )
-    html = figure.to_html(full_html=False, include_plotlyjs=False, config={"responsive": True})
+    config = {"responsive": True, "displaylogo": False}
+    html = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
     return _Shown(title, html)
 
 
@@ -123,7 +129,7 @@ def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
     return [
         *([] if data is None else [("data", f"{data.name}: {sizes}")]),
         ("budget", f"{config.trials} trials of up to {config.max_epochs} epochs"),
-        ("sampler, pruner", f"{config.sampler}, {config.pruner}"),
+        ("sampler, pruner", f"{config.sampler}, {pruner_name(config.pruner, config.max_epochs)}"),
         *space,
         (
             "pruning saved",

@@ -39,7 +39,8 @@ def evaluate(
     examined = examine(SweepConfig.load(name, sweeps_dir), figures_dir / name, corruptions=corruptions)
     told, (low, high) = examined.evaluation, examined.interval
     out.print(
-        f"test accuracy      {told['accuracy']:.4f} ({low:.4f} to {high:.4f}, 95% by {told['n']:,} images)"
+        f"test accuracy      {told['accuracy']:.4f} ({low:.4f} to {high:.4f}, 95% by {told['n']:,} images), "
+        "of the first seed's model, the saved one"
     )
     out.print(f"calibration error  {told['calibration_error']:.4f}")
     table = Table(box=None, pad_edge=False)

@@ -41,11 +41,14 @@ def retrain(
     if it beats the one there is.
     """
     from scripts.retrain_output import retrain_and_print
+    from scripts.screen import err
     from search.comparison import summarise
     from search.confirm import choose_finalists
 
     summary = summarise(name, sweeps_dir)
     finalists = choose_finalists(summary, top, trial)
+    if trial is None and len(finalists) < top:
+        err.print(f"finalists: only {len(finalists)} distinct configurations completed, not {top}")
     return retrain_and_print(
         summary, finalists, seeds=seeds, max_epochs=max_epochs, model_name=model_name, test_again=test_again
     )

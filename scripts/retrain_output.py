@@ -16,6 +16,7 @@ from search.config import SweepConfig
 from search.confirm import Confirmation, confirm, confirm_config
 from search.errors import TrackingDown
 from search.progress import human_seconds
+from search.reads_of_test import check_test_read
 from search.records import TrialRecord
 from search.results import shown
 from search.retrain import Retrained, retrain, retrain_config
@@ -32,6 +33,8 @@ def retrain_and_print(
     test_again: bool,
 ) -> int:
     """Say what it will cost, confirm, retrain, print the results, and give the exit code."""
+    possible = [retrain_config(summary, each, seeds, max_epochs).name for each in finalists]
+    check_test_read(summary.config, possible, again=test_again)
     quick = len(finalists) == seeds == 1
     err.print(cost(summary, finalists, 0 if quick else seeds, seeds, max_epochs))
     confirmation = None

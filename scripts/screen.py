@@ -13,7 +13,9 @@ from search.progress import human_seconds
 from search.records import TrialRecord
 from search.results import shown
 
-out = Console(soft_wrap=True, highlight=False)
+# A table of results is wrapped by a narrow terminal, and never cut: what is cut cannot be read nor piped on.
+_WIDTH = 1000
+out = Console(width=_WIDTH, soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 

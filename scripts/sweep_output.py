@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 
 from optuna.trial import TrialState
 
@@ -34,7 +35,7 @@ def run_and_print(config: SweepConfig, retry_failed: bool = False) -> int:
 def with_progress(config: SweepConfig) -> Progress:
     """Say what is about to run, and give the progress to follow it with."""
     what = f"{config.trials} trials of up to {config.max_epochs} epochs, {_data(config)}"
-    err.print(f"{config.kind} {config.name}: {what}")
+    err.print(f"{config.kind} {config.name}: {what}; the workers start first, which takes some 15 s")
     return Progress(config, err)
 
 
@@ -47,14 +48,10 @@ def print_result(result: SweepResult) -> None:
         out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
     out.print(
         f"{summary[TrialState.COMPLETE]} complete, {summary[TrialState.PRUNED]} pruned, "
-        f"{summary[TrialState.FAIL]} failed of {config.trials} trials in {human_seconds(result.seconds)}; "
+        f"{summary[TrialState.FAIL]} failed of {config.trials} trials; "
         f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning"
     )
-    if used := result.utilisation:
-        out.print(
-            f"{used.slots} at a time, training {used.efficiency:.0%} of {human_seconds(used.wall_s)}; "
-            f"{human_seconds(used.tail_s)} of a slot idle at the end"
-        )
+    out.print(_this_run(result))
     for record in result.records:
         if record.state is TrialState.FAIL:
             last_line = (record.error or "").strip().splitlines()[-1:]
@@ -62,6 +59,21 @@ def print_result(result: SweepResult) -> None:
     _print_page(result)
     _print_report(result)
     _print_next(result)
+
+
+def _this_run(result: SweepResult) -> str:
+    told = f"this run {human_seconds(result.seconds)}"
+    if used := result.utilisation:
+        return (
+            f"{told}, of which {human_seconds(used.wall_s)} from the first epoch to the last: "
+            f"{used.slots} at a time, {used.efficiency:.0%} of it training, "
+            f"{human_seconds(used.tail_s)} of a slot idle at the end"
+        )
+    since_ms = 1000 * (time.time() - result.seconds)
+    trained = any(epoch.timestamp_ms >= since_ms for record in result.records for epoch in record.epochs)
+    if trained or not result.succeeded:
+        return told
+    return f"{told}: nothing was left to train; resume_sweep.py --trials N lets a sweep grow"
 
 
 def _print_page(result: SweepResult) -> None:

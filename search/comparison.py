@@ -18,7 +18,7 @@ from search.errors import UserError
 from search.ledger import records_of
 from search.records import TrialRecord, ranked
 from search.results import Savings, counts, importances, savings
-from search.storage import open_storage
+from search.storage import open_storage, read_one_moment
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,13 @@ def summarise(name: str, sweeps_dir: Path) -> SweepSummary:
 
 @contextlib.contextmanager
 def opened_study(config: SweepConfig) -> Iterator[optuna.Study]:
-    """A sweep's study, for reading; its storage is closed again.
+    """A sweep's study, for reading while a driver may write it; its storage is closed again.
 
     Raises:
         UserError: the storage does not answer, or holds no such study.
     """
     storage = open_storage(config.storage_url)
+    read_one_moment(storage.engine)
     try:
         known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
         study = optuna.load_study(study_name=config.name, storage=storage) if config.name in known else None

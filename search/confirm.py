@@ -7,6 +7,7 @@ The best score of many noisy ones is too good on average (the winner's curse; Sc
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -85,9 +86,8 @@ def choose_finalists(summary: SweepSummary, top: int, number: int | None = None)
     if number is not None:
         by_number = {record.number: record for record in summary.records}
         if number not in by_number:
-            raise UserError(
-                f"--trial {number}: sweep {summary.config.name!r} has {len(by_number)} trials, the first is 0"
-            )
+            there = f"trials 0 to {max(by_number)}" if by_number else "no trials yet"
+            raise UserError(f"--trial {number}: sweep {summary.config.name!r} has {there}")
         return [by_number[number]]
     if not summary.leaderboard:
         raise UserError(
@@ -140,7 +140,8 @@ def confirm(
 def compare(finalists: Sequence[TrialRecord], arms: dict[int, list[float]], direction: str) -> Confirmation:
     """Rank finalists by the mean of their fresh seeds; of equal ones the one that the sweep liked better."""
     maximise = direction == "maximize"
-    found = estimates(arms, maximise=maximise)
+    # What is maximised is an accuracy, what is minimised a loss.
+    found = estimates(arms, maximise=maximise, within=(0.0, 1.0 if maximise else math.inf))
     compared = [Finalist(record, tuple(arms[arm]), found[arm]) for arm, record in enumerate(finalists)]
     sign = -1.0 if maximise else 1.0
     return Confirmation(tuple(sorted(compared, key=lambda finalist: sign * finalist.estimate.mean)))

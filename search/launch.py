@@ -59,7 +59,8 @@ def resumed(
         changes: fields that are to differ from now on; those that are None stay.
 
     Raises:
-        UserError: there is no such sweep, a value is wrong, or the space's file or the data have changed.
+        UserError: there is no such sweep, a value is wrong, it has more trials already, or the space's file
+            or the data have changed.
     """
     config = SweepConfig.load(name, sweeps_dir)
     wanted = {field: value for field, value in changes.items() if value is not None}
@@ -68,6 +69,8 @@ def resumed(
     except ValidationError as error:
         raise UserError(one_line(error)) from error
     check_unchanged(config)
+    if "trials" in wanted:
+        _check_growth(config)
     return config
 
 
@@ -91,6 +94,20 @@ def _same_database(storage: str, tracking_uri: str) -> bool:
     if one.drivername == "sqlite" and other.drivername == "sqlite":
         return Path(str(one.database)).absolute() == Path(str(other.database)).absolute()
     return (one.host, one.port, one.database) == (other.host, other.port, other.database)
+
+
+def _check_growth(config: SweepConfig) -> None:
+    storage = open_storage(config.storage_url)
+    try:
+        sizes = {study.study_name: study.n_trials for study in optuna.get_all_study_summaries(storage)}
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+    if config.trials < (there := sizes.get(config.name, 0)):
+        raise UserError(
+            f"--trials {config.trials}: sweep {config.name!r} has {there} already; give more to let it grow, "
+            "or leave --trials out to finish those"
+        )
 
 
 def _study_exists(config: SweepConfig) -> bool:

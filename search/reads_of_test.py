@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection
 from typing import Any
 
 from search.config import SweepConfig
@@ -12,22 +13,22 @@ from search.errors import UserError
 _FILE = "reads_of_test.json"
 
 
-def check_test_read(sweep: SweepConfig, retraining: str, *, again: bool) -> None:
-    """Before anything is trained: whether a retraining may read the test split.
+def check_test_read(sweep: SweepConfig, retrainings: Collection[str], *, again: bool) -> None:
+    """Before anything is trained: whether one of these retrainings may read the test split.
 
     The same retraining may, for it goes on after a crash and with further seeds. Another one of the same
     sweep has seen the first one's result, or its user has.
 
     Args:
         sweep: whose data are read.
-        retraining: its name.
+        retrainings: their names: one for each finalist while the winner is not known.
         again: read it all the same.
 
     Raises:
         UserError: another retraining of the sweep has read it, and `again` is not set.
     """
     names = [read["retraining"] for read in _reads(sweep)]
-    if names and retraining not in names and not again:
+    if names and not again and set(names).isdisjoint(retrainings):
         raise UserError(
             f"the test split was read for sweep {sweep.name!r} by {names[0]} already: choosing between "
             "several results on it would make the chosen one too good. Report that one, or read it again "

@@ -93,7 +93,7 @@ def retrain(
         UserError: as `run_sweep`; another retraining has read the test split.
         SweepFailed: a training failed or was stopped.
     """
-    check_test_read(summary.config, config.name, again=test_again)
+    check_test_read(summary.config, [config.name], again=test_again)
     result = run_sweep(config, observers=observers)
     complete = [record for record in result.records if record.state is TrialState.COMPLETE][: config.trials]
     if len(complete) < config.trials:
@@ -104,7 +104,7 @@ def retrain(
     note_test_read(summary.config, config.name)
     evaluations = [_test_once(config, record) for record in complete]
     accuracies = tuple(float(evaluation["accuracy"]) for evaluation in evaluations)
-    test = estimates({0: accuracies})[0]
+    test = estimates({0: accuracies}, within=(0.0, 1.0))[0]
     # The first seed's model, not the best on test: choosing by test would make its score optimistic.
     folder, card = _save_model(summary, config, complete[0], confirmation, accuracies)
     uri, registration = _publish(config, result.page, folder, card, evaluations, model_name)
@@ -176,7 +176,7 @@ def _save_model(
         train_config=loaded.train_config.model_dump(mode="json"),
         data=loaded.data_info.model_dump(mode="json"),
         test_accuracies=accuracies,
-        test=asdict(estimates({0: accuracies})[0]),
+        test=asdict(estimates({0: accuracies}, within=(0.0, 1.0))[0]),
         confirmation=None if confirmation is None else confirmation.to_json(),
         code=launch["code"],
         versions=launch["versions"],

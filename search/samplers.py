@@ -86,7 +86,7 @@ def build(kind: Callable[..., T], label: str, args: Mapping[str, Any]) -> T:
     unknown = [name for name in args if name not in known]
     if unknown:
         told = ", ".join(name for name in known if name != "seed")
-        raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {told}")
+        raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {told or 'none'}")
     try:
         with warnings.catch_warnings():
             # That Optuna may yet change an argument's name is for this project's version bounds.

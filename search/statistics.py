@@ -38,7 +38,12 @@ class Estimate:
     probability_best: float | None
 
 
-def estimates(arms: Mapping[int, Sequence[float]], *, maximise: bool = True) -> dict[int, Estimate]:
+def estimates(
+    arms: Mapping[int, Sequence[float]],
+    *,
+    maximise: bool = True,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> dict[int, Estimate]:
     """Compare arms, each measured a few times, independently.
 
     The interval is mean +- t * s / sqrt(n) with the pooled deviation s of all arms (one-way analysis of
@@ -50,6 +55,7 @@ def estimates(arms: Mapping[int, Sequence[float]], *, maximise: bool = True) -> 
     Args:
         arms: measurements by arm, at least one each, all finite.
         maximise: whether larger is better.
+        within: what a mean can be, to which the intervals are cut; an accuracy lies between 0 and 1.
     """
     from scipy.stats import t as student  # half a second of imports that --help does without
 
@@ -66,8 +72,8 @@ def estimates(arms: Mapping[int, Sequence[float]], *, maximise: bool = True) -> 
             n=len(values),
             mean=mean,
             deviation=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-            low=None if half is None else mean - half,
-            high=None if half is None else mean + half,
+            low=None if half is None else max(mean - half, within[0]),
+            high=None if half is None else min(mean + half, within[1]),
             probability_best=best.get(arm),
         )
     return found

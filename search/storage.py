@@ -48,6 +48,18 @@ def open_storage(url: str) -> SweepStorage:
     return storage
 
 
+def read_one_moment(engine: sqlalchemy.Engine) -> None:
+    """Let each session of a reader see the study at one moment, though a driver writes it meanwhile.
+
+    Optuna reads trials in several statements. PostgreSQL gives each a moment of its own unless it is asked
+    not to, and so does Python's sqlite3, which begins no transaction for a SELECT.
+    """
+    if engine.dialect.name == "sqlite":
+        sqlalchemy.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    else:
+        engine.update_execution_options(isolation_level="REPEATABLE READ")
+
+
 @contextlib.contextmanager
 def _creation_lock(url: sqlalchemy.URL) -> Iterator[None]:
     """Two processes that open a fresh SQLite file at once would both make its tables, and one fail."""

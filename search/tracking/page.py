@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 
@@ -56,7 +57,7 @@ def comparison_link(trials: Sequence[tuple[SweepSummary, TrialRecord]], port: in
 
 
 def serve_ui(tracking_uri: str, port: int, announce: Callable[[str], None]) -> None:
-    """Run the MLflow UI on a store until it ends or Ctrl-C.
+    """Run the MLflow UI on a store until it ends, or this process is asked to.
 
     Raises:
         UserError: the store is a server, which has its own UI.
@@ -66,8 +67,13 @@ def serve_ui(tracking_uri: str, port: int, announce: Callable[[str], None]) -> N
         raise UserError(f"--ui: {tracking_uri} is a server with a UI of its own; open it in a browser")
     arguments, variables = started
     announce(f"MLflow UI on {base_url(tracking_uri, port)}; Ctrl-C ends it")
-    with subprocess.Popen(arguments, env={**os.environ, **variables}) as server:
-        try:
-            server.wait()
-        except KeyboardInterrupt:
-            server.terminate()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # MLflow's server has children, which outlive it unless the whole group is ended.
+    group = subprocess.Popen(arguments, env={**os.environ, **variables}, start_new_session=True)
+    try:
+        group.wait()
+    except KeyboardInterrupt:
+        os.killpg(group.pid, signal.SIGTERM)
+        group.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -12,10 +13,14 @@ import sqlalchemy as sa
 from fault_postgres import Postgres
 from fault_tools import After, Toll, driver, logged_sweep
 from optuna.trial import TrialState
+from sweep_checks import check_a_read_amid_writes
 
 from search.config import SweepConfig
 from search.driver import run_sweep
 from search.errors import UserError
+from search.ledger import Ledger
+from search.records import Epoch
+from search.storage import open_storage
 
 TRIALS, AT_ONCE = 6, 2
 
@@ -52,6 +57,23 @@ def test_killed_refused_and_taken_over_on_postgres(config: SweepConfig, tmp_path
         assert run_sweep(config).succeeded
     records = toll.check(TRIALS, in_flight=AT_ONCE)
     assert {record.state for record in records} <= {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+def test_an_epoch_written_amid_a_read_is_seen_whole_or_not_at_all(config: SweepConfig) -> None:
+    numbers = itertools.count(1)
+
+    def report() -> None:
+        number = next(numbers)
+        ledger.report(0, Epoch(number, {"val_acc": 0.5}, timestamp_ms=number, worker="host:1"))
+
+    config = config.model_copy(update={"max_epochs": 99})
+    config.save()
+    storage = open_storage(config.storage_url)
+    ledger = Ledger.open(config, storage)
+    ledger.ask()
+    check_a_read_amid_writes(config, report)
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def test_a_server_that_crashes_and_comes_back_is_waited_for(

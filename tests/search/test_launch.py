@@ -14,6 +14,7 @@ from search.cifar_sweep import cifar_config, data_config
 from search.config import SweepConfig
 from search.errors import UserError
 from search.launch import check_new, command, fresh_name, resume_command, resumed
+from search.storage import open_storage
 
 
 def everything(folder: Path) -> list[Path]:
@@ -146,3 +147,15 @@ def test_a_space_that_was_edited_since_is_refused(launched: SweepConfig, tmp_pat
     file.write_text(text % 0.9)
     with pytest.raises(UserError, match=r"lr: float 0\.1\.\.0\.5 -> float 0\.1\.\.0\.9"):
         resumed("own", tmp_path, time_budget_s=None, changes={})
+
+
+def test_a_resume_does_not_shrink_a_sweep(launched: SweepConfig) -> None:
+    storage = open_storage(launched.storage_url)
+    study = optuna.create_study(study_name=launched.name, storage=storage)
+    for _ in range(3):
+        study.ask()
+    with pytest.raises(UserError, match=r"--trials 2: sweep 'try' has 3 already"):
+        resumed("try", launched.sweeps_dir, time_budget_s=None, changes={"trials": 2})
+    assert resumed("try", launched.sweeps_dir, time_budget_s=None, changes={"trials": 3}).trials == 3
+    storage.remove_session()
+    storage.engine.dispose()

@@ -103,3 +103,9 @@ def test_a_difference_needs_the_spread_of_both_sides() -> None:
 def test_without_any_spread_a_difference_has_the_binomial_error() -> None:
     found = difference_interval([0.5, 0.5], [0.5, 0.5], 1000)
     assert found == pytest.approx((-1.96 * math.sqrt(0.5 / 1000), 1.96 * math.sqrt(0.5 / 1000)), abs=1e-4)
+
+
+def test_an_interval_is_cut_to_what_a_mean_can_be() -> None:
+    found = estimates({0: [0.98, 1.0], 1: [0.02, 0.0]}, within=(0.0, 1.0))
+    assert (found[0].high, found[1].low) == (1.0, 0.0)
+    assert found[0].low == pytest.approx(estimates({0: [0.98, 1.0], 1: [0.02, 0.0]})[0].low)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 from optuna.trial import TrialState
 
-from search.comparison import summarise
+from search.comparison import opened_study, summarise
 from search.config import SweepConfig
-from search.records import TrialRecord
+from search.records import TrialRecord, epoch_attr
 from search.results import best_so_far
 
 STATUSES = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
@@ -34,6 +37,26 @@ class View:
 def records_in(config: SweepConfig) -> list[TrialRecord]:
     """The trials as the study on disk has them."""
     return summarise(config.name, config.sweeps_dir).records
+
+
+def check_a_read_amid_writes(config: SweepConfig, write: Callable[[], object]) -> None:
+    """A reader, while epochs are written between its statements, has each epoch whole or not at all."""
+
+    def before(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if re.search("SELECT.*FROM trial_(user_attributes|intermediate_values)", statement, re.DOTALL):
+            write()
+
+    with opened_study(config) as study:
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", before)
+        try:
+            (trial,) = study.get_trials(deepcopy=False)
+        finally:
+            sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", before)
+        (after,) = study.get_trials(deepcopy=False)
+    steps = {epoch_attr(step) for step in trial.intermediate_values}
+    assert steps == trial.user_attrs.keys() & {epoch_attr(step) for step in after.intermediate_values}
+    assert len(after.intermediate_values) > len(trial.intermediate_values), "epochs were written"
+    assert len(records_in(config)[0].epochs) == len(after.intermediate_values)
 
 
 def view_of(config: SweepConfig) -> View:

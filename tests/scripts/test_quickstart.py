@@ -18,6 +18,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from browsers import answers, free_port
 from mlflow import MlflowClient
 from mlflow.models import Model
 from nbclient import NotebookClient
@@ -240,11 +241,13 @@ def test_another_retraining_may_not_read_the_test_split_unless_it_is_told_to(
     config: SweepConfig, retrained: Result, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(home)
-    longer = ("retrain", "night", "--top", 1, "--seeds", 1, "--max-epochs", EPOCHS + 1)
-    refused = run_script(*longer)
+    longer = ("retrain", "night", "--seeds", 1, "--max-epochs", EPOCHS + 1, "--top")
+    confirmed = sweep_names(config.folder / "confirm")
+    refused = run_script(*longer, 2)
     assert refused.exit_code == 2
+    assert sweep_names(config.folder / "confirm") == confirmed, "refused before anything is trained"
     assert "the test split was read for sweep 'night' by night.retrain-" in refused.stderr
-    forced = run_script(*longer, "--test-again")
+    forced = run_script(*longer, 1, "--test-again")
     assert forced.exit_code == 0, forced.stderr
     assert "read by 2 retrainings" in forced.stdout
     assert "not confirmed" in forced.stdout
@@ -273,6 +276,16 @@ def test_the_model_loads_where_this_project_is_not(retraining: SweepConfig, tmp_
 
     expected = InferenceModel(loaded)(torch.from_numpy(images)).detach().numpy()
     np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_ui_leaves_no_server_behind(home: Path, launched: Script) -> None:
+    port = free_port()
+    with Script("compare_trials.py", "night", "--ui", f"--port={port}", cwd=home) as script:
+        script.until(lambda: answers(f"http://127.0.0.1:{port}/health"))
+        assert script.descendants(), "the server is a process of its own"
+        script.terminate()
+        assert script.wait() == 0, script.stderr
+        script.wait_for_descendants()
 
 
 @pytest.mark.usefixtures("retrained")

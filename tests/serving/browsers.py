@@ -100,7 +100,7 @@ def serving(arguments: Sequence[str], variables: dict[str, str], health: str, fo
     )
     try:
         deadline = time.monotonic() + 60
-        while not _answers(health):
+        while not answers(health):
             assert server.poll() is None, (folder / "server.log").read_text()
             assert time.monotonic() < deadline, "the server did not answer"
             time.sleep(0.2)
@@ -127,7 +127,7 @@ def call(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
         return json.load(answer)["value"]
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         urllib.request.urlopen(url, timeout=5).close()
     except OSError:

@@ -99,8 +99,11 @@ def timeline(records: Sequence[TrialRecord]) -> go.Figure:
             hoverinfo="text",
             showlegend=bool(bars),
         )
+    rows = [f"worker {row + 1}" for row in range(1 + max(bar.row for bar in all_bars))]
     return figure.update_layout(
-        barmode="overlay", xaxis_title="seconds since the first epoch began", yaxis={"autorange": "reversed"}
+        barmode="overlay",
+        xaxis_title="seconds since the first epoch began",
+        yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": rows},
     )
 
 

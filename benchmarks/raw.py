@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -19,25 +20,27 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.work import Stopwatch, Work
+from cifar_cnn.augment import Normalise
+from cifar_cnn.batches import Batches
 from cifar_cnn.config import DataConfig, TrainConfig
-from cifar_cnn.data import ImageDataModule
+from cifar_cnn.data import DataInfo, ImageDataModule
 from cifar_cnn.model import CifarCNN
 from cifar_cnn.precision import autocast, resolve_precision
 from cifar_cnn.schedule import learning_rate
 
-CPU = torch.device("cpu")
-
 
 def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[float, float]]:
-    """Train epoch by epoch; the learning rate is that of a run of `config.max_epochs`.
+    """Train epoch by epoch, on a GPU if torch sees one; the learning rate is that of `config.max_epochs`.
 
     Yields:
         Seconds of the epoch's training and validation accuracy.
     """
     torch.manual_seed(config.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     module = ImageDataModule(data, config.batch_size, config.seed, augmentation=config.augmentation)
-    training, validation = module.train_dataloader(), module.val_dataloader()
-    model = CifarCNN(config, module.info.num_classes).to(memory_format=torch.channels_last)
+    training = _on(device, module.train_dataloader(), module.info)
+    validation = _on(device, module.val_dataloader(), module.info)
+    model = CifarCNN(config, module.info.num_classes).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         model.parameters(),
         config.lr,
@@ -46,26 +49,38 @@ def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[
         nesterov=True,
         fused=True,
     )
-    precision, step, steps = resolve_precision(config.precision, CPU), 0, len(training) * config.max_epochs
+    precision = resolve_precision(config.precision, device)
+    step, steps = 0, len(training) * config.max_epochs
     for _ in range(epochs):
         began = time.perf_counter()
         model.train()
         for images, labels in training:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, steps)
-            with autocast(precision, CPU):
+            with autocast(precision, device):
                 loss = cross_entropy(model(images), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             step += 1
+        loss.item()  # waits for a GPU
         trained = time.perf_counter() - began
         model.eval()
         right = 0
-        with torch.inference_mode(), autocast(precision, CPU):
+        with torch.inference_mode(), autocast(precision, device):
             for images, labels in validation:
                 right += int((model(images).argmax(1) == labels).sum())
         yield trained, right / len(validation.positions)
+
+
+def _on(device: torch.device, batches: Batches, info: DataInfo) -> Batches:
+    return replace(
+        batches,
+        images=batches.images.to(device),
+        labels=batches.labels.to(device),
+        positions=batches.positions.to(device),
+        normalise=Normalise(info.mean, info.std, device),
+    )
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def fit(
     module = TutorialModule(work, params)
     trainer = pl.Trainer(
         max_epochs=work.epochs,
-        accelerator="cpu",
+        accelerator="auto",
         devices=1,
         callbacks=callbacks,
         enable_progress_bar=False,

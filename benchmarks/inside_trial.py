@@ -112,7 +112,8 @@ def compare(work: Work, params: dict[str, float], threads: int, repeats: int) ->
     medians = {way: statistics.median(values) for way, values in measured.items()}
     for way, values in measured.items():
         print(
-            f"| {network} | {threads} | {way} | {medians[way]:,.0f} ({min(values):,.0f}-{max(values):,.0f}) | "
+            f"| {network} | {threads} | {way} "
+            f"| {medians[way]:,.0f} ({min(values):,.0f}-{max(values):,.0f}) | "
             f"{medians[way] / medians['plain loop']:.2f} | {medians[way] / medians['tutorial']:.2f} |",
             flush=True,
         )

@@ -47,7 +47,8 @@ class BoundedTPESampler(TPESampler):
         return super().sample_independent(self._part(study), trial, param_name, param_distribution)
 
     def _part(self, study: optuna.Study) -> optuna.Study:
-        trials = study.get_trials(deepcopy=False)
+        # Hyperband hands in a study whose public `get_trials` shows one bracket alone; TPE looks at them all.
+        trials = study._get_trials(deepcopy=False)
         if len(trials) - self._since > 2 * NEWEST:
             self._since = len(trials) - NEWEST
             old = trials[: self._since]

@@ -23,6 +23,7 @@ from search.errors import UserError
 from search.records import Epoch, trial_key
 
 MANIFEST = "manifest.json"
+OWNER = "sweep_id"  # a file beside the trials' folders that says whose they are
 _EPOCH = re.compile(r"epoch-(\d+)")
 _CHUNK = 1 << 20
 
@@ -51,6 +52,30 @@ class CheckpointStore:
             raise UserError(
                 f"checkpoints {uri!r} cannot be reached ({cause}): give a folder or URI"
             ) from error
+
+    def claim(self, sweep_id: str) -> None:
+        """Note whose checkpoints these are: another study's must neither be resumed from nor cleared away.
+
+        Raises:
+            UserError: they are another study's, perhaps of a sweep of the same name; or nothing can be written.
+        """
+        file = f"{self._root}/{OWNER}"
+        try:
+            if not self._is_file(file):
+                self._fs.create_dir(self._root)
+                self._write_whole(file, sweep_id.encode())
+            with self._fs.open_input_stream(file) as stream:
+                owner = stream.read().decode()
+        except OSError as error:
+            cause = " ".join(str(error).split())
+            raise UserError(
+                f"checkpoints {self._root} cannot be used ({cause}): make them writable, or choose --checkpoints"
+            ) from error
+        if owner != sweep_id:
+            raise UserError(
+                f"checkpoints {self._root} are those of another study (id {owner}, this one's {sweep_id}): "
+                "choose another name or --checkpoints, or delete that folder if nothing needs it"
+            )
 
     def save(self, number: int, history: tuple[Epoch, ...], folder: Path) -> None:
         """Store the files of `folder` as the checkpoint of the history's last epoch; keep the newest two.
@@ -134,9 +159,12 @@ class CheckpointStore:
                 self._fs.create_dir(f"{target}/{name.rsplit('/', 1)[0]}")
             files[name] = self._copy(self._local(file), f"{target}/{name}")
         manifest = {"epochs": [epoch.to_json() for epoch in history], "files": files}
-        with self._fs.open_output_stream(f"{target}/{MANIFEST}.part") as stream:
-            stream.write(json.dumps(manifest).encode())
-        self._fs.move(f"{target}/{MANIFEST}.part", f"{target}/{MANIFEST}")
+        self._write_whole(f"{target}/{MANIFEST}", json.dumps(manifest).encode())
+
+    def _write_whole(self, file: str, content: bytes) -> None:
+        with self._fs.open_output_stream(f"{file}.part") as stream:
+            stream.write(content)
+        self._fs.move(f"{file}.part", file)
 
     def _read(self, path: str) -> Checkpoint:
         with self._fs.open_input_stream(f"{self._root}/{path}/{MANIFEST}") as stream:

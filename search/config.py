@@ -129,7 +129,8 @@ class SweepConfig(BaseModel):
     sweeps_dir: Path = Field(default=Path("sweeps"), description="Folder that holds one folder per sweep.")
     checkpoint_uri: str | None = Field(
         default=None,
-        description="Folder or pyarrow URI that every worker can write; None: the sweep's folder.",
+        description="Folder or pyarrow URI that every worker can write, in which the sweep gets a folder of its "
+        "name; None: the sweep's folder.",
     )
     keep_checkpoints: int = Field(
         default=3, ge=1, description="Finished trials whose newest checkpoint is kept: the finalists."
@@ -169,8 +170,10 @@ class SweepConfig(BaseModel):
 
     @property
     def checkpoints(self) -> str:
-        """Where the trials' checkpoints lie, with the default filled in."""
-        return self.checkpoint_uri or str(self.folder.absolute() / "checkpoints")
+        """Where the trials' checkpoints lie, with the default filled in; never shared with another sweep."""
+        if self.checkpoint_uri is None:
+            return str(self.folder.absolute() / "checkpoints")
+        return f"{self.checkpoint_uri.rstrip('/')}/{self.name}"
 
     @property
     def budget(self) -> int:

@@ -146,12 +146,13 @@ def _drive(
     """Drive the sweep for as long as its storage answers."""
     from search.tracking.view import MlflowView  # loaded by now, beside Ray
 
+    checkpoints = CheckpointStore(config.checkpoints)
     with open_study(config, token) as (ledger, lease):
+        checkpoints.claim(ledger.sweep_id)
         if retry_failed:
             ledger.retry_failed()
         view = MlflowView(connect, config, ledger.sweep_id, lease.check)
         followers: list[Observer] = [_RunIds(ledger, view), view, *observers]
-        checkpoints = CheckpointStore(config.checkpoints)
         dispatcher = Dispatcher(ledger, config, checkpoints, slots(placement), followers)
         try:
             with stopped_by_signals(dispatcher):

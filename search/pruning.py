@@ -7,7 +7,7 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
-from ray.exceptions import OutOfMemoryError
+from ray.exceptions import OutOfMemoryError, RayTaskError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.stopper import Stopper
@@ -108,7 +108,8 @@ def _cause(trial: Trial) -> BaseException | None:
     if note is None or not Path(note).is_file():
         return None
     cause: BaseException = cloudpickle.loads(Path(note).read_bytes())
-    return cause
+    # Around what a worker raised Ray puts an error of its own, whose text begins with a whole traceback.
+    return cause.cause if isinstance(cause, RayTaskError) else cause
 
 
 def _first_line(cause: BaseException | None) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -25,6 +26,8 @@ from search.objective import Objective
 from search.records import Epoch, StopReason
 
 MESSAGE = "message"
+# What MLflow takes: parts between slashes, none of which begins with a dot.
+_METRIC_NAME = re.compile(r"[\w\- ][\w\-. ]*(/[\w\- ][\w\-. ]*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class _Context:
     store: CheckpointStore
     checkpoint: Path | None = None
     history: tuple[Epoch, ...] = field(default=())
+    _epoch_began: float = field(default_factory=time.perf_counter)
 
     @property
     def epochs_done(self) -> int:
@@ -83,6 +87,8 @@ class _Context:
 
     def report(self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None = None) -> None:
         values = self._checked(epoch, metrics)
+        # What a trial costs is read from this metric; an objective that does not measure it need not.
+        values.setdefault("epoch_s", float(f"{time.perf_counter() - self._epoch_began:.6g}"))
         finished = Epoch(
             epoch=epoch,
             metrics=values,
@@ -93,6 +99,7 @@ class _Context:
         self.history = (*self.history, finished)
         notes = self._save(checkpoint) if checkpoint else ()
         _send(Message(epochs=(finished,), notes=notes))
+        self._epoch_began = time.perf_counter()
 
     def _save(self, folder: Path) -> tuple[str, ...]:
         """Store a checkpoint; where that fails, the epoch still counts and the user hears of it."""
@@ -117,6 +124,10 @@ class _Context:
             )
         values = {name: float(value) for name, value in metrics.items()}
         for name, value in values.items():
+            if not _METRIC_NAME.fullmatch(name):
+                raise ValueError(
+                    f"metric {name!r} cannot be shown in MLflow: use letters, digits, '_', '-', '.', spaces and '/'"
+                )
             if not math.isfinite(value):
                 raise FloatingPointError(f"{name} is {value} in epoch {epoch}")
         return values
@@ -132,19 +143,30 @@ def make_trainable(spec: WorkerSpec) -> Callable[[dict[str, Any]], None]:
 
 
 def run_attempt(spec: WorkerSpec, assignment: Assignment) -> None:
-    """Train one trial from its newest checkpoint, telling the driver of each epoch and of the end."""
+    """Train one trial from its newest checkpoint, telling the driver of each epoch and of the end.
+
+    Raises:
+        Exception: whatever the objective raised, told to the driver as the trial's failure; or what kept
+            the attempt from starting, untold, so that it counts as a lost worker's.
+    """
     scratch = Path(tempfile.mkdtemp(prefix=f"sweep-trial-{assignment.number:03d}-"))
     try:
+        # Checkpoints that do not answer for a moment are no fault of the trial: it is handed out again.
         context = _prepare(spec, assignment, scratch)
-        spec.objective(dict(assignment.params), context)
+        _train(spec.objective, assignment.params, context)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _train(objective: Objective, params: Mapping[str, Any], context: _Context) -> None:
+    try:
+        objective(dict(params), context)
         _send(Message(finished=True))
     except Exception as error:
         # Whatever the user's objective raises is the trial's failure, not the sweep's. It is raised on,
         # so that Ray throws this worker away: nobody knows what state the error left behind.
         _send(Message(failure=_reason(error), error=_describe(error)))
         raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _prepare(spec: WorkerSpec, assignment: Assignment, scratch: Path) -> _Context:

@@ -61,6 +61,9 @@ def damage(params: Mapping[str, Any], context: TrialContext) -> None:
             (newest / "manifest.json").unlink()
         if how == "both":
             (before / "manifest.json").write_text("{")
+        if how == "away":
+            stored.rename(stored.with_name("away"))
+            stored.write_text("in the way")
         os.kill(os.getpid(), signal.SIGKILL)
 
     scripted.learn(params, _Interfering(context, maybe_damage))

@@ -43,6 +43,38 @@ def test_a_damaged_checkpoint_is_passed_over_and_it_is_said(
     assert "trial-003: " not in caplog.text
 
 
+class PutBack:
+    """Lets the checkpoints of trial 0, which lie `away`, answer again once an attempt was lost to that."""
+
+    def __init__(self, stored: Path) -> None:
+        self._stored = stored
+
+    def sweep_opened(self, records: Sequence[TrialRecord]) -> None: ...
+
+    def trial_changed(self, record: TrialRecord) -> None:
+        if record.times_lost == 2 and self._stored.is_file():
+            self._stored.unlink()
+            self._stored.with_name("away").rename(self._stored)
+
+
+def test_checkpoints_that_do_not_answer_for_a_while_cost_an_attempt_and_no_trial(
+    tmp_path: Path, tracking_uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = logged_sweep(
+        tmp_path, tracking_uri, trials=2, settings={"damage": {}, "marks": str(tmp_path), "epoch_s": 0.05}
+    )
+    settings = {**config.settings, "damage": {"0": "away"}, "checkpoints": config.checkpoints}
+    config = config.model_copy(update={"settings": settings})
+    toll = Toll(config)
+    with caplog.at_level(logging.WARNING, "search"):
+        put_back = PutBack(Path(config.checkpoints, "trial-000"))
+        assert run_sweep(config, fault_objectives.damage, observers=[put_back]).succeeded
+    records = toll.check(2, in_flight=1)
+    assert [record.state for record in records] == [TrialState.COMPLETE] * 2
+    assert [epoch for trial, epoch in toll.begun if trial == 0] == [1, 2, 3, 3, 4]
+    assert "trial-000: worker lost (NotADirectoryError: " in caplog.text
+
+
 class Fullest:
     """Counts the checkpoints of running and of ended trials at every change; remembers the most."""
 

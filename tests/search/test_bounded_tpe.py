@@ -5,6 +5,7 @@ from __future__ import annotations
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.pruners import HyperbandPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
@@ -78,6 +79,24 @@ def test_few_trials_are_looked_at_however_many_there_are(count: int) -> None:
     for _ in range(5):
         study.ask({"x": X})
         assert 20 <= len(sampler._part(study)._get_trials(deepcopy=False, states=tuple(TrialState))) <= 50
+
+
+@pytest.mark.usefixtures("short")
+def test_brackets_of_hyperband_share_what_is_looked_at() -> None:
+    sampler = BoundedTPESampler(seed=0)
+    pruner = HyperbandPruner(min_resource=1, max_resource=9, reduction_factor=3)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    for _ in range(100):
+        trial = study.ask({"x": X})
+        for step in range(1, 10):
+            trial.report(trial.params["x"] + step / 10, step)
+            if trial.should_prune():
+                break
+        study.tell(trial, trial.params["x"])
+    looked_at = sampler._part(study)._get_trials(deepcopy=False, states=tuple(TrialState))
+    newest = range(100 - bounded_tpe.NEWEST, 100)
+    assert {trial.number for trial in looked_at} >= set(newest)
+    assert max(study.trials, key=lambda trial: trial.value or 0.0).number in {t.number for t in looked_at}
 
 
 @pytest.mark.usefixtures("short")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweep_makers import epoch
 
-from search.checkpoints import MANIFEST, CheckpointStore, checkpoint_path
+from search.checkpoints import MANIFEST, OWNER, CheckpointStore, checkpoint_path
 from search.errors import UserError
 from search.records import Epoch
 
@@ -205,6 +205,30 @@ def test_retain_and_discard_before_anything_was_saved(store: CheckpointStore, ro
     store.retain(set())
     store.discard(0)
     assert not root.exists()
+
+
+def test_a_folder_belongs_to_one_study(store: CheckpointStore, root: Path) -> None:
+    store.claim("one")
+    store.claim("one")
+    store.retain(set())
+    with pytest.raises(UserError, match="those of another study") as refusal:
+        store.claim("other")
+    assert str(root) in str(refusal.value)
+    assert {path.name for path in root.iterdir()} == {OWNER}
+
+
+def test_a_claim_cut_short_is_made_again(store: CheckpointStore, root: Path) -> None:
+    root.mkdir()
+    (root / f"{OWNER}.part").write_text("on")
+    store.claim("one")
+    with pytest.raises(UserError, match="another study"):
+        store.claim("other")
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be used"):
+        CheckpointStore(str(tmp_path / "file" / "checkpoints")).claim("one")
 
 
 @pytest.mark.parametrize("uri", ["nowhere://bucket/x", "relative/folder", ""])

@@ -215,7 +215,10 @@ def test_study_and_checkpoints_lie_in_the_sweeps_folder_unless_told_otherwise(tm
     assert config.storage_url == f"sqlite:///{tmp_path}/try/study.db"
     assert config.checkpoints == f"{tmp_path}/try/checkpoints"
     elsewhere = sweep_config(storage="postgresql+psycopg://db/x", checkpoint_uri="s3://bucket/x")
-    assert (elsewhere.storage_url, elsewhere.checkpoints) == ("postgresql+psycopg://db/x", "s3://bucket/x")
+    assert (elsewhere.storage_url, elsewhere.checkpoints) == (
+        "postgresql+psycopg://db/x",
+        "s3://bucket/x/try",
+    )
 
 
 def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -86,8 +87,8 @@ def raises(error: BaseException) -> Objective:
 def test_an_attempt_tells_each_epoch_and_its_end(attempt: Attempt) -> None:
     messages = attempt(train)
     epochs = [message.epochs[0] for message in messages[:-1]]
-    assert [(e.epoch, e.metrics, e.checkpoint) for e in epochs] == [
-        (n, {"val_acc": n / 10}, f"trial-007/epoch-{n:04d}") for n in range(1, MAX_EPOCHS + 1)
+    assert [(e.epoch, e.metrics["val_acc"], e.checkpoint) for e in epochs] == [
+        (n, n / 10, f"trial-007/epoch-{n:04d}") for n in range(1, MAX_EPOCHS + 1)
     ]
     assert messages[-1] == Message(finished=True)
     assert all(e.timestamp_ms > 1_600_000_000_000 and ":" in e.worker for e in epochs)
@@ -110,9 +111,21 @@ def test_the_objective_gets_its_parameters_and_the_sweep(attempt: Attempt) -> No
 def test_metrics_become_plain_numbers(attempt: Attempt) -> None:
     import numpy as np
 
-    [message, _] = attempt(reports((1, {"val_acc": np.float32(0.5), "steps": np.int64(3)})))
-    assert message.epochs[0].metrics == {"val_acc": 0.5, "steps": 3.0}
+    reported = {"val_acc": np.float32(0.5), "steps": np.int64(3), "epoch_s": np.float64(2)}
+    [message, _] = attempt(reports((1, reported)))
+    assert message.epochs[0].metrics == {"val_acc": 0.5, "steps": 3.0, "epoch_s": 2.0}
     assert {type(value) for value in message.epochs[0].metrics.values()} == {float}
+
+
+def test_epochs_are_timed_for_an_objective_that_does_not(attempt: Attempt) -> None:
+    def slow_then_quick(params: Mapping[str, Any], context: TrialContext) -> None:
+        time.sleep(0.05)
+        context.report(1, {"val_acc": 0.5})
+        context.report(2, {"val_acc": 0.5})
+
+    first, second, _ = attempt(slow_then_quick)
+    assert first.epochs[0].metrics["epoch_s"] >= 0.05
+    assert second.epochs[0].metrics["epoch_s"] < 0.05
 
 
 @pytest.mark.parametrize(
@@ -124,6 +137,8 @@ def test_metrics_become_plain_numbers(attempt: Attempt) -> None:
         ([(n, {"val_acc": 0.5}) for n in range(1, 6)], "epoch 5 reported after epoch 4 of 4"),
         ([(1, {"loss": 1.0, "acc": 0.5})], "no 'val_acc' among the reported metrics (loss, acc)"),
         ([(1, {})], "no 'val_acc' among the reported metrics (nothing)"),
+        ([(1, {"val_acc": 0.5, "f1(macro)": 0.5})], "metric 'f1(macro)' cannot be shown in MLflow"),
+        ([(1, {"val_acc": 0.5, "../loss": 0.5})], "metric '../loss' cannot be shown in MLflow"),
         ([(1, {"val_acc": "high"})], "could not convert string to float: 'high'"),
     ],
 )
@@ -223,6 +238,21 @@ def test_an_epoch_counts_though_its_checkpoint_could_not_be_written(
     assert [message.epochs[0].epoch for message in messages[:-1]] == [1, 2, 3, 4]
     assert messages[0].notes == ("no checkpoint of epoch 1 (No space left on device); training goes on",)
     assert messages[-1].finished
+
+
+def test_checkpoints_that_do_not_answer_are_no_fault_of_the_trial(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def throttled(*_: object) -> None:
+        raise OSError("SLOW_DOWN: reduce your request rate")
+
+    told: list[Message] = []
+    monkeypatch.setattr(search.trial, "_send", told.append)
+    monkeypatch.setattr(CheckpointStore, "newest", throttled)
+    spec = WorkerSpec(train, {}, "val_acc", MAX_EPOCHS, str(tmp_path), 1, 0)
+    with pytest.raises(OSError, match="SLOW_DOWN"):
+        run_attempt(spec, ASSIGNMENT)
+    assert told == [], "an error without a message counts as a lost worker's, and the trial is tried again"
 
 
 def test_a_trainable_takes_an_assignment_as_its_config(

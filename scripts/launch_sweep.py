@@ -48,20 +48,12 @@ def launch(
         list[str] | None, typer.Option(help="NAME=VALUE for the pruner; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampler; trial n trains with seed + n.")] = 0,
-    cpus_per_trial: Annotated[
-        float | None, typer.Option(help="CPU cores, and torch threads, of a trial.")
-    ] = None,
-    gpus_per_trial: Annotated[
-        float | None, typer.Option(help="GPUs of a trial; 0.5 lets two share one.")
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(help="Most trials at a time; by default all that fit.")
-    ] = None,
+    cpus_per_trial: cli.CpusPerTrial = None,
+    gpus_per_trial: cli.GpusPerTrial = None,
+    concurrency: cli.Concurrency = None,
     time_budget: cli.TimeBudget = None,
     trial_timeout: cli.TrialTimeout = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster instead of this machine.")
-    ] = None,
+    ray_address: cli.RayAddress = None,
     storage: Annotated[str | None, typer.Option(help="SQLAlchemy URL of the study, if not SQLite.")] = None,
     tracking_uri: Annotated[
         str, typer.Option(help="MLflow tracking store.", envvar="MLFLOW_TRACKING_URI")

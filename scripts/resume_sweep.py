@@ -26,10 +26,10 @@ def resume(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Train failed trials' parameters again.")
     ] = False,
-    concurrency: Annotated[
-        int | None, typer.Option(help="Most trials at a time, if not as at launch.")
-    ] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Another Ray cluster than at launch.")] = None,
+    cpus_per_trial: cli.CpusPerTrial = None,
+    gpus_per_trial: cli.GpusPerTrial = None,
+    concurrency: cli.Concurrency = None,
+    ray_address: cli.RayAddress = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="Another MLflow tracking store than at launch.")
     ] = None,
@@ -37,13 +37,16 @@ def resume(
 ) -> int:
     """Resume a sweep: unfinished trials go on from their newest checkpoints, then new ones are asked for.
 
-    What defines the sweep (space, data, metric, sampler, pruner, epochs) is as it was launched.
+    What defines the sweep (space, data, metric, sampler, pruner, epochs) is as it was launched. Options that
+    are not given are as at the last launch or resume.
     """
     from scripts.sweep_output import run_and_print
     from search.launch import resumed
 
     changes = {
         "trials": trials,
+        "cpus_per_trial": cpus_per_trial,
+        "gpus_per_trial": gpus_per_trial,
         "concurrency": concurrency,
         "trial_timeout_s": cli.seconds(trial_timeout),
         "ray_address": ray_address,

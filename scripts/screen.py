@@ -15,8 +15,9 @@ from search.results import shown
 
 # A table of results is wrapped by a narrow terminal, and never cut: what is cut cannot be read nor piped on.
 _WIDTH = 1000
-out = Console(width=_WIDTH, soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+# What is printed holds users' errors and paths: brackets and colons in them are no markup.
+out = Console(width=_WIDTH, soft_wrap=True, highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def leaderboard(

@@ -18,9 +18,13 @@ _logger = logging.getLogger(__name__)
 def stopped_by_signals(dispatcher: Dispatcher) -> Iterator[None]:
     """SIGINT and SIGTERM ask for a stop; a second one does not wait for running epochs."""
 
+    asked = False  # by a signal; the dispatcher may be about to stop for other reasons
+
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if dispatcher.stop is not None:
+        nonlocal asked
+        if asked:
             raise KeyboardInterrupt
+        asked = True
         _logger.warning("stopping: running epochs get a few seconds to end; once more to stop at once")
         dispatcher.request_stop(Stop.INTERRUPTED)
 

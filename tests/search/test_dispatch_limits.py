@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 from fake_cluster import Drivers, fail, finish
 from sweep_makers import epoch, sweep_config
 
 from search.dispatch import STOP_GRACE_S, Dispatcher, Stop
+from search.interrupts import stopped_by_signals
 from search.records import StopReason
 from search.trial import Message
 
@@ -219,3 +223,32 @@ def test_without_a_timeout_a_trial_may_be_silent_for_ever() -> None:
     assert not dispatcher.overdue("a")
     drivers.clock.now = 1e9
     assert not dispatcher.overdue("a")
+
+
+def test_a_first_signal_asks_although_the_time_is_too_short_for_another_trial() -> None:
+    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
+    dispatcher = drivers.start(slots=2)
+    dispatcher.next("a")
+    dispatcher.next("b")
+    finish(dispatcher, "a", [0.5, 0.5, 0.5])
+    drivers.clock.now = 99
+    assert dispatcher.next("c") is None
+    with stopped_by_signals(dispatcher):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not dispatcher.abandon, "what runs gets its grace"
+        assert not dispatcher.receive("b", Message(epochs=(epoch(1),)))
+    assert dispatcher.stop is Stop.INTERRUPTED
+    assert len(dispatcher.records[1].epochs) == 1
+
+
+def test_a_second_signal_does_not_wait() -> None:
+    dispatcher = Drivers(sweep_config(trials=9)).start(slots=1)
+    dispatcher.next("a")
+    waited = False
+    with stopped_by_signals(dispatcher):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        waited = True
+    assert not waited
+    assert dispatcher.stop is Stop.INTERRUPTED
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

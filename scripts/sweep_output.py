@@ -16,6 +16,7 @@ from search.driver import SweepResult, run_sweep
 from search.errors import TrackingDown
 from search.launch import command, resume_command
 from search.progress import Progress, human_seconds
+from search.records import not_retried
 from search.results import counts, savings
 
 _TOP = 5  # rows of the leaderboard that ends a sweep
@@ -34,7 +35,7 @@ def run_and_print(config: SweepConfig, retry_failed: bool = False) -> int:
 
 def with_progress(config: SweepConfig) -> Progress:
     """Say what is about to run, and give the progress to follow it with."""
-    what = f"{config.trials} trials of up to {config.max_epochs} epochs, {_data(config)}"
+    what = f"{config.budget} trials of up to {config.max_epochs} epochs, {_data(config)}"
     err.print(f"{config.kind} {config.name}: {what}; the workers start first, which takes some 15 s")
     return Progress(config, err)
 
@@ -42,17 +43,18 @@ def with_progress(config: SweepConfig) -> Progress:
 def print_result(result: SweepResult) -> None:
     """The last screen of a sweep: leaderboard, cost, where to look, what to type next."""
     config = result.config
-    summary = counts(result.records)
+    trials = not_retried(result.records)
+    summary = counts(trials)
     saved = savings(result.records, config.max_epochs)
     if result.leaderboard:
         out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
     out.print(
         f"{summary[TrialState.COMPLETE]} complete, {summary[TrialState.PRUNED]} pruned, "
-        f"{summary[TrialState.FAIL]} failed of {config.trials} trials; "
+        f"{summary[TrialState.FAIL]} failed of {config.budget} trials; "
         f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning"
     )
     out.print(_this_run(result))
-    for record in result.records:
+    for record in trials:
         if record.state is TrialState.FAIL:
             last_line = (record.error or "").strip().splitlines()[-1:]
             err.print(f"{record.key} failed ({record.stop_reason}): {''.join(last_line)}")

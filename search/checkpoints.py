@@ -57,7 +57,7 @@ class CheckpointStore:
         """Note whose checkpoints these are: another study's must neither be resumed from nor cleared away.
 
         Raises:
-            UserError: they are another study's, perhaps of a sweep of the same name; or nothing can be written.
+            UserError: they are another study's, perhaps of a sweep of this name; or they do not answer.
         """
         file = f"{self._root}/{OWNER}"
         try:
@@ -69,7 +69,8 @@ class CheckpointStore:
         except OSError as error:
             cause = " ".join(str(error).split())
             raise UserError(
-                f"checkpoints {self._root} cannot be used ({cause}): make them writable, or choose --checkpoints"
+                f"checkpoints {self._root} cannot be used ({cause}): make that writable, or choose "
+                "other --checkpoints"
             ) from error
         if owner != sweep_id:
             raise UserError(

@@ -129,8 +129,8 @@ class SweepConfig(BaseModel):
     sweeps_dir: Path = Field(default=Path("sweeps"), description="Folder that holds one folder per sweep.")
     checkpoint_uri: str | None = Field(
         default=None,
-        description="Folder or pyarrow URI that every worker can write, in which the sweep gets a folder of its "
-        "name; None: the sweep's folder.",
+        description="Folder or pyarrow URI that every worker can write, in which the sweep gets a folder of "
+        "its name; None: the sweep's own folder.",
     )
     keep_checkpoints: int = Field(
         default=3, ge=1, description="Finished trials whose newest checkpoint is kept: the finalists."

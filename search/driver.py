@@ -26,7 +26,7 @@ from search.storage import STORAGE_ERRORS, wait_for_storage
 from search.study import open_study
 from search.tracking.connection import TrackingConnection
 from search.trial import WorkerSpec
-from search.tuner import resources, run_tune, slots
+from search.tuner import nodes, run_tune, slots
 from search.utilisation import Utilisation, utilisation
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def run_sweep(
     started, started_ms = time.monotonic(), int(time.time() * 1000)
     objective = objective or load_objective(config.objective)
     with TrackingConnection(config) as tracking, ray_session(config) as folder:
-        placement = plan_placement(config, *resources())  # what cannot be placed leaves no store behind
+        placement = plan_placement(config, nodes())  # what cannot be placed leaves no store behind
         tracking.open()
         spec = WorkerSpec(
             objective=objective,
@@ -119,7 +119,7 @@ def run_sweep(
                 retry_failed = False
             else:
                 break
-        used = utilisation(dispatcher.records, placement.slots(*resources()), started_ms)
+        used = utilisation(dispatcher.records, placement.slots(nodes()), started_ms)
     seconds = time.monotonic() - started
     return SweepResult(config, dispatcher.records, dispatcher.stop, missing, seconds, page, used)
 

@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from search.cifar_sweep import check_unchanged
 from search.config import CONFIG_FILE, SweepConfig, one_line
 from search.errors import UserError
+from search.ledger import counted
 from search.storage import check_url, open_storage, printable
 
 
@@ -99,11 +100,14 @@ def _same_database(storage: str, tracking_uri: str) -> bool:
 def _check_growth(config: SweepConfig) -> None:
     storage = open_storage(config.storage_url)
     try:
-        sizes = {study.study_name: study.n_trials for study in optuna.get_all_study_summaries(storage)}
+        study = optuna.load_study(study_name=config.name, storage=storage)
+        there = counted(study.get_trials(deepcopy=False))
+    except KeyError:  # Optuna's word for a study that there is not
+        there = 0
     finally:
         storage.remove_session()
         storage.engine.dispose()
-    if config.trials < (there := sizes.get(config.name, 0)):
+    if config.trials < there:
         raise UserError(
             f"--trials {config.trials}: sweep {config.name!r} has {there} already; give more to let it grow, "
             "or leave --trials out to finish those"

@@ -51,7 +51,7 @@ class Ledger:
         self._config = config
         self._live: dict[int, tuple[Trial, TrialRecord]] = {}
         trials = study.get_trials(deepcopy=False)
-        self._asked = _counted(trials)
+        self._asked = counted(trials)
         self._budget = config.budget
 
     @classmethod
@@ -195,7 +195,7 @@ class Ledger:
         failed = [t for t in trials if t.state is TrialState.FAIL and t.number not in retried]
         for trial in failed:
             self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
-        self._asked = _counted(self.study.get_trials(deepcopy=False))
+        self._asked = counted(self.study.get_trials(deepcopy=False))
         return [trial.number for trial in failed]
 
     def append_launch(self, launch: dict[str, Any]) -> dict[str, Any] | None:
@@ -253,8 +253,8 @@ def records_of(study: optuna.Study) -> list[TrialRecord]:
     return [TrialRecord.of(trial) for trial in trials if trial.state is not TrialState.WAITING]
 
 
-def _counted(trials: Iterable[FrozenTrial]) -> int:
-    """Trials that use the budget up: started, and not replaced by a retry."""
+def counted(trials: Iterable[FrozenTrial]) -> int:
+    """How many trials of a study use its budget up: started, and not replaced by a retry."""
     trials = list(trials)
     replaced = {trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs}
     return sum(t.state is not TrialState.WAITING and t.number not in replaced for t in trials)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import statistics
 from dataclasses import dataclass
+from functools import partial
+
+import psutil  # type: ignore[import-untyped]
 
 from search.cifar_sweep import largest_configs, sampled_configs
 from search.config import SweepConfig
 from search.errors import UserError
-from search.placement import Placement, plan_placement
+from search.placement import Node, Placement, plan_placement
 from search.progress import human_seconds
 from search.pruners import pruner_name
 
@@ -36,7 +39,7 @@ class Plan:
         free = "an unknown amount" if self.available_bytes is None else _gigabytes(self.available_bytes)
         memory = f"{_gigabytes(self.largest_bytes)} for the largest model, {free} free"
         return [
-            ("sweep", f"{config.name}: {config.trials} trials of up to {config.max_epochs} epochs"),
+            ("sweep", f"{config.name}: {config.budget} trials of up to {config.max_epochs} epochs"),
             ("data", f"{config.dataset.name}: {sizes} (a sweep does not read test)"),
             ("sampler", config.sampler),
             ("pruner", pruner_name(config.pruner, config.max_epochs)),
@@ -60,19 +63,22 @@ def plan_sweep(config: SweepConfig) -> Plan:
     from cifar_cnn.probe import training_images_per_s
 
     assert config.dataset is not None
-    cpus, gpus = _resources(config)
-    placement = plan_placement(config, cpus, gpus)
-    slots = min(placement.slots(cpus, gpus), config.trials)
+    nodes = _nodes(config)
+    placement = plan_placement(config, nodes)
+    slots = min(placement.slots(nodes), config.budget)
 
     classes = config.dataset.classes
     largest = max(estimate_memory_bytes(c, classes) for c in largest_configs(config.space, config.max_epochs))
     available = _check_memory(config, placement, slots, largest)
-    threads = max(1, int(placement.cpus))
-    speed = statistics.harmonic_mean(
-        [training_images_per_s(c, classes, threads) for c in sampled_configs(config, _PROBED_CONFIGS)]
+    measure = partial(
+        training_images_per_s,
+        num_classes=classes,
+        threads=max(1, int(placement.cpus)),
+        accelerator="auto" if placement.gpus else "cpu",
     )
+    speed = statistics.harmonic_mean(map(measure, sampled_configs(config, _PROBED_CONFIGS)))
     images = config.dataset.sizes["train"] + _FORWARD_SHARE * config.dataset.sizes["val"]
-    seconds = images / speed * config.max_epochs * config.trials / slots
+    seconds = images / speed * config.max_epochs * config.budget / slots
     return Plan(placement, slots, speed, seconds, largest, available)
 
 
@@ -93,21 +99,29 @@ def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest
     return available
 
 
-def _resources(config: SweepConfig) -> tuple[float, float]:
-    """CPU cores and GPUs: this machine's, or those of the cluster that the sweep is to run on."""
+def _nodes(config: SweepConfig) -> list[Node]:
+    """This machine, or the cluster that the sweep is to run on."""
     if config.ray_address is None:
         import torch
 
-        return len(os.sched_getaffinity(0)), torch.cuda.device_count()
+        return [Node(_cores(), torch.cuda.device_count())]
     from search.ray_session import ray_session
-    from search.tuner import resources
+    from search.tuner import nodes
 
     with ray_session(config):
-        return resources()
+        return nodes()
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS pins no process to cores
 
 
 def _host_bytes() -> int:
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Memory that could be had now, the page cache's included."""
+    return int(psutil.virtual_memory().available)
 
 
 def _gpu_bytes() -> int:

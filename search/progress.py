@@ -28,14 +28,15 @@ class Progress:
 
     Args:
         config: the sweep.
-        console: where to; stderr, so that stdout stays free for results.
+        console: where to; on stderr, so that stdout stays free for results.
     """
 
-    def __init__(self, config: SweepConfig, console: Console | None = None) -> None:
+    def __init__(self, config: SweepConfig, console: Console) -> None:
         self._config = config
-        self._console = console or Console(stderr=True)
+        self._console = console
         self._running: dict[int, TrialRecord] = {}
         self._ended: Counter[TrialState] = Counter()
+        self._retried: set[int] = set()  # failed trials that a retry has taken the place of
         self._best: TrialRecord | None = None
         self._ended_here, self._seconds_here = 0, 0.0  # of this launch, for the time that is left
         self._most_running = 0
@@ -68,6 +69,7 @@ class Progress:
         with self._lock:
             self._running.clear()
             self._ended.clear()
+            self._retried.clear()
             for record in records:
                 self._take(record)
 
@@ -80,9 +82,12 @@ class Progress:
             self._ended_here += 1
             self._seconds_here += record.train_seconds
             if not self._live:
-                self._console.print(self._line(record), soft_wrap=True, highlight=False)
+                self._console.print(Text(self._line(record)), soft_wrap=True)
 
     def _take(self, record: TrialRecord) -> None:
+        if record.retry_of is not None and record.retry_of not in self._retried:
+            self._retried.add(record.retry_of)
+            self._ended[TrialState.FAIL] -= 1
         if record.state is TrialState.RUNNING:
             self._running[record.number] = record
             self._most_running = max(self._most_running, len(self._running))
@@ -103,7 +108,7 @@ class Progress:
 
     def _summary(self) -> str:
         ended, best = self._ended, self._best
-        parts = [f"{ended.total()}/{self._config.trials} done"]
+        parts = [f"{ended.total()}/{self._config.budget} done"]
         parts += [f"{ended[TrialState.PRUNED]} pruned", f"{ended[TrialState.FAIL]} failed"]
         parts.append(
             f"best {best.value:.4f} ({best.key})" if best and best.value is not None else "no best yet"
@@ -114,7 +119,7 @@ class Progress:
 
     def _seconds_left(self) -> float | None:
         """At the pace of the trials that ended in this launch; None until there is one."""
-        to_come = self._config.trials - self._ended.total()
+        to_come = self._config.budget - self._ended.total()
         if not self._ended_here or to_come <= 0:
             return None
         return self._seconds_here / self._ended_here * to_come / max(1, self._most_running)
@@ -129,7 +134,7 @@ class Progress:
             table.add_column(heading, justify="right", no_wrap=True)
         for record in running[:_MOST_ROWS]:
             value = record.epochs[-1].metrics[self._config.metric] if record.epochs else None
-            params = (shown(record.params.get(name)) for name in names)
+            params = (Text(shown(record.params.get(name))) for name in names)
             epoch = f"{len(record.epochs)}/{self._config.max_epochs}"
             table.add_row(record.key, epoch, shown(value), *params)
         elapsed = human_seconds(time.monotonic() - self._started)

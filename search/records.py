@@ -106,6 +106,13 @@ def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
     return sorted(complete, key=lambda record: (sign * (record.value or 0.0), record.number))
 
 
+def not_retried(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The trials that count: a failed one whose parameters are tried again gives its place to the retry."""
+    records = list(records)
+    retried = {record.retry_of for record in records}
+    return [record for record in records if record.number not in retried]
+
+
 def trial_key(number: int) -> str:
     """`trial-007` for trial 7."""
     return f"trial-{number:03d}"

@@ -126,7 +126,8 @@ class _Context:
         for name, value in values.items():
             if not _METRIC_NAME.fullmatch(name):
                 raise ValueError(
-                    f"metric {name!r} cannot be shown in MLflow: use letters, digits, '_', '-', '.', spaces and '/'"
+                    f"metric {name!r} cannot be shown in MLflow: "
+                    "use letters, digits, '_', '-', '.', spaces and '/'"
                 )
             if not math.isfinite(value):
                 raise FloatingPointError(f"{name} is {value} in epoch {epoch}")

@@ -11,7 +11,7 @@ from ray import tune
 
 from search.dispatch import Dispatcher
 from search.errors import SweepFailed
-from search.placement import Placement
+from search.placement import Node, Placement
 from search.pruning import LedgerScheduler, SweepStopper
 from search.searcher import LedgerSearcher
 from search.trial import WorkerSpec, make_trainable
@@ -19,7 +19,7 @@ from search.trial import WorkerSpec, make_trainable
 # Ray keeps every trial it has seen, and goes through them again and again (ray#64231); a fresh Tuner
 # forgets them, for the seconds that the slots take to run dry and the workers to start anew.
 TRIALS_A_TUNER = 1000
-_RESOURCES_AGE_S = 5.0  # how old the count of a cluster's resources may be
+_NODES_AGE_S = 5.0  # how old the list of a cluster's nodes may be
 
 
 def run_tune(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> None:
@@ -47,20 +47,20 @@ def run_tune(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> None:
             raise SweepFailed("Ray stopped by itself with trials running")
 
 
-def resources() -> tuple[float, float]:
-    """CPU cores and GPUs that Ray knows of now."""
-    there = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return there.get("CPU", 0.0), there.get("GPU", 0.0)
+def nodes() -> list[Node]:
+    """What Ray knows of now: the nodes that are up, with their CPU cores and GPUs."""
+    up = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [Node(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in up]
 
 
 def slots(placement: Placement) -> Callable[[], int]:
     """How many trials fit at the moment; looked up now and then, for nodes come and go."""
-    known, looked_at = placement.slots(*resources()), time.monotonic()
+    known, looked_at = placement.slots(nodes()), time.monotonic()
 
     def count() -> int:
         nonlocal known, looked_at
-        if time.monotonic() - looked_at > _RESOURCES_AGE_S:
-            known, looked_at = placement.slots(*resources()), time.monotonic()
+        if time.monotonic() - looked_at > _NODES_AGE_S:
+            known, looked_at = placement.slots(nodes()), time.monotonic()
         return known
 
     return count

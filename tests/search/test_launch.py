@@ -157,5 +157,8 @@ def test_a_resume_does_not_shrink_a_sweep(launched: SweepConfig) -> None:
     with pytest.raises(UserError, match=r"--trials 2: sweep 'try' has 3 already"):
         resumed("try", launched.sweeps_dir, time_budget_s=None, changes={"trials": 2})
     assert resumed("try", launched.sweeps_dir, time_budget_s=None, changes={"trials": 3}).trials == 3
+    retry = study.ask()
+    retry.set_user_attr("retry_of", 0)  # takes the failed trial's place
+    assert resumed("try", launched.sweeps_dir, time_budget_s=None, changes={"trials": 3}).trials == 3
     storage.remove_session()
     storage.engine.dispose()

@@ -34,7 +34,11 @@ class TrialContext(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """`data`: a `DataConfig` as JSON; `train`: what the sweep fixes of `TrainConfig`."""
+        """`data`: a `DataConfig` as JSON, but for the folder that the images lie in."""
+
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """`data`: that folder."""
 
     @property
     def cpus(self) -> float:
@@ -62,7 +66,7 @@ def train_trial(params: Mapping[str, Any], context: TrialContext) -> None:
     A trial that has a checkpoint goes on after its epoch and reports the epochs that follow.
 
     Args:
-        params: the sampled fields of `TrainConfig`.
+        params: fields of `TrainConfig`, sampled and fixed by the search space.
         context: the rest, and whom to report to.
 
     Raises:
@@ -71,10 +75,7 @@ def train_trial(params: Mapping[str, Any], context: TrialContext) -> None:
     """
     from cifar_cnn.train import fit
 
-    settings = context.settings
-    config = TrainConfig(
-        **settings.get("train", {}), **params, max_epochs=context.max_epochs, seed=context.seed
-    )
+    config = TrainConfig(**params, max_epochs=context.max_epochs, seed=context.seed)
 
     def report(epoch: EpochReport) -> None:
         folder = context.scratch / "checkpoint"
@@ -84,8 +85,9 @@ def train_trial(params: Mapping[str, Any], context: TrialContext) -> None:
 
     fit(
         config,
-        DataConfig(**settings["data"]),
+        DataConfig(**context.settings["data"], data_dir=Path(context.paths["data"])),
         on_epoch=report,
         checkpoint=context.checkpoint,
         threads=max(1, int(context.cpus)),
+        accelerator="auto" if context.gpus > 0 else "cpu",
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,18 @@ from cifar_cnn.checkpoint import (
     Provenance,
     checkpoint_file,
     load_checkpoint,
+    load_weights,
     read_checkpoint,
 )
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.data import DataInfo, TrainOn, WholeEpochs
+from cifar_cnn.device import Accelerator, training_device
 from cifar_cnn.lightning_manners import honest_interrupts, quiet, torch_state
 from cifar_cnn.model import CifarCNN
 from cifar_cnn.module import CifarModule, Metrics
 from cifar_cnn.seeds import derive_seed
 
-__all__ = ["EpochReport", "FitResult", "LoadedModel", "StopReason", "fit", "load_checkpoint"]
-
-
-class StopReason(StrEnum):
-    """Why `fit` returned. It returns only when all epochs are done; everything else is an exception."""
-
-    MAX_EPOCHS = "max_epochs"
-    ALREADY_DONE = "already_done"
-    """The checkpoint to resume from was of the last epoch: nothing was trained."""
+__all__ = ["EpochReport", "FitResult", "LoadedModel", "fit", "load_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -61,14 +54,12 @@ class FitResult:
         metrics: those of the last epoch.
         model: the trained network, on the CPU and in eval mode.
         data_info: what it was trained on.
-        stop_reason: why it ended.
     """
 
     history: list[Metrics]
     metrics: Metrics
     model: CifarCNN
     data_info: DataInfo
-    stop_reason: StopReason
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -84,8 +75,9 @@ def fit(
     checkpoint: Path | None = None,
     train_on: TrainOn = "train",
     threads: int | None = None,
+    accelerator: Accelerator = "auto",
 ) -> FitResult:
-    """Trains one model, on a GPU if torch sees one and else on the CPU, from any thread.
+    """Trains one model, from any thread. It returns when all epochs are done; any other end is an exception.
 
     On a CPU in fp32 a run is determined by its arguments, to the bit, however often it is resumed. It leaves
     no state behind: threads and random generators are put back, and no file is written but by `save`.
@@ -94,25 +86,26 @@ def fit(
         config: how to train.
         data: on what.
         on_epoch: called after every epoch. Whatever it raises ends the run and comes out unchanged.
-        checkpoint: a `model.ckpt`, or the folder that holds it; training goes on after its epoch.
+        checkpoint: a `model.ckpt`, or the folder that holds it; training goes on after its epoch. After the
+            last one nothing is trained.
         train_on: 'train+val' trains on both splits together, without validation.
         threads: torch's CPU threads; None leaves them as they are.
+        accelerator: 'auto' trains on a GPU if torch sees one; 'cpu' leaves it to others.
 
     Raises:
         DataError: as `prepare_data`.
-        CheckpointError: the checkpoint is missing, damaged or belongs to another run.
+        CheckpointError: the checkpoint is missing, damaged, of another version or of another run.
         NonFiniteLoss: the run diverged. The epoch in which it did is neither reported nor saved.
     """
-    device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    device = training_device(accelerator)
     with torch_state(threads, derive_seed(config.seed), device):
         datamodule = WholeEpochs(data, config.batch_size, config.seed, train_on, config.augmentation)
         provenance = Provenance(config, data, datamodule.info, train_on)
-        epochs_before = 0
+        module = CifarModule(config, datamodule.info.num_classes)
         if checkpoint is not None:
             loaded = read_checkpoint(checkpoint)
             Provenance.of(loaded).require_same_run(provenance)
-            epochs_before = len(loaded["history"])
-        module = CifarModule(config, datamodule.info.num_classes)
+            load_weights(module.model, loaded)  # Lightning does it again, but fails with a torch error
         with quiet(), honest_interrupts():
             trainer = _trainer(config, device, train_on, _EpochEnd(provenance, on_epoch))
             resume_from = None if checkpoint is None else checkpoint_file(checkpoint)
@@ -120,13 +113,11 @@ def fit(
                 trainer.fit(module, datamodule=datamodule, ckpt_path=resume_from, weights_only=True)
             finally:
                 datamodule.release()
-    trained = len(module.history) > epochs_before
     return FitResult(
         history=module.history,
         metrics=module.history[-1],
         model=module.model.cpu().eval(),
         data_info=datamodule.info,
-        stop_reason=StopReason.MAX_EPOCHS if trained else StopReason.ALREADY_DONE,
     )
 
 

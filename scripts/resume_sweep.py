@@ -30,6 +30,7 @@ def resume(
     gpus_per_trial: cli.GpusPerTrial = None,
     concurrency: cli.Concurrency = None,
     ray_address: cli.RayAddress = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the images lie, if not as at launch.")] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="Another MLflow tracking store than at launch.")
     ] = None,
@@ -51,6 +52,7 @@ def resume(
         "trial_timeout_s": cli.seconds(trial_timeout),
         "ray_address": ray_address,
         "tracking_uri": tracking_uri,
+        "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
     }
     config = resumed(name, sweeps_dir, time_budget_s=cli.seconds(time_budget), changes=changes)
     return run_and_print(config, retry_failed=retry_failed)

@@ -26,6 +26,7 @@ from spaces.space import SearchSpace
 _logger = logging.getLogger(__name__)
 
 OBJECTIVE = "cifar_cnn.objective:train_trial"
+_PLACES = ("data_dir", "cache_dir")  # where images lie is no part of what they are
 _SET_BY_SWEEP = ("max_epochs", "seed")  # the same for every trial, or its own; never searched
 
 
@@ -66,13 +67,19 @@ def cifar_config(*, space: str, data: DataConfig, **fields: Any) -> SweepConfig:
             space=loaded,
             space_source=_source(space),
             objective=OBJECTIVE,
-            settings={"data": data.model_dump(mode="json")},
+            settings={"data": data.model_dump(mode="json", exclude=set(_PLACES))},
+            paths={"data": str(data.data_dir)},
             **fields,
         )
     except ValidationError as error:
         raise UserError(one_line(error)) from error
     _rehearse(config)
     return config.model_copy(update={"dataset": dataset_note(data)})
+
+
+def data_of(config: SweepConfig) -> DataConfig:
+    """The images that a sweep of CNNs trains on, where they lie on this machine."""
+    return DataConfig(**config.settings["data"], data_dir=Path(config.paths["data"]))
 
 
 def dataset_note(data: DataConfig) -> DatasetNote:
@@ -106,8 +113,18 @@ def check_unchanged(config: SweepConfig) -> None:
     elif source is not None:
         changes["space"] = _load(source)
     if config.objective == OBJECTIVE:
-        changes["dataset"] = dataset_note(DataConfig.model_validate(config.settings["data"]))
+        changes["dataset"] = _dataset_there(config)
     check_same_definition(config.model_copy(update=changes), config.definition())
+
+
+def _dataset_there(config: SweepConfig) -> DatasetNote:
+    try:
+        return dataset_note(data_of(config))
+    except UserError as error:
+        raise UserError(
+            f"{error}; if the images lie elsewhere on this machine, say so with "
+            f"resume_sweep.py {config.name} --data-dir"
+        ) from error
 
 
 def sampled_configs(config: SweepConfig, count: int) -> list[TrainConfig]:

@@ -126,6 +126,11 @@ class SweepConfig(BaseModel):
         default_factory=dict,
         description="Further tags of the MLflow parent run: what a confirmation or retraining belongs to.",
     )
+    paths: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where things lie on the machines that train, handed to the objective by name: the data. "
+        "Unlike `settings` they may differ when the sweep is resumed elsewhere.",
+    )
     sweeps_dir: Path = Field(default=Path("sweeps"), description="Folder that holds one folder per sweep.")
     checkpoint_uri: str | None = Field(
         default=None,

@@ -97,6 +97,7 @@ def run_sweep(
         spec = WorkerSpec(
             objective=objective,
             settings=config.settings,
+            paths=config.paths,
             metric=config.metric,
             max_epochs=config.max_epochs,
             checkpoints=config.checkpoints,

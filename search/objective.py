@@ -31,6 +31,10 @@ class TrialContext(Protocol):
         """The sweep's settings, unchanged."""
 
     @property
+    def paths(self) -> Mapping[str, str]:
+        """The sweep's paths, unchanged: where things lie on this machine."""
+
+    @property
     def cpus(self) -> float:
         """CPU cores of this trial; use as many threads."""
 

@@ -36,6 +36,7 @@ class WorkerSpec:
 
     objective: Objective
     settings: Mapping[str, Any]
+    paths: Mapping[str, str]
     metric: str
     max_epochs: int
     checkpoints: str
@@ -72,6 +73,7 @@ class _Context:
     seed: int
     max_epochs: int
     settings: Mapping[str, Any]
+    paths: Mapping[str, str]
     cpus: float
     gpus: float
     scratch: Path
@@ -178,6 +180,7 @@ def _prepare(spec: WorkerSpec, assignment: Assignment, scratch: Path) -> _Contex
         seed=assignment.seed,
         max_epochs=spec.max_epochs,
         settings=spec.settings,
+        paths=spec.paths,
         cpus=spec.cpus,
         gpus=spec.gpus,
         scratch=scratch / "files",

@@ -13,8 +13,8 @@ from cifar_cnn.config import DataConfig
 from cifar_cnn.objective import TrialContext, train_trial
 from cifar_cnn.train import load_checkpoint
 
-PARAMS = {"depth": 1, "width": 4, "lr": 0.03}
 FIXED = {"head_width": 8, "batch_size": 64, "precision": "fp32"}
+PARAMS = {"depth": 1, "width": 4, "lr": 0.03, **FIXED}
 
 
 @dataclass
@@ -22,6 +22,7 @@ class PretendedSweep:
     """Keeps what is reported, and copies checkpoints away as a sweep does."""
 
     settings: Mapping[str, Any]
+    paths: Mapping[str, str]
     scratch: Path
     storage: Path
     checkpoint: Path | None = None
@@ -44,8 +45,9 @@ class PretendedSweep:
 @pytest.fixture
 def sweep(few_digits: DataConfig, tmp_path: Path) -> PretendedSweep:
     (tmp_path / "scratch").mkdir()
-    settings = json.loads(json.dumps({"data": few_digits.model_dump(mode="json"), "train": FIXED}))
-    return PretendedSweep(settings, tmp_path / "scratch", tmp_path / "storage")
+    settings = json.loads(json.dumps({"data": few_digits.model_dump(mode="json", exclude={"data_dir"})}))
+    paths = {"data": str(few_digits.data_dir)}
+    return PretendedSweep(settings, paths, tmp_path / "scratch", tmp_path / "storage")
 
 
 def test_reports_each_epoch_with_its_checkpoint(sweep: PretendedSweep) -> None:

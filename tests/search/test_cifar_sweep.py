@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from PIL import Image
 
 from cifar_cnn.config import DataConfig, TrainConfig
 from search.cifar_sweep import (
@@ -15,6 +16,7 @@ from search.cifar_sweep import (
     check_unchanged,
     cifar_config,
     data_config,
+    data_of,
     dataset_note,
     largest_configs,
     sampled_configs,
@@ -60,7 +62,8 @@ def test_a_sweep_of_the_shipped_space_and_data(digits: DataConfig) -> None:
     assert config.dataset is not None
     assert config.dataset.sizes == {"train": 100, "val": 50, "test": 360}
     assert config.dataset.classes == 10
-    assert DataConfig.model_validate(config.settings["data"]) == digits
+    assert data_of(config) == digits
+    assert str(digits.data_dir) not in str(config.definition()), "where the images lie is no part of it"
 
 
 def test_networks_can_follow_every_shipped_space(digits: DataConfig) -> None:
@@ -224,3 +227,21 @@ def test_changed_images_are_told(tmp_path: Path) -> None:
     images(tmp_path, pixel=250)
     with pytest.raises(UserError, match=r"was launched with another definition .*dataset: "):
         check_unchanged(config)
+
+
+def test_a_sweep_goes_on_where_its_images_lie_now(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for part in ("train", "test"):
+        for label in ("cat", "dog"):
+            for index in range(4):
+                folder = here / part / label
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (32, 32), (index, 0, len(part + label))).save(folder / f"{index}.png")
+    launched = config_of(data_config("folder", here, None, None))
+    here.rename(there)
+    with pytest.raises(UserError, match="say so with resume_sweep"):
+        check_unchanged(launched)
+    check_unchanged(launched.model_copy(update={"paths": {"data": str(there)}}))
+    (there / "train" / "cat" / "0.png").unlink()
+    with pytest.raises(UserError, match="launched with another definition"):
+        check_unchanged(launched.model_copy(update={"paths": {"data": str(there)}}))

@@ -57,6 +57,7 @@ OTHER_VALUES: dict[str, Any] = {
     "tags": {"other": "1"},
     "sweeps_dir": Path("other"),
     "checkpoint_uri": "s3://bucket/other",
+    "paths": {"data": "/elsewhere"},
     "keep_checkpoints": 1,
     "max_attempts": 1,
     "max_failed_share": 0.1,

@@ -9,8 +9,7 @@ import pytest
 from optuna.storages import RDBStorage
 from sweep_makers import sweep_config
 
-from cifar_cnn.config import DataConfig
-from search.cifar_sweep import cifar_config, data_config
+from search.cifar_sweep import cifar_config, data_config, data_of
 from search.config import SweepConfig
 from search.errors import UserError
 from search.launch import check_new, command, fresh_name, resume_command, resumed
@@ -87,7 +86,7 @@ def test_commands_name_the_folder_only_where_it_is_not_the_usual_one(tmp_path: P
 def launched(tmp_path_factory: pytest.TempPathFactory) -> SweepConfig:
     """A sweep of the digits, saved as by a launch."""
     folder = tmp_path_factory.mktemp("launched")
-    data: DataConfig = data_config("digits", folder / "data", 100, 50)
+    data = data_config("digits", folder / "data", 100, 50)
     config = cifar_config(
         space="quickstart",
         data=data,
@@ -141,7 +140,7 @@ def test_a_space_that_was_edited_since_is_refused(launched: SweepConfig, tmp_pat
         "SPACE = SearchSpace(name='mine', description='', parameters={'lr': FloatDistribution(0.1, %s)})\n"
     )
     file.write_text(text % 0.5)
-    data = DataConfig.model_validate(launched.settings["data"])
+    data = data_of(launched)
     cifar_config(space=str(file), data=data, name="own", max_epochs=2, trials=3, sweeps_dir=tmp_path).save()
     resumed("own", tmp_path, time_budget_s=None, changes={})
     file.write_text(text % 0.9)

@@ -40,6 +40,7 @@ def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempt:
         spec = WorkerSpec(
             objective=objective,
             settings={"data": "digits"},
+            paths={"data": "/data"},
             metric="val_acc",
             max_epochs=MAX_EPOCHS,
             checkpoints=str(tmp_path / "checkpoints"),
@@ -99,6 +100,7 @@ def test_the_objective_gets_its_parameters_and_the_sweep(attempt: Attempt) -> No
 
     def look(params: Mapping[str, Any], context: TrialContext) -> None:
         seen.append((dict(params), context.number, context.seed, context.max_epochs, context.settings))
+        assert context.paths == {"data": "/data"}
         seen.append((context.cpus, context.gpus, context.checkpoint, context.epochs_done))
         assert context.scratch.is_dir()
         assert list(context.scratch.iterdir()) == []
@@ -184,7 +186,7 @@ def test_the_error_goes_on_to_ray_which_throws_the_worker_away(
     attempt: Attempt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(search.trial, "_send", lambda message: None)
-    spec = WorkerSpec(raises(KeyError("lr")), {}, "val_acc", MAX_EPOCHS, str(tmp_path), 1, 0)
+    spec = WorkerSpec(raises(KeyError("lr")), {}, {}, "val_acc", MAX_EPOCHS, str(tmp_path), 1, 0)
     with pytest.raises(KeyError, match="lr"):
         run_attempt(spec, ASSIGNMENT)
 
@@ -249,7 +251,7 @@ def test_checkpoints_that_do_not_answer_are_no_fault_of_the_trial(
     told: list[Message] = []
     monkeypatch.setattr(search.trial, "_send", told.append)
     monkeypatch.setattr(CheckpointStore, "newest", throttled)
-    spec = WorkerSpec(train, {}, "val_acc", MAX_EPOCHS, str(tmp_path), 1, 0)
+    spec = WorkerSpec(train, {}, {}, "val_acc", MAX_EPOCHS, str(tmp_path), 1, 0)
     with pytest.raises(OSError, match="SLOW_DOWN"):
         run_attempt(spec, ASSIGNMENT)
     assert told == [], "an error without a message counts as a lost worker's, and the trial is tried again"
@@ -260,6 +262,6 @@ def test_a_trainable_takes_an_assignment_as_its_config(
 ) -> None:
     told: list[Message] = []
     monkeypatch.setattr(search.trial, "_send", told.append)
-    spec = WorkerSpec(reports((1, {"val_acc": 0.5})), {}, "val_acc", 1, str(tmp_path), 1, 0)
+    spec = WorkerSpec(reports((1, {"val_acc": 0.5})), {}, {}, "val_acc", 1, str(tmp_path), 1, 0)
     make_trainable(spec)({"number": 3, "params": {}, "seed": 1, "epochs_known": 0})
     assert [message.finished for message in told] == [False, True]

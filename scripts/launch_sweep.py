@@ -38,6 +38,10 @@ def launch(
     sampler_arg: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE for the sampler; repeatable.")
     ] = None,
+    enqueue: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE,... to try first, such as a known good configuration; repeatable."),
+    ] = None,
     pruner: Annotated[
         str,
         typer.Option(
@@ -85,6 +89,7 @@ def launch(
         max_epochs=max_epochs,
         sampler=sampler,
         sampler_args=cli.named_values(sampler_arg),
+        enqueue=[cli.named_values(values.split(",")) for values in enqueue or []],
         pruner=pruner,
         pruner_args=cli.named_values(pruner_arg),
         seed=seed,

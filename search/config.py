@@ -19,6 +19,7 @@ from pydantic import (
     InstanceOf,
     PlainSerializer,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -86,6 +87,11 @@ class SweepConfig(BaseModel):
     max_epochs: int = Field(ge=1, description="Epochs that an unpruned trial trains.")
     sampler: str = Field(default="tpe", description="Name of the sampler; TPE is Optuna's own default.")
     sampler_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the sampler.")
+    enqueue: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Values of some or all parameters to try first, a trial each, such as a known good "
+        "configuration; what is left out is sampled.",
+    )
     pruner: str = Field(default="auto", description="Name of the pruner; `auto` goes by max_epochs.")
     pruner_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the pruner.")
     seed: int = Field(
@@ -163,6 +169,16 @@ class SweepConfig(BaseModel):
             raise ValueError("above 1 only whole numbers can be placed; below 1 any fraction can")
         return amount
 
+    @field_validator("enqueue")
+    @classmethod
+    def _check_enqueued(cls, enqueued: list[dict[str, Any]], info: ValidationInfo) -> list[dict[str, Any]]:
+        if enqueued and info.data.get("sampler") == "grid":
+            raise ValueError("a grid tries everything there is: leave it out")
+        if "space" in info.data:  # else the space is wrong, which is told first
+            for params in enqueued:
+                info.data["space"].check_some(params)
+        return enqueued
+
     @property
     def folder(self) -> Path:
         """The sweep's own folder."""
@@ -231,6 +247,7 @@ DEFINITION = (
     "max_epochs",
     "sampler",
     "sampler_args",
+    "enqueue",
     "pruner",
     "pruner_args",
     "seed",

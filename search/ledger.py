@@ -78,6 +78,8 @@ class Ledger:
         if "definition" in attrs:
             check_same_definition(config, attrs["definition"])
         else:
+            for params in config.enqueue:
+                study.enqueue_trial(params, skip_if_exists=True)  # a driver killed right here does it again
             study.set_user_attr("sweep_id", uuid.uuid4().hex)
             study.set_user_attr("definition", config.definition())
         return cls(study, mirror, config)

@@ -121,6 +121,23 @@ class SearchSpace:
             if problem:
                 raise InvalidSpace(f"not in space {self.name!r}: {problem}")
 
+    def check_some(self, params: Mapping[str, ParamValue]) -> None:
+        """Check values given to some of the sampled parameters; the others are still to be sampled.
+
+        Raises:
+            InvalidSpace: a name is no sampled parameter or given without its parent's value, or a value lies
+                outside its range.
+        """
+        for name in params:
+            if name in self.fixed:
+                raise InvalidSpace(f"{name!r} is fixed in space {self.name!r}; leave it out")
+            if name not in self.parameters:
+                raise InvalidSpace(
+                    f"space {self.name!r} has no parameter {rules.unknown(name, list(self.parameters))}"
+                )
+            if problem := self._problem(name, {**self.fixed, **params}):
+                raise InvalidSpace(f"not in space {self.name!r}: {problem}")
+
     def _problem(self, name: str, params: Mapping[str, ParamValue]) -> str | None:
         if not self._exists(name, params):
             condition = self.conditions[name]

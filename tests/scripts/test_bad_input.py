@@ -164,7 +164,7 @@ def test_a_tracking_store_that_does_not_answer(digits_dir: Path, dry: list[str])
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        (["--gpus-per-trial", GPUS + 1], r"--gpus-per-trial 5: there are 4 GPUs; ask for at most that"),
+        (["--gpus-per-trial", GPUS + 1], r"--gpus-per-trial 5: there are 4 GPUs; ask for at most 4, or 0"),
         (["--gpus-per-trial", 0, "--cpus-per-trial", 64], r"--cpus-per-trial 64: there are 4 CPU cores"),
         (["--concurrency", 9], r"--concurrency 9: only 4 at a time fit, with 1 CPU and 1 GPU"),
     ],

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import IntDistribution
 from pydantic import ValidationError
-from sweep_makers import CONDITIONAL, FLAT, sweep_config
+from sweep_makers import CONDITIONAL, DISCRETE, FLAT, sweep_config
 
 from search.config import (
     DEFINITION,
@@ -39,6 +39,7 @@ OTHER_VALUES: dict[str, Any] = {
     "direction": "minimize",
     "max_epochs": 9,
     "sampler": "tpe",
+    "enqueue": [{"lr": 0.5}],
     "sampler_args": {"n_startup_trials": 3},
     "pruner": "median",
     "pruner_args": {"n_startup_trials": 3},
@@ -209,6 +210,21 @@ def test_a_trials_configuration_has_the_fixed_values_and_only_what_exists() -> N
     }
     config = sweep_config(space=CONDITIONAL)
     assert config.configuration({"optimizer": "adamw", "lr": 0.1}) == {"optimizer": "adamw", "lr": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"enqueue": [{"lr": 7.0}]}, "'lr' is 7.0, but has to be"),
+        ({"enqueue": [{"lr": 0.1}, {"width": 8}]}, "has no parameter 'width'"),
+        ({"enqueue": [{"optimizer": "sgd"}]}, "'optimizer' is fixed in space 'flat'; leave it out"),
+        ({"enqueue": [{"momentum": 0.9}], "space": CONDITIONAL}, "'momentum' exists only when"),
+        ({"enqueue": [{"depth": 1}], "space": DISCRETE, "sampler": "grid"}, "a grid tries everything"),
+    ],
+)
+def test_what_the_space_does_not_hold_cannot_be_enqueued(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        sweep_config(**fields)
 
 
 def test_study_and_checkpoints_lie_in_the_sweeps_folder_unless_told_otherwise(tmp_path: Path) -> None:

@@ -174,6 +174,25 @@ def test_a_retry_has_the_failed_trials_parameters_and_its_place_in_the_budget(le
     assert resumed.remaining() == ledger.remaining() == 3
 
 
+def test_what_is_enqueued_is_tried_first_and_once_whatever_is_killed() -> None:
+    config = sweep_config(enqueue=[{"depth": 3, "lr": 0.05}, {"lr": 1}])
+    storage = InMemoryStorage()
+    half_done = optuna.create_study(study_name=config.name, storage=storage, direction="maximize")
+    half_done.enqueue_trial({"depth": 3, "lr": 0.05})  # and there the first driver was killed
+    ledger = memory_ledger(config, storage)
+    assert ledger.remaining() == 4
+    first, second = ledger.ask(), ledger.ask()
+    assert first.params == {"depth": 3, "lr": 0.05}
+    assert second.params["lr"] == 1.0
+    assert second.params["depth"] in (1, 2, 3), "what is left out is sampled"
+    resumed = memory_ledger(config, storage)
+    assert resumed.unfinished() == [first.number, second.number]
+    assert resumed.remaining() == 2
+    assert resumed.ask().number == 2
+    assert resumed.ask().params["lr"] not in (0.05, 1.0)
+    assert resumed.remaining() == 0
+
+
 @pytest.mark.parametrize(("trials", "budget"), [(4, 4), (6, 6), (100, 6)])
 def test_a_grid_ends_when_each_point_was_tried_once(trials: int, budget: int) -> None:
     config = sweep_config(space=DISCRETE, sampler="grid", trials=trials)

@@ -12,7 +12,7 @@ import functools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, Protocol, TypeVar
 
 from optuna.trial import TrialState
@@ -20,10 +20,10 @@ from optuna.trial import TrialState
 from search.checkpoints import CheckpointStore
 from search.config import SweepConfig
 from search.expected_cost import ExpectedCost
-from search.failpoints import durable
 from search.ledger import Ledger
-from search.records import StopReason, TrialRecord, ranked
+from search.records import StopReason, TrialRecord
 from search.results import typical_seconds
+from search.retention import Retention
 from search.trial import Assignment, Message
 
 STOP_GRACE_S = 10.0  # a running epoch may end in this time after Ctrl-C; preemption gives 30 s at least
@@ -95,7 +95,6 @@ class Dispatcher:
     ) -> None:
         self._ledger = ledger
         self._config = config
-        self._checkpoints = checkpoints
         self._slots = slots
         self._observers = observers
         self._clock = clock
@@ -111,12 +110,7 @@ class Dispatcher:
         self._closed = False  # the time left is too short for another trial
         for observer in observers:
             observer.sweep_opened(self.records)
-        self._unended = set(self._waiting)  # trials that are RUNNING, whether or not anybody works on them
-        self._finalists = self._best(self._records.values())
-        self._stored = self._unended | {record.number for record in self._finalists}
-        self._clear_up(lambda: checkpoints.retain(self._stored))
-        for record in self._finalists:
-            self._clear_up(functools.partial(checkpoints.keep_newest, record.number))
+        self._retention = Retention(checkpoints, config, self._records.values(), self._waiting)
 
     @property
     def stop(self) -> Stop | None:
@@ -164,8 +158,7 @@ class Dispatcher:
             if self._settled(record):
                 continue
             self._working[attempt] = record.number
-            self._unended.add(record.number)
-            self._stored.add(record.number)
+            self._retention.started(record.number)
             self._changed(record)
             return self._assignment(record)
         return None
@@ -257,8 +250,7 @@ class Dispatcher:
             observer.trial_changed(record)
         if record.state is not TrialState.RUNNING:
             self._ended_here.append(record)
-            self._unended.discard(record.number)
-            self._drop_checkpoints(record)
+            self._retention.ended(record)
 
     def _watch_time_budget(self) -> None:
         if self._time_left() <= 0:
@@ -283,26 +275,3 @@ class Dispatcher:
         if first_all_failed or too_many:
             _logger.error("%d of %d trials failed: no more are started", failed, len(ended))
             self.request_stop(Stop.FAILURES)
-
-    def _drop_checkpoints(self, ended: TrialRecord) -> None:
-        """Keep what something may still need: unfinished trials and the best finished ones."""
-        self._finalists = self._best([*self._finalists, ended])
-        needed = self._unended | {record.number for record in self._finalists}
-        for number in self._stored - needed:
-            self._clear_up(functools.partial(self._checkpoints.discard, number))
-        if ended.number in needed:
-            self._clear_up(functools.partial(self._checkpoints.keep_newest, ended.number))
-        self._stored &= needed
-
-    @staticmethod
-    def _clear_up(delete: Callable[[], None]) -> None:
-        """Delete checkpoints; what cannot be deleted stops nothing, and the next driver tries again."""
-        try:
-            with durable("retention"):
-                delete()
-        except OSError as error:
-            cause = error.strerror or " ".join(str(error).split())
-            _logger.warning("checkpoints that nothing needs any more stay for now (%s)", cause)
-
-    def _best(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
-        return ranked(records, self._config.direction)[: self._config.keep_checkpoints]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
 import json
 import logging
 import math
@@ -26,6 +25,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import optuna
+
 from benchmarks.kill_objective import SPACE, begun, learn
 from search.comparison import summarise
 from search.config import SweepConfig
@@ -33,6 +34,7 @@ from search.driver import run_sweep
 from search.failpoints import FAIL_POINTS
 from search.objective import objective_reference
 from search.records import TrialRecord
+from search.storage import open_storage
 from search.tracking.store import TrackingStore
 from search.tracking.sync import sync_view
 
@@ -219,13 +221,23 @@ def _config(folder: Path) -> SweepConfig:
 
 def _known_epochs(config: SweepConfig, before: float) -> set[tuple[int, int]]:
     """The epochs that the study holds and that were reported before that time, as (trial, epoch)."""
-    if not config.folder.exists():
+    if not _has_study(config):  # killed before that
         return set()
-    with contextlib.suppress(ValueError):  # killed before there was a study
-        records = summarise(config.name, config.sweeps_dir).records
-        epochs = ((record.number, epoch) for record in records for epoch in record.epochs)
-        return {(number, epoch.epoch) for number, epoch in epochs if epoch.timestamp_ms < 1000 * before}
-    return set()
+    records = summarise(config.name, config.sweeps_dir).records
+    epochs = ((record.number, epoch) for record in records for epoch in record.epochs)
+    return {(number, epoch.epoch) for number, epoch in epochs if epoch.timestamp_ms < 1000 * before}
+
+
+def _has_study(config: SweepConfig) -> bool:
+    if not (config.folder / "study.db").exists():
+        return False
+    storage = open_storage(config.storage_url)
+    try:
+        # A study is written with its `sweep_id` as the second step.
+        return any("sweep_id" in study.user_attrs for study in optuna.get_all_study_summaries(storage))
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _has_gap(record: TrialRecord) -> bool:

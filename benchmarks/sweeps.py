@@ -28,6 +28,7 @@ from cifar_cnn.prepare import prepare_data
 
 PEERS = ("ours", "ray_tune", "optuna_lightning", "syne_tune_local")
 ROOT = Path(__file__).parents[1]
+_OUTPUT = "output.txt"  # of a peer, in its folder
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def outcome(peer: str, work: Work) -> Outcome:
     _run(f"benchmarks.peers.{peer}", work)
     ended = time.time()
     times = SweepTimes.of(work)
+    require_whole(peer, times, work)
     limit = replace(work, folder=f"{work.folder}-limit")
     _run("benchmarks.raw", limit, "--replay", json.dumps(replay(times.trials)))
     return Outcome(
@@ -101,6 +103,19 @@ def outcome(peer: str, work: Work) -> Outcome:
         first_trial_seconds=times.trials[0].began - began,
         efficiency=times.efficiency(work.slots),
     )
+
+
+def require_whole(peer: str, times: SweepTimes, work: Work) -> None:
+    """Refuse a sweep that did less than it was given: it would count as speed.
+
+    One trial more may be: two of Optuna's processes can each ask for the last.
+
+    Raises:
+        SystemExit: trials are missing, or ended before their first epoch did.
+    """
+    whole = sum(bool(trial.epoch_ends) for trial in times.trials)
+    if whole < max(work.trials, len(times.trials)):
+        raise SystemExit(f"{peer}: {whole} of {work.trials} trials trained an epoch:\n{_last_output(work)}")
 
 
 def table(outcomes: list[Outcome]) -> str:
@@ -137,14 +152,17 @@ def smoke_work(folder: Path) -> Work:
 
 def _run(module: str, work: Work, *options: str) -> None:
     Path(work.folder).mkdir(parents=True, exist_ok=True)
-    log = Path(work.folder) / "output.txt"
-    with log.open("w") as output:
+    with (Path(work.folder) / _OUTPUT).open("w") as output:
         command = [sys.executable, "-m", module, work.dumps(), *options]
         # Under `uv run`, Ray's own hook would start each of the Ray peer's workers through `uv run` again.
         env = {**os.environ, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "PYTHONPATH": str(ROOT)}
         ended = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
     if ended.returncode:
-        raise SystemExit(f"{module} failed:\n" + "\n".join(log.read_text().splitlines()[-30:]))
+        raise SystemExit(f"{module} failed:\n{_last_output(work)}")
+
+
+def _last_output(work: Work) -> str:
+    return "\n".join((Path(work.folder) / _OUTPUT).read_text().splitlines()[-30:])
 
 
 def _spread(values: list[float] | list[int], digits: int) -> str:

@@ -1,6 +1,8 @@
 """A trained model behind HTTP: predictions, provenance, health, metrics, and a page to try it on."""
 
+import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +106,7 @@ def create_app(model: ServedModel, limits: Limits | None = None) -> FastAPI:
     """
     bounds, metrics = limits or Limits(), ServingMetrics()
     batcher = Batcher(model.predict, metrics.batch_size.observe)
+    decoding = asyncio.Semaphore(os.cpu_count() or 1)  # more at a time are no faster, and take memory each
     ready = False
 
     @contextlib.asynccontextmanager
@@ -126,10 +129,14 @@ def create_app(model: ServedModel, limits: Limits | None = None) -> FastAPI:
     @app.middleware("http")
     async def measure(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
         began = time.perf_counter()
-        response = await handle(request)
-        route = request.scope.get("route")
-        metrics.answered(getattr(route, "path", "other"), response.status_code, time.perf_counter() - began)
-        return response
+        status = 500  # what Starlette, further out, makes of an exception
+        try:
+            response = await handle(request)
+            status = response.status_code
+            return response
+        finally:
+            route = request.scope.get("route")
+            metrics.answered(getattr(route, "path", "other"), status, time.perf_counter() - began)
 
     @app.post("/predict", responses=_REFUSALS)
     async def predict(
@@ -144,7 +151,8 @@ def create_app(model: ServedModel, limits: Limits | None = None) -> FastAPI:
             if (upload.size or 0) > bounds.file_bytes:
                 most = bounds.file_bytes / 1e6
                 raise HTTPException(413, f"{upload.filename}: larger than {most:g} MB; send a smaller image")
-        images = await run_in_threadpool(_decode_all, [(f.filename or "", f.file.read()) for f in files])
+        async with decoding:
+            images = await run_in_threadpool(_decode_all, files)
         probabilities = await batcher(images)
         metrics.images.inc(len(images))
         names = [upload.filename or "" for upload in files]
@@ -191,15 +199,15 @@ class _Refused(ValueError):
         self.status = status
 
 
-def _decode_all(named: Sequence[tuple[str, bytes]]) -> Images:
+def _decode_all(uploads: Sequence[UploadFile]) -> Images:
     images = []
-    for name, data in named:
+    for upload in uploads:
         try:
-            images.append(decode_image(data))
+            images.append(decode_image(upload.file.read()))
         except ImageTooLarge as error:
-            raise _Refused(413, f"{name}: {error}") from error
+            raise _Refused(413, f"{upload.filename}: {error}") from error
         except NotAnImage as error:
-            raise _Refused(422, f"{name}: {error}") from error
+            raise _Refused(422, f"{upload.filename}: {error}") from error
     return np.stack(images)
 
 

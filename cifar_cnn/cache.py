@@ -77,9 +77,10 @@ def _writable_root(roots: list[Path]) -> Path:
             if root != roots[0]:
                 log.warning("%s cannot be written: decoded images are kept in %s", roots[0], root)
             return root
+    setting = "XDG_CACHE_HOME" if len(roots) > 1 else "cache_dir"
     raise DataError(
         f"Decoded images need a folder that can be written, and {' and '.join(map(str, roots))} cannot; "
-        "set cache_dir to one that can."
+        f"set {setting} to one that can."
     )
 
 

@@ -42,14 +42,21 @@ class Provenance:
 
     @classmethod
     def of(cls, checkpoint: Mapping[str, Any]) -> "Provenance":
-        """Reads itself out of a Lightning checkpoint."""
+        """Reads itself out of a Lightning checkpoint.
+
+        Raises:
+            CheckpointError: another version wrote it, with other names or ranges.
+        """
         section = checkpoint[_SECTION]
-        return cls(
-            TrainConfig(**section["train_config"]),
-            DataConfig(**section["data_config"]),
-            DataInfo(**section["data_info"]),
-            section["train_on"],
-        )
+        try:
+            return cls(
+                TrainConfig(**section["train_config"]),
+                DataConfig(**section["data_config"]),
+                DataInfo(**section["data_info"]),
+                section["train_on"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise _of_another_version(error) from error
 
     def require_same_run(self, other: "Provenance") -> None:
         """Refuses to go on with this checkpoint as another run.
@@ -59,18 +66,18 @@ class Provenance:
         Raises:
             CheckpointError: names what differs.
         """
-        difference = self.train_config.difference(other.train_config)
+        differences = [self.train_config.difference(other.train_config)]
         if self.train_on != other.train_on:
-            difference = f"train_on: {self.train_on} -> {other.train_on}"
+            differences.append(f"train_on: {self.train_on} -> {other.train_on}")
         mine, theirs = self.data_info, other.data_info
         if (mine.fingerprint, mine.split_digest) != (theirs.fingerprint, theirs.split_digest):
-            difference = (
+            differences.append(
                 f"data: {mine.dataset} {mine.fingerprint}, split {mine.split_digest} -> "
                 f"{theirs.dataset} {theirs.fingerprint}, split {theirs.split_digest}"
             )
-        if difference:
+        if any(differences):
             raise CheckpointError(
-                f"The checkpoint belongs to another run ({difference}); "
+                f"The checkpoint belongs to another run ({', '.join(filter(None, differences))}); "
                 "resume with what it was made with, or start without it."
             )
 
@@ -133,6 +140,27 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
+def load_weights(model: CifarCNN, checkpoint: Mapping[str, Any]) -> None:
+    """Puts a checkpoint's weights into a network.
+
+    Raises:
+        CheckpointError: another version wrote it, with other layers.
+    """
+    weights = {name.removeprefix(_MODEL_PREFIX): value for name, value in checkpoint["state_dict"].items()}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _of_another_version(error) from error
+
+
+def _of_another_version(error: Exception) -> CheckpointError:
+    reason = " ".join(str(error).split())[:200]
+    return CheckpointError(
+        f"The checkpoint was written by another version of this project ({reason}); use that version, "
+        "or start without it."
+    )
+
+
 def load_checkpoint(path: Path) -> LoadedModel:
     """Loads a trained model.
 
@@ -140,13 +168,12 @@ def load_checkpoint(path: Path) -> LoadedModel:
         path: the checkpoint file, or the folder that holds it.
 
     Raises:
-        CheckpointError: it is missing, damaged or not one of ours.
+        CheckpointError: it is missing, damaged, not one of ours or of another version.
     """
     checkpoint = read_checkpoint(path)
     provenance = Provenance.of(checkpoint)
     model = CifarCNN(provenance.train_config, provenance.data_info.num_classes)
-    weights = {name.removeprefix(_MODEL_PREFIX): value for name, value in checkpoint["state_dict"].items()}
-    model.load_state_dict(weights)
+    load_weights(model, checkpoint)
     return LoadedModel(
         model.eval(),
         provenance.train_config,

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ def load(data_dir: Path, scratch: Path) -> tuple[Split, Split, Sequence[str]]:
     """Reads CIFAR-10 from `data_dir`, unpacking or downloading it first where needed.
 
     Args:
-        data_dir: holds `cifar-10-batches-py/`, or `cifar-10-python.tar.gz`, or nothing yet. It may be
-            read-only: then the archive is unpacked, or downloaded, into `scratch`.
-        scratch: a writable folder that the caller removes.
+        data_dir: holds `cifar-10-batches-py/`, or `cifar-10-python.tar.gz`, or nothing yet. A download is
+            kept there, unless it is read-only.
+        scratch: a writable folder that the caller removes; the archive is downloaded and unpacked there.
 
     Returns:
         Train and test, each as images uint8 (N, 32, 32, 3) and labels int64 (N,), and the class names.
@@ -36,11 +37,12 @@ def load(data_dir: Path, scratch: Path) -> tuple[Split, Split, Sequence[str]]:
     batches, archive = data_dir / CIFAR10.base_folder, data_dir / CIFAR10.filename
     if _is_whole(CIFAR10, batches):
         root = data_dir
-    elif archive.exists():
-        _unpack(CIFAR10, archive, scratch)
-        root = scratch
     else:
-        root = _download(CIFAR10, data_dir, scratch)
+        if archive.exists():
+            _unpack(CIFAR10, archive, scratch)
+        else:
+            _download(CIFAR10, data_dir, scratch)
+        root = scratch
     train, test = (CIFAR10(root, train=train) for train in (True, False))
     return _arrays(train), _arrays(test), train.classes
 
@@ -73,14 +75,17 @@ def _unpack(dataset: Any, archive: Path, scratch: Path) -> None:
     extract_archive(str(archive), str(scratch))
 
 
-def _download(dataset: Any, data_dir: Path, scratch: Path) -> Path:
-    root = data_dir if is_writable(data_dir) else scratch
-    log.info("downloading CIFAR-10 (170 MB) from %s to %s", dataset.url, root)
+def _download(dataset: Any, data_dir: Path, scratch: Path) -> None:
+    log.info("downloading CIFAR-10 (170 MB) from %s", dataset.url)
     try:
-        dataset(root, download=True)
+        dataset(scratch, download=True)
     except (OSError, RuntimeError) as error:  # URLError is an OSError; RuntimeError: the checksum failed
         raise DataError(
             f"CIFAR-10 is not in {data_dir} and cannot be downloaded ({error}). Either connect to the "
             f"network, or put {dataset.filename} or the unpacked {dataset.base_folder}/ into {data_dir}."
         ) from error
-    return root
+    if is_writable(data_dir):
+        # Whole or not at all: between file systems a move is a copy, which a kill cuts short.
+        part = data_dir / f"{dataset.filename}.part"
+        shutil.move(scratch / dataset.filename, part)
+        part.rename(data_dir / dataset.filename)

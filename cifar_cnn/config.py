@@ -50,7 +50,7 @@ class _Frozen(BaseModel):
 
 
 class TrainConfig(_Frozen):
-    """Everything that decides how one model is trained. Every field can be searched over.
+    """Everything that decides how one model is trained. All but max_epochs and seed can be searched over.
 
     Raises:
         pydantic.ValidationError: a `ValueError` that names the field, the value and the rule; for an

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from cifar_cnn.config import IMAGE_SIZE
 from cifar_cnn.errors import DataError
+from cifar_cnn.pixels import ImageTooLarge, NotAnImage, decode_image
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -97,7 +97,7 @@ def _images_of_class(folder: Path, label: int) -> list[ImageFile]:
 
 
 def decode(files: tuple[ImageFile, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Decodes images in parallel threads; those of another size are resized, their sides apart.
+    """Decodes images in parallel threads, each as `decode_image` does.
 
     Returns:
         Images uint8 (N, 32, 32, 3) and labels int64 (N,), in the order of `files`.
@@ -122,10 +122,6 @@ def decode(files: tuple[ImageFile, ...]) -> tuple[NDArray[np.uint8], NDArray[np.
 
 def _decode_one(path: Path) -> NDArray[np.uint8]:
     try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return decode_image(path.read_bytes())
+    except (OSError, NotAnImage, ImageTooLarge) as error:
         raise DataError(f"{path} is not a readable image ({error}); replace or remove it.") from error
-    if image.size != (IMAGE_SIZE, IMAGE_SIZE):
-        image = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
-    return np.asarray(image)

@@ -13,9 +13,14 @@ _CHATTER = logging.getLogger("pytorch_lightning.utilities.rank_zero")
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences, while it lasts, what Lightning says that a user cannot act on; warnings still come."""
+    """Silences what Lightning says that a user cannot act on: two warnings for good, its chatter meanwhile.
+
+    Warning filters are the process's: one that is taken back in one thread would take another's with it.
+    """
     # Lightning calls a deprecated function of torch for every epoch. The filter is for that line alone.
     warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning, r"pytorch_lightning\.utilities\._pytree")
+    # Of a card that `fit` was told to leave to others.
+    warnings.filterwarnings("ignore", "GPU available but not used", UserWarning)
     level = _CHATTER.level
     _CHATTER.setLevel(logging.WARNING)
     try:

@@ -7,6 +7,7 @@ Run it again and it goes on where it was; delete sweeps/own-training to begin an
 
 import logging
 import pickle
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,3 +52,11 @@ if __name__ == "__main__":
     result = run_sweep(config)
     for trial in result.leaderboard[:3]:
         print(f"{trial.key}  val_acc {trial.value:.4f}  {dict(trial.params)}")
+    for trial in result.records:
+        if trial.error:
+            print(f"{trial.key}  {trial.error.strip().splitlines()[-1]}")
+    if result.stop:
+        print(f"{result.stop.value}; run this again to go on")
+    if result.view_missing:
+        print(f"MLflow is behind: {result.view_missing}; run this again to complete it")
+    sys.exit(0 if result.succeeded else 1)

@@ -37,7 +37,6 @@ def serve(
     threads: Annotated[int | None, typer.Option(help="CPU threads of the model.", min=1)] = None,
 ) -> int:
     """Serve until Ctrl-C. The API describes itself on /docs."""
-    import os
     import socket
 
     import uvicorn
@@ -50,7 +49,8 @@ def serve(
     try:
         listening = socket.create_server((host, port))
     except OSError as error:
-        cause = os.strerror(error.errno or 0)
+        # Not os.strerror(errno): a host that is not found has a number of the resolver's own.
+        cause = str(error.strerror).partition(" (while attempting")[0]
         raise UserError(f"{host}:{port}: {cause}; choose another --host or --port") from error
     with listening:
         # Accepted connections inherit it. asyncio sets it only where it has made the socket itself, and

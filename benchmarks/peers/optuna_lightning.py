@@ -68,6 +68,8 @@ def main(work: Work) -> None:
         process.start()
     for process in processes:
         process.join()
+    codes = [process.exitcode for process in processes]
+    assert not any(codes), f"a failed trial ends its process: exit codes {codes}"
 
 
 def _storage(work: Work) -> RDBStorage:

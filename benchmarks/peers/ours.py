@@ -61,6 +61,8 @@ def main(work: Work) -> None:
     )
     result = run_sweep(config)
     assert result.succeeded, result.stop
+    errors = [record.error for record in result.records if record.error]
+    assert not errors, errors
 
 
 if __name__ == "__main__":

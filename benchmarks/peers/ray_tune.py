@@ -55,8 +55,9 @@ def main(work: Work) -> None:
             ],
         ),
     )
-    tuner.fit()
+    results = tuner.fit()
     ray.shutdown()
+    assert not results.errors, results.errors
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sweeps import require_whole
+from benchmarks.work import SweepTimes, TrialTimes, Work
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,6 +31,38 @@ def test_a_sweep_of_each_peer_is_measured_against_the_limit(peer: str) -> None:
     assert (cells[0], cells[1]) == (peer, "1")
     assert float(cells[3]) >= 3, f"epochs of three trials under {header}"
     assert float(cells[4]) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("peer", ["ray_tune", "optuna_lightning"])
+def test_trials_that_fail_are_no_fast_sweep(peer: str, tmp_path: Path) -> None:
+    work = Work(str(tmp_path / "no images"), str(tmp_path), trials=2)
+    ended = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.peers.{peer}", work.dumps()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=290,
+    )
+    assert ended.returncode != 0
+    assert "AssertionError" in ended.stderr.splitlines()[-1], ended.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "refused"),
+    [([2, 1], False), ([2, 1, 1], False), ([2], True), ([2, 0], True), ([2, 1, 0], True)],
+)
+def test_a_sweep_that_did_less_than_asked_is_refused(
+    epochs: list[int], refused: bool, tmp_path: Path
+) -> None:
+    work = Work("", str(tmp_path), trials=2)
+    (tmp_path / "output.txt").write_text("why it failed")
+    times = SweepTimes([TrialTimes({}, began=0.0, epoch_ends=[1.0] * count) for count in epochs])
+    if refused:
+        with pytest.raises(SystemExit, match="why it failed"):
+            require_whole("peer", times, work)
+    else:
+        require_whole("peer", times, work)
 
 
 @pytest.mark.slow

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
+import tempfile
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import settings
+from numpy.typing import NDArray
 from PIL import Image
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from cifar_cnn import api
 from cifar_cnn.api import Limits, ServedModel, create_app
 from cifar_cnn.batching import Images, Probabilities
+from cifar_cnn.pixels import decode_image
 
 CLASSES = tuple(f"class {index}" for index in range(10))
 
@@ -162,8 +171,53 @@ def test_a_fault_of_the_model_is_no_stack_trace() -> None:
         answer = client.post("/predict", files=upload(("a.png", grey(0))))
         assert answer.status_code == 500
         assert "secret" not in answer.text
+        assert 'cifar_requests_total{route="/predict",status="500"} 1.0' in client.get("/metrics").text
         broken = False
         assert client.post("/predict", files=upload(("a.png", grey(0)))).status_code == 200
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images were being decoded whenever another one began; it takes a while."""
+    at_once, lock, running = [], threading.Lock(), 0
+
+    def decode(data: bytes) -> NDArray[np.uint8]:
+        nonlocal running
+        with lock:
+            running += 1
+            at_once.append(running)
+        time.sleep(0.1)
+        with lock:
+            running -= 1
+        return decode_image(data)
+
+    monkeypatch.setattr(api, "decode_image", decode)
+    return at_once
+
+
+def test_no_more_are_decoded_at_once_than_there_are_cores(
+    decoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    with TestClient(create_app(MODEL)) as client, ThreadPoolExecutor(6) as pool:
+        answers = pool.map(lambda _: client.post("/predict", files=upload(("a.png", grey(0)))), range(6))
+        assert [answer.status_code for answer in answers] == [200] * 6
+    assert len(decoded) == 6
+    assert max(decoded) <= 2
+
+
+def test_uploads_are_read_where_they_hold_nobody_up(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, on_loop = tempfile.SpooledTemporaryFile.read, []
+
+    def reading(file: tempfile.SpooledTemporaryFile[bytes], *size: int) -> bytes:
+        on_loop.append(asyncio._get_running_loop() is not None)
+        return read(file, *size)
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "read", reading)
+    assert client.post("/predict", files=upload(("a.png", grey(0)))).status_code == 200
+    assert on_loop == [False]
 
 
 schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(MODEL, LIMITS))

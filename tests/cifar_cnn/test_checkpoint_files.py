@@ -2,7 +2,9 @@
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -85,6 +87,29 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         load_checkpoint(tmp_path)
     assert not (tmp_path / "owned").exists()
+
+
+OTHER_VERSIONS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "a field more": (lambda saved: saved["cifar_cnn"]["train_config"].update(stem=3), "knows no 'stem'"),
+    "a narrower range": (lambda saved: saved["cifar_cnn"]["train_config"].update(depth=9), "depth"),
+    "a section less": (lambda saved: saved["cifar_cnn"].pop("data_info"), "data_info"),
+    "a layer more": (lambda saved: saved["state_dict"].update({"model.stem": torch.ones(1)}), "stem"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), OTHER_VERSIONS.values(), ids=OTHER_VERSIONS)
+def test_checkpoint_of_another_version_says_so(
+    change: Callable[[dict[str, Any]], object], reason: str, trained: Path, tmp_path: Path
+) -> None:
+    saved = torch.load(trained / FILE_NAME, weights_only=True)
+    config, data = (saved["cifar_cnn"][name] for name in ("train_config", "data_config"))
+    config, data = TrainConfig(**config), DataConfig(**data)
+    change(saved)
+    torch.save(saved, tmp_path / FILE_NAME)
+    for use in (lambda: load_checkpoint(tmp_path), lambda: fit(config, data, checkpoint=tmp_path)):
+        with pytest.raises(CheckpointError, match=f"another version .*{reason}.*use that version") as caught:
+            use()
+        assert "\n" not in str(caught.value)
 
 
 def test_foreign_checkpoint_is_told_from_a_damaged_one(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import sklearn.datasets  # noqa: F401  # before a test steps down: root's packag
 from cifar_cnn import cache, files
 from cifar_cnn.cache import FOLDER_NAME
 from cifar_cnn.config import DataConfig
+from cifar_cnn.datasets import source_key
 from cifar_cnn.errors import DataError
 from cifar_cnn.prepare import open_data, prepare_data
 
@@ -80,17 +81,21 @@ def test_read_only_folder_with_a_filled_cache_is_enough(
         path.chmod(0o755)
 
 
-def test_nowhere_to_write_says_so(open_tmp: Path) -> None:
+def test_nowhere_to_write_says_so(open_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     locked = open_tmp / "locked"
     locked.mkdir(mode=0o555)
     with unprivileged(), pytest.raises(DataError, match="set cache_dir to one that can"):
         prepare_data(DataConfig(data_dir=open_tmp, cache_dir=locked))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(locked))
+    with unprivileged(), pytest.raises(DataError, match="set XDG_CACHE_HOME to one that can"):
+        prepare_data(DataConfig(data_dir=locked))
 
 
 def test_debris_of_a_killed_process_is_cleared(tmp_path: Path) -> None:
     config = DataConfig(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache")
-    (tmp_path / "cache" / "digits-v1.part").mkdir(parents=True)
-    (tmp_path / "cache" / "digits-v1.part" / "train_images.npy").write_bytes(b"half")
+    debris = tmp_path / "cache" / f"{source_key(config)}.part"
+    debris.mkdir(parents=True)
+    (debris / "train_images.npy").write_bytes(b"half")
     prepare_data(config)
     assert not list((tmp_path / "cache").glob("*.part"))
     assert open_data(config).arrays("train")[0].shape == (1437, 32, 32, 3)

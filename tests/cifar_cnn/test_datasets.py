@@ -1,5 +1,7 @@
 """One contract over digits, cifar10 and folder; then what is particular to cifar10."""
 
+import multiprocessing
+import os
 import shutil
 from pathlib import Path
 from urllib.error import URLError
@@ -126,14 +128,54 @@ def test_cifar10_without_data_or_network_names_both_ways_out(tmp_path: Path) -> 
     assert not list((tmp_path / "none").rglob("*.part")), "left something half-made"
 
 
-def test_cifar10_downloads_what_is_missing(cifar10_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = cifar10_dir / CIFAR10.base_folder
-    target = cifar10_dir / "fresh"
+@pytest.fixture
+def online(cifar10_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The archive can be fetched from a server."""
+    archive = cifar10_dir / CIFAR10.filename
+    monkeypatch.setattr("torchvision.datasets.utils._get_redirect_url", lambda url, max_hops: url)
     monkeypatch.setattr(
-        CIFAR10, "download", lambda self: shutil.copytree(source, Path(self.root) / CIFAR10.base_folder)
+        "torchvision.datasets.utils._urlretrieve", lambda url, file: shutil.copyfile(archive, file)
     )
-    assert prepare_data(cifar10_config(target)).sizes == SIZES["cifar10"]
-    assert (target / CIFAR10.base_folder).is_dir()
+
+
+@pytest.mark.usefixtures("online")
+def test_cifar10_downloads_what_is_missing_and_keeps_it(
+    cifar10_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = cifar10_config(cifar10_dir / "fresh").model_copy(update={"cache_dir": cifar10_dir / "1"})
+    assert prepare_data(config).sizes == SIZES["cifar10"]
+    assert [path.name for path in config.data_dir.iterdir()] == [CIFAR10.filename]
+    monkeypatch.setattr(CIFAR10, "download", no_network)
+    prepare_data(config.model_copy(update={"cache_dir": cifar10_dir / "2"}))
+
+
+@pytest.mark.usefixtures("online")
+def test_cifar10_download_that_was_killed_is_no_damaged_archive(
+    cifar10_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = cifar10_config(cifar10_dir / "fresh")
+
+    def half(dataset: CIFAR10) -> None:
+        (Path(dataset.root) / CIFAR10.filename).write_bytes(b"half of it")
+        os._exit(9)
+
+    process = multiprocessing.get_context("fork").Process(target=prepare_data, args=(config,))
+    with monkeypatch.context() as patch:
+        patch.setattr(CIFAR10, "download", half)
+        process.start()
+        process.join()
+    assert process.exitcode == 9
+    assert prepare_data(config).sizes == SIZES["cifar10"]
+
+
+@pytest.mark.usefixtures("online")
+def test_cifar10_is_downloaded_though_it_cannot_be_kept(
+    cifar10_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cifar10, "is_writable", lambda folder: False)
+    config = cifar10_config(cifar10_dir / "fresh").model_copy(update={"cache_dir": cifar10_dir / "1"})
+    assert prepare_data(config).sizes == SIZES["cifar10"]
+    assert not config.data_dir.exists()
 
 
 @pytest.mark.usefixtures("offline")

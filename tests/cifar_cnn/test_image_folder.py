@@ -10,6 +10,7 @@ from PIL import Image
 
 from cifar_cnn.config import DataConfig
 from cifar_cnn.errors import DataError
+from cifar_cnn.pixels import decode_image
 from cifar_cnn.prepare import open_data, prepare_data
 
 
@@ -17,7 +18,7 @@ def folder_config(root: Path) -> DataConfig:
     return DataConfig(dataset="folder", data_dir=root)
 
 
-def test_folder_keeps_classes_and_resizes(image_folder: Path) -> None:
+def test_folder_keeps_classes_and_scales(image_folder: Path) -> None:
     data = open_data(folder_config(image_folder))
     assert data.info.class_names == ("cat", "dog", "owl")
     images, labels, _ = data.arrays("train")
@@ -64,6 +65,20 @@ def test_grey_palette_and_transparent_images_become_rgb(image_folder: Path) -> N
     for mode in ("L", "P", "RGBA", "1"):
         Image.new(mode, (50, 30)).save(image_folder / "train" / "cat" / f"mode-{mode}.png")
     assert prepare_data(folder_config(image_folder)).sizes["train"] > 48
+
+
+def test_training_and_serving_see_the_same_pixels(image_folder: Path) -> None:
+    generator = np.random.default_rng(0)
+    colours = generator.integers(0, 256, (60, 100, 4), dtype=np.uint8)
+    grey = generator.integers(0, 65536, (70, 40), dtype=np.uint16)
+    for path in (image_folder / "test" / "cat").iterdir():
+        path.unlink()
+    paths = [image_folder / "test" / "cat" / name for name in ("0.png", "1.png")]
+    for path, pixels in zip(paths, (colours, grey), strict=True):
+        Image.fromarray(pixels).save(path)
+    images, labels, _ = open_data(folder_config(image_folder)).arrays("test")
+    served = [decode_image(path.read_bytes()) for path in paths]
+    assert np.array_equal(images[labels == 0], served)
 
 
 def test_camera_orientation_is_applied(image_folder: Path) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from cifar_cnn.pixels import FORMATS, ImageTooLarge, NotAnImage, decode_image
+
+ROOT = Path(__file__).parents[2]
 
 
 def file_of(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -72,6 +77,46 @@ def test_a_photograph_is_turned_as_its_exif_says() -> None:
 
 def test_transparency_lies_over_white() -> None:
     assert decode_image(file_of(Image.new("RGBA", (32, 32), (0, 0, 0, 0)))).min() == 255
+
+
+def test_transparency_is_put_over_white_after_scaling_as_before_it() -> None:
+    disc = Image.new("L", (200, 200))
+    ImageDraw.Draw(disc).ellipse((20, 20, 180, 180), fill=160)
+    image = Image.new("RGBA", disc.size, (200, 30, 90, 0))
+    image.putalpha(disc)
+    flat = Image.alpha_composite(Image.new("RGBA", disc.size, "white"), image).convert("RGB")
+    np.testing.assert_allclose(
+        decode_image(file_of(image)).astype(int), decode_image(file_of(flat)).astype(int), atol=2
+    )
+
+
+def test_a_colour_that_stands_for_transparency_is_white() -> None:
+    image = Image.new("RGB", (64, 64), "black")
+    assert decode_image(file_of(image, transparency=(0, 0, 0))).min() == 255
+
+
+MEASURE = """
+import sys
+from pathlib import Path
+from cifar_cnn.pixels import decode_image
+def peak():
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+    return int(line.split()[1]) * 1024
+data = Path(sys.argv[1]).read_bytes()
+before = peak()
+decode_image(data)
+print((peak() - before) / int(sys.argv[2]))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
+def test_a_large_transparent_image_takes_the_memory_that_is_said(tmp_path: Path) -> None:
+    side = 4000
+    file = tmp_path / "large.png"
+    Image.new("RGBA", (side, side), (10, 20, 30, 128)).save(file)
+    command = [sys.executable, "-c", MEASURE, str(file), str(side**2)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(ended.stdout) < 8.5, "bytes a pixel"
 
 
 def test_of_an_animation_the_first_frame_counts() -> None:

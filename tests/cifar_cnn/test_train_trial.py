@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from cifar_cnn import train
 from cifar_cnn.config import DataConfig
 from cifar_cnn.objective import TrialContext, train_trial
 from cifar_cnn.train import load_checkpoint
@@ -80,6 +82,17 @@ def test_ends_when_the_sweep_says_so(sweep: PretendedSweep) -> None:
     with pytest.raises(SystemExit):
         train_trial(PARAMS, sweep)
     assert [epoch for epoch, _ in sweep.reports] == [1, 2]
+
+
+@pytest.mark.parametrize(("gpus", "asked_for"), [(0.0, "cpu"), (0.5, "auto"), (1.0, "auto")])
+def test_a_trial_without_gpus_trains_on_the_cpu(
+    gpus: float, asked_for: str, sweep: PretendedSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(train, "training_device", lambda kind: asked.append(kind) or torch.device("cpu"))
+    sweep.gpus = gpus
+    train_trial(PARAMS, sweep)
+    assert asked == [asked_for]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,11 @@ class Browser:
         found: str = call("GET", f"{self._element(selector)}/text")
         return found
 
+    def value_of(self, selector: str) -> str:
+        """What an input holds."""
+        found: str = call("GET", f"{self._element(selector)}/property/value")
+        return found
+
     def type(self, selector: str, text: str) -> None:
         """Type into an element; into a file input, the paths of files, a line each."""
         call("POST", f"{self._element(selector)}/value", {"text": text})

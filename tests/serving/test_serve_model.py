@@ -107,6 +107,7 @@ class TestPage:
             browser.type("#files", str(image))
             browser.source_with(["<figure>"])
             shown = browser.text_of("#results")
+            assert browser.value_of("#files") == "", "the same file again is a change"
             browser.screenshot(tmp_path / "page.png")
         predicted = httpx2.post(f"{url}/predict", files={"files": image.read_bytes()}).json()["predictions"][
             0
@@ -122,7 +123,7 @@ class TestPage:
             browser.open(url)
             browser.type("#files", str(tmp_path / "note.txt"))
             browser.source_with(["note.txt: no image"])
-            assert "note.txt: no image; send one of JPEG" in browser.text_of("#problem")
+            assert "note.txt: no image; use one of JPEG" in browser.text_of("#problem")
 
 
 @pytest.mark.parametrize(
@@ -131,8 +132,9 @@ class TestPage:
         (["nowhere"], "model 'nowhere' is no folder: name one, or models:/cifar-cnn@champion"),
         (["."], "cannot be loaded"),
         (["models:/cifar-cnn@champion"], "check the name"),
+        ([".", "--host", "no.such.invalid"], "not known; choose another --host or --port"),
     ],
-    ids=["no folder", "no model", "not registered"],
+    ids=["no folder", "no model", "not registered", "no host"],
 )
 def test_what_cannot_be_served_is_said_with_the_remedy(
     arguments: list[str], why: str, tmp_path: Path

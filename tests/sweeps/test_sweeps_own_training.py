@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
+from processes import Script
 from sweep_checks import check_study, check_view
 from sweep_fixtures import EXAMPLES, MakeSweep
 
@@ -28,3 +30,12 @@ def test_the_example_trains_and_keeps_its_best_models(
     assert (best.value or 0) > 0.8, "it learns"
     model = pickle.loads((config.folder / "checkpoints" / best.key / "epoch-0003" / "model.pkl").read_bytes())
     assert model.get_params()["alpha"] == best.params["alpha"]
+
+
+def test_the_example_that_is_interrupted_says_so_and_goes_on(tmp_path: Path) -> None:
+    with Script(EXAMPLES / "own_training.py", cwd=tmp_path) as script:
+        script.until(lambda: any(tmp_path.glob("sweeps/own-training/checkpoints/*/epoch-*")))
+        script.press_ctrl_c()
+        assert script.wait() == 1, script.stderr
+        assert "interrupted; run this again to go on" in script.stdout
+        script.wait_for_descendants()

@@ -88,7 +88,7 @@ def main() -> None:
             folder,
             epochs=EPOCHS,
             train_size=arguments.train_size,
-            val_size=500,
+            val_size=arguments.train_size // 8,
         )
         prepare_data(work.data)
         print(

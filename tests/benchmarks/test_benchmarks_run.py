@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.sweeps import require_whole
+from benchmarks.sweeps import require_whole, smoke_work
 from benchmarks.work import SweepTimes, TrialTimes, Work
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +63,19 @@ def test_a_sweep_that_did_less_than_asked_is_refused(
             require_whole("peer", times, work)
     else:
         require_whole("peer", times, work)
+
+
+@pytest.mark.slow
+def test_the_inside_of_a_trial_is_measured(tmp_path: Path) -> None:
+    images = smoke_work(tmp_path).data_dir
+    small = ("--repeats", "1", "--threads", "1", "--networks", "1x8", "--train-size", "128")
+    _, _, *rows = run("benchmarks.inside_trial", "--data-dir", images, *small).strip().splitlines()
+    assert [row.split("|")[3].strip() for row in rows] == ["plain loop", "fit", "tutorial"]
+
+
+def test_idle_time_at_the_end_is_measured() -> None:
+    told = run("benchmarks.tail", "--repeats", "1")
+    assert len(re.findall(r"\d%", told)) == 2 * 5, "two schedules for each of five sweeps"
 
 
 @pytest.mark.slow

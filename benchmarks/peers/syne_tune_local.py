@@ -10,6 +10,7 @@ a trial.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from benchmarks.work import DEPTHS, LR, WIDTHS, Stopwatch, Work
 
 def main(work: Work) -> None:
     """The sweep: random configurations, stopped by ASHA."""
+    os.environ["SYNETUNE_FOLDER"] = work.folder  # else it writes into the home folder,
+    os.chdir(work.folder)  # and into this one
     from syne_tune import StoppingCriterion, Tuner
     from syne_tune.backend import LocalBackend
     from syne_tune.config_space import choice, loguniform, randint

@@ -47,13 +47,16 @@ def exit_codes(command: Callable[P, int]) -> Callable[P, None]:
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         _quiet_logging()
-        from search.errors import SweepFailed, UserError
+        from search.errors import SweepFailed, SweepInterrupted, UserError
 
         try:
             code = command(*args, **kwargs)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             code = USAGE
+        except SweepInterrupted as error:
+            print(f"interrupted: {error}", file=sys.stderr)
+            code = INTERRUPTED
         except SweepFailed as error:
             print(f"failed: {error}", file=sys.stderr)
             code = FAILED

@@ -35,8 +35,10 @@ def evaluate(
     from search.config import SweepConfig
     from search.errors import TrackingDown
     from search.examine import examine, log_examination, mean_corrupted
+    from search.launch import command
 
-    examined = examine(SweepConfig.load(name, sweeps_dir), figures_dir / name, corruptions=corruptions)
+    sweep = SweepConfig.load(name, sweeps_dir)
+    examined = examine(sweep, figures_dir / name, corruptions=corruptions)
     told, (low, high) = examined.evaluation, examined.interval
     out.print(
         f"test accuracy      {told['accuracy']:.4f} ({low:.4f} to {high:.4f}, 95% by {told['n']:,} images), "
@@ -57,9 +59,15 @@ def evaluate(
     try:
         logged = log_examination(examined)
     except TrackingDown as error:
-        err.print(f"{error}; the figures are not in MLflow")
+        err.print(f"{error}; the figures are not in MLflow, run the command again to add them")
         return cli.FAILED
-    return cli.DONE if logged else cli.FAILED
+    if not logged:
+        err.print(
+            f"MLflow has no run of {examined.retraining.name}, so the figures are not in it: "
+            f"`{command('retrain_best.py', sweep)}` brings it up to date, then run this command again"
+        )
+        return cli.FAILED
+    return cli.DONE
 
 
 if __name__ == "__main__":

@@ -33,19 +33,38 @@ def retrain(
     test_again: Annotated[
         bool, typer.Option("--test-again", help="Read the test split though it was read before; recorded.")
     ] = False,
+    cpus_per_trial: cli.CpusPerTrial = None,
+    gpus_per_trial: cli.GpusPerTrial = None,
+    concurrency: cli.Concurrency = None,
+    ray_address: cli.RayAddress = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the images lie, if not as the sweep has it.")
+    ] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="Another MLflow tracking store than the sweep's.")
+    ] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Confirm, retrain on training and validation images, evaluate on the test split, once, and register.
 
     The model lies in SWEEPS_DIR/NAME/retrain/.../model and in MLflow, as the candidate, and as the champion
-    if it beats the one there is.
+    if it beats the one there is. What is not said of where to train is as the sweep has it.
     """
     from scripts.retrain_output import retrain_and_print
     from scripts.screen import err
     from search.comparison import summarise
     from search.confirm import choose_finalists
+    from search.repeats import to_repeat_here
 
-    summary = summarise(name, sweeps_dir)
+    places = {
+        "cpus_per_trial": cpus_per_trial,
+        "gpus_per_trial": gpus_per_trial,
+        "concurrency": concurrency,
+        "ray_address": ray_address,
+        "tracking_uri": tracking_uri,
+        "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
+    }
+    summary = to_repeat_here(summarise(name, sweeps_dir), places)
     finalists = choose_finalists(summary, top, trial)
     if trial is None and len(finalists) < top:
         err.print(f"finalists: only {len(finalists)} distinct configurations completed, not {top}")

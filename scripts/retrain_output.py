@@ -16,10 +16,11 @@ from search.config import SweepConfig
 from search.confirm import Confirmation, confirm, confirm_config
 from search.errors import TrackingDown
 from search.progress import human_seconds
-from search.reads_of_test import check_test_read
+from search.reads_of_test import check_test_read, has_read_test
 from search.records import TrialRecord
+from search.repeats import told_failures
 from search.results import shown
-from search.retrain import Retrained, retrain, retrain_config
+from search.retrain import Published, Retrained, retrain, retrain_config
 from search.statistics import Estimate
 
 
@@ -37,9 +38,12 @@ def retrain_and_print(
     check_test_read(summary.config, possible, again=test_again)
     quick = len(finalists) == seeds == 1
     err.print(cost(summary, finalists, 0 if quick else seeds, seeds, max_epochs))
-    confirmation = None
+    confirmation, shown_in_mlflow = None, True
     if not quick:
-        confirmation = _confirm(summary, confirm_config(summary, finalists, seeds), finalists)
+        # Once one of them is tested, what was confirmed stays: another winner could not be tested any more.
+        retry = not has_read_test(summary.config, possible)
+        confirming = confirm_config(summary, finalists, seeds)
+        confirmation, shown_in_mlflow = _confirm(confirming, finalists, retry_failed=retry)
         print_confirmation(summary, confirmation)
     winner = finalists[0] if confirmation is None else confirmation.winner.record
     config = retrain_config(summary, winner, seeds, max_epochs)
@@ -53,7 +57,7 @@ def retrain_and_print(
             observers=[progress],
         )
     print_retrained(summary, winner, retrained, quick)
-    return cli.DONE if retrained.model_uri else cli.FAILED
+    return cli.DONE if shown_in_mlflow and retrained.published.missing is None else cli.FAILED
 
 
 def cost(
@@ -63,32 +67,43 @@ def cost(
     retrain_seeds: int,
     max_epochs: int | None,
 ) -> str:
-    """What is about to be trained, in runs, epochs and time of one slot."""
+    """What is about to be trained, in runs, epochs and time; with no seeds to confirm, nothing is."""
     final = max_epochs or summary.config.max_epochs
     runs = len(finalists) * confirm_seeds
     epoch_s = [record.train_seconds / len(record.epochs) for record in finalists if record.epochs]
     mean = sum(epoch_s) / len(epoch_s) if epoch_s else 0.0
     epochs = runs * summary.config.max_epochs + retrain_seeds * final
+    confirming = f"confirm {len(finalists)} x {confirm_seeds} seeds, " if confirm_seeds else ""
     return (
-        f"confirm {len(finalists)} x {confirm_seeds} seeds, retrain x {retrain_seeds}: "
-        f"{runs + retrain_seeds} runs, {epochs} epochs, about {human_seconds(mean * epochs)} of training, "
-        "divided by the trials at a time"
+        f"{confirming}retrain x {retrain_seeds}: {_plural(runs + retrain_seeds, 'run')}, "
+        f"{_plural(epochs, 'epoch')}; about {human_seconds(mean * epochs)} if run one at a time, less if "
+        "several run at once"
     )
 
 
-def _confirm(summary: SweepSummary, config: SweepConfig, finalists: Sequence[TrialRecord]) -> Confirmation:
+def _confirm(
+    config: SweepConfig, finalists: Sequence[TrialRecord], *, retry_failed: bool
+) -> tuple[Confirmation, bool]:
+    """Confirm the finalists; with whether MLflow shows all of it."""
     with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
-        confirmation, result = confirm(config, finalists, observers=[progress])
+        confirmation, result = confirm(config, finalists, observers=[progress], retry_failed=retry_failed)
+    if told := told_failures(result.records):
+        err.print(f"of the trainings that were to confirm, {told}")
     from search.tracking.confirmation import log_confirmation
     from search.tracking.store import TrackingStore
 
+    missing = result.view_missing
     try:
         if result.page is not None:
             store = TrackingStore(config.tracking_uri, config.experiment)
             log_confirmation(store, result.page.sweep_run_id, confirmation)
     except TrackingDown as error:
-        err.print(f"{error}; the confirmation is not in MLflow, run the command again to add it")
-    return confirmation
+        missing = str(error)
+    if missing:
+        err.print(
+            f"the confirmation is not whole in MLflow ({missing}): run the command again to complete it"
+        )
+    return confirmation, missing is None
 
 
 def print_confirmation(summary: SweepSummary, confirmation: Confirmation) -> None:
@@ -105,11 +120,19 @@ def print_confirmation(summary: SweepSummary, confirmation: Confirmation) -> Non
             _figure(estimate.mean),
             _interval(estimate),
             _figure(estimate.deviation),
-            str(estimate.n),
+            f"{estimate.n} of {estimate.n + finalist.failed}" if finalist.failed else str(estimate.n),
             "-" if estimate.probability_best is None else f"{estimate.probability_best:.2f}",
             "-" if finalist.optimism is None else f"{finalist.optimism:+.4f}",
         )
     out.print(table)
+    for finalist in confirmation.finalists:
+        if finalist.failed:
+            out.print(
+                f"{finalist.record.key}: {finalist.failed} of its seeds failed, so it comes after those of "
+                "which none did; the others alone tell too good a story"
+            )
+    for record in confirmation.unconfirmed:
+        out.print(f"{record.key}: all of its seeds failed, so it is out")
     if confirmation.winner.estimate.low is None:
         out.print("one seed each says nothing of the spread between seeds: --seeds 3 does")
 
@@ -134,13 +157,33 @@ def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retra
             f"test split       read by {retrained.test_reads} retrainings: the best of them is too good"
         )
     if test.low is None:
-        out.print("one seed says nothing of the spread between seeds: --seeds 3 does")
+        out.print(
+            f"one seed says nothing of the spread between seeds: --trial {winner.number} --seeds 3 does"
+        )
+    if failed := told_failures(retrained.result.records):
+        out.print(f"failed seeds     {failed}: without them the accuracy may be too good")
     out.print(f"model folder     {retrained.model_folder}")
-    if retrained.model_uri:
-        out.print(f"model in MLflow  {retrained.model_uri}")
-    if place := retrained.registration:
-        out.print(f"registered       {place.name} version {place.version}: {place.decision}")
     out.print(f"load it with     mlflow.pyfunc.load_model({str(retrained.model_folder)!r})")
+    _print_published(retrained.published)
+
+
+def _print_published(published: Published) -> None:
+    lacking = "the model"
+    if published.model_uri:
+        out.print(f"model in MLflow  {published.model_uri}")
+        lacking = "the model's registration"
+    if place := published.registration:
+        out.print(f"registered       {place.name} version {place.version}: {place.decision}")
+        lacking = "some of the trainings"
+    if published.missing:
+        err.print(
+            f"not in MLflow: {lacking} ({published.missing}); run the command again to add it, which trains "
+            "and tests nothing anew"
+        )
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _figure(value: float | None) -> str:

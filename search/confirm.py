@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optuna.trial import TrialState
 
 from search.comparison import SweepSummary
 from search.config import SweepConfig
-from search.dispatch import Observer
+from search.dispatch import Observer, Stop
 from search.driver import SweepResult, run_sweep
-from search.errors import SweepFailed, UserError
+from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.records import TrialRecord
-from search.repeats import repeats_config
+from search.repeats import repeats_config, told_failures
 from search.statistics import Estimate, estimates
 
 
@@ -30,12 +30,14 @@ class Finalist:
 
     Attributes:
         record: its best trial in the sweep.
-        values: scores of the fresh seeds.
-        estimate: what they say of its true mean.
+        values: scores of the fresh seeds that completed.
+        failed: how many did not. Those that did tell too good a story, so it comes after all that have none.
+        estimate: what the values say of its true mean; if any failed, without a probability to be best.
     """
 
     record: TrialRecord
     values: tuple[float, ...]
+    failed: int
     estimate: Estimate
 
     @property
@@ -51,17 +53,23 @@ class Finalist:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """All finalists, the winner first."""
+    """All finalists, the winner first.
+
+    Attributes:
+        finalists: those that there is a confirmed score of, at least one.
+        unconfirmed: those of which no fresh seed completed.
+    """
 
     finalists: tuple[Finalist, ...]
+    unconfirmed: tuple[TrialRecord, ...] = ()
 
     @property
     def winner(self) -> Finalist:
-        """The one with the best confirmed mean."""
+        """The one with the best confirmed mean of those with the fewest failed seeds."""
         return self.finalists[0]
 
     def to_json(self) -> list[dict[str, Any]]:
-        """As plain JSON, the winner first."""
+        """As plain JSON, the winner first; without the unconfirmed ones."""
         return [
             {
                 "trial": finalist.record.number,
@@ -69,6 +77,7 @@ class Confirmation:
                 "claimed": finalist.claimed,
                 "optimism": finalist.optimism,
                 "values": list(finalist.values),
+                "failed": finalist.failed,
                 **asdict(finalist.estimate),
             }
             for finalist in self.finalists
@@ -106,42 +115,87 @@ def confirm_config(summary: SweepSummary, finalists: Sequence[TrialRecord], seed
         UserError: as `repeats_config`.
     """
     numbers = "-".join(f"{record.number:03d}" for record in finalists)
-    name = f"{summary.config.name}.confirm-{numbers}-x{seeds}"
-    config = repeats_config(summary, "confirm", name, finalists, seeds, summary.config.max_epochs)
+    label = f"{numbers}-x{seeds}"
+    config = repeats_config(summary, "confirm", label, finalists, seeds, summary.config.max_epochs)
     trials = ",".join(str(record.number) for record in finalists)
     return config.model_copy(update={"tags": config.tags | {"sweep.of_trials": trials}})
 
 
 def confirm(
-    config: SweepConfig, finalists: Sequence[TrialRecord], observers: Sequence[Observer] = ()
+    config: SweepConfig,
+    finalists: Sequence[TrialRecord],
+    observers: Sequence[Observer] = (),
+    *,
+    retry_failed: bool = False,
 ) -> tuple[Confirmation, SweepResult]:
     """Train the finalists with fresh seeds and compare them; after a crash it goes on where it was.
 
+    Args:
+        config: as from `confirm_config`.
+        finalists: the trials that it was made of.
+        observers: told of every change of a training.
+        retry_failed: first train again what failed when this was run before.
+
     Raises:
         UserError: as `run_sweep`.
-        SweepFailed: a training was stopped, or no seed of a finalist completed.
+        SweepInterrupted: by Ctrl-C or SIGTERM.
+        SweepFailed: it was stopped otherwise, too many trainings failed to go on, or all of them.
     """
-    result = run_sweep(config, observers=observers)
-    if result.stop is not None:
-        raise SweepFailed(f"confirming was stopped ({result.stop.value}): run the command again to go on")
+    result = run_sweep(config, observers=observers, retry_failed=retry_failed)
+    # Trainings that failed again one after the other stop the driver, though nothing is left to train.
+    if result.stop not in (None, Stop.FAILURES):
+        kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed
+        raise kind(f"confirming was stopped ({result.stop.value}): run the command again to go on")
+    confirmation = confirmed(config, result.records, finalists)
+    if confirmation is None:
+        raise SweepFailed(
+            f"the finalists could not be confirmed: {told_failures(result.records)}: "
+            "run the command again to train those once more, or choose another finalist with --trial"
+        )
+    return confirmation, result
+
+
+def confirmed(
+    config: SweepConfig, records: Sequence[TrialRecord], finalists: Sequence[TrialRecord]
+) -> Confirmation | None:
+    """What the trainings of a confirmation say; None while some have not ended, or none has completed.
+
+    Args:
+        config: of the confirmation.
+        records: its trainings.
+        finalists: the trials that it was made of.
+    """
+    ended = {(each.params["arm"], each.params["repeat"]) for each in records if each.state.is_finished()}
     arms: dict[int, list[float]] = {arm: [] for arm in range(len(finalists))}
-    for record in result.records:
+    for record in records:
         if record.state is TrialState.COMPLETE and record.value is not None:
             arms[record.params["arm"]].append(record.value)
-    for arm, values in arms.items():
-        if not values:
-            raise SweepFailed(
-                f"no training of finalist {finalists[arm].key} completed; see the errors above, "
-                "or choose another with --trial"
-            )
-    return compare(finalists, arms, config.direction), result
+    if len(ended) < config.trials or not any(arms.values()):
+        return None
+    return _compare(finalists, arms, config.trials // len(finalists), config.direction)
 
 
-def compare(finalists: Sequence[TrialRecord], arms: dict[int, list[float]], direction: str) -> Confirmation:
-    """Rank finalists by the mean of their fresh seeds; of equal ones the one that the sweep liked better."""
+def _compare(
+    finalists: Sequence[TrialRecord], arms: dict[int, list[float]], seeds: int, direction: str
+) -> Confirmation:
+    """Rank finalists by failed seeds, then by mean; of equal ones the one that the sweep liked better.
+
+    A configuration that diverges with some seeds is known by the luckier ones only: by their mean it could
+    win, to diverge again when it is retrained.
+    """
     maximise = direction == "maximize"
     # What is maximised is an accuracy, what is minimised a loss.
-    found = estimates(arms, maximise=maximise, within=(0.0, 1.0 if maximise else math.inf))
-    compared = [Finalist(record, tuple(arms[arm]), found[arm]) for arm, record in enumerate(finalists)]
+    within = (0.0, 1.0 if maximise else math.inf)
+    whole = {arm: values for arm, values in arms.items() if len(values) == seeds}
+    rest = {arm: values for arm, values in arms.items() if 0 < len(values) < seeds}
+    found = estimates(whole, maximise=maximise, within=within)
+    for arm, estimate in estimates(rest, maximise=maximise, within=within).items():
+        found[arm] = replace(estimate, probability_best=None)
+    compared = [
+        Finalist(finalists[arm], tuple(arms[arm]), seeds - len(arms[arm]), estimate)
+        for arm, estimate in sorted(found.items())
+    ]
     sign = -1.0 if maximise else 1.0
-    return Confirmation(tuple(sorted(compared, key=lambda finalist: sign * finalist.estimate.mean)))
+    compared.sort(key=lambda finalist: (finalist.failed, sign * finalist.estimate.mean))
+    unconfirmed = [record for arm, record in enumerate(finalists) if not arms[arm]]
+    return Confirmation(tuple(compared), tuple(unconfirmed))

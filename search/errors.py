@@ -13,5 +13,13 @@ class LeaseLost(SweepFailed):
     """Another driver has taken this sweep over: this one must not write any more."""
 
 
+class SweepInterrupted(SweepFailed):
+    """Ctrl-C or SIGTERM stopped what a larger command was in the middle of; run again it goes on."""
+
+
 class TrackingDown(RuntimeError):
     """The tracking store does not answer, or refuses what is written."""
+
+
+class TrackingRefused(TrackingDown):
+    """The tracking store answers, and will not take what is written however often it is tried again."""

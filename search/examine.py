@@ -8,13 +8,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from cifar_cnn.config import DataConfig
 from cifar_cnn.prepare import open_data
+from search.cifar_sweep import data_of
 from search.config import SweepConfig, sweep_names
 from search.errors import UserError
 from search.launch import command
 from search.reads_of_test import newest_test_read
-from search.retrain import final_checkpoint, first_seed
+from search.retrain import final_checkpoint, first_seed, one_line_errors
 from search.tracking.store import TrackingStore
 
 
@@ -37,6 +37,7 @@ class Examination:
     files: list[Path]
 
 
+@one_line_errors()
 def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examination:
     """Evaluate the model that `retrain_best.py` has made of a sweep, and draw what it does.
 
@@ -48,7 +49,7 @@ def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examinati
         corruptions: evaluate under corruptions too, which takes eighteen times as long.
 
     Raises:
-        UserError: the sweep has not been retrained.
+        UserError: the sweep has not been retrained, or its images or the checkpoint cannot be read.
         SweepFailed: the checkpoint is gone.
     """
     from cifar_cnn import visualize
@@ -57,9 +58,9 @@ def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examinati
 
     retraining = _newest(sweep)
     checkpoint = final_checkpoint(retraining, first_seed(retraining))
-    predicted = predict_split(checkpoint, "test")
+    predicted = predict_split(checkpoint, "test", data=data_of(retraining))
     evaluation = summarise(predicted.logits, predicted.labels, predicted.class_names, "test")
-    images, _, _ = open_data(DataConfig.model_validate(retraining.settings["data"])).arrays("test")
+    images, _, _ = open_data(data_of(retraining)).arrays("test")
     figures = {
         "confusion": visualize.confusion_figure(evaluation),
         "class_accuracy": visualize.class_accuracy_figure(evaluation),
@@ -68,7 +69,10 @@ def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examinati
     }
     corrupted: dict[str, list[float]] = {}
     for name, strengths in kinds().items() if corruptions else ():
-        spoilt = [predict_split(checkpoint, "test", change=change) for change in strengths.values()]
+        spoilt = [
+            predict_split(checkpoint, "test", data=data_of(retraining), change=change)
+            for change in strengths.values()
+        ]
         corrupted[name] = [float((each.classes == each.labels).double().mean()) for each in spoilt]
     if corrupted:
         figures["corruptions"] = visualize.corruption_figure(evaluation.accuracy, corrupted)

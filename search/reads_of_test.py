@@ -27,13 +27,18 @@ def check_test_read(sweep: SweepConfig, retrainings: Collection[str], *, again: 
     Raises:
         UserError: another retraining of the sweep has read it, and `again` is not set.
     """
-    names = [read["retraining"] for read in _reads(sweep)]
-    if names and not again and set(names).isdisjoint(retrainings):
+    reads = _reads(sweep)
+    if reads and not again and not has_read_test(sweep, retrainings):
         raise UserError(
-            f"the test split was read for sweep {sweep.name!r} by {names[0]} already: choosing between "
-            "several results on it would make the chosen one too good. Report that one, or read it again "
-            "with --test-again, which is recorded"
+            f"the test split was read for sweep {sweep.name!r} by {reads[0]['retraining']} already: choosing "
+            "between several results on it would make the chosen one too good. Report that one, or read it "
+            "again with --test-again, which is recorded"
         )
+
+
+def has_read_test(sweep: SweepConfig, retrainings: Collection[str]) -> bool:
+    """Whether one of these retrainings has read the test split."""
+    return any(read["retraining"] in retrainings for read in _reads(sweep))
 
 
 def note_test_read(sweep: SweepConfig, retraining: str) -> None:

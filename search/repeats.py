@@ -5,18 +5,23 @@ So it runs in parallel, shows in MLflow and survives a crash just as the sweep d
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from optuna.distributions import IntDistribution
+from optuna.trial import TrialState
+from pydantic import ValidationError
 
 from cifar_cnn.config import DataConfig, TrainConfig
-from search.cifar_sweep import OBJECTIVE
+from search.cifar_sweep import OBJECTIVE, check_unchanged
 from search.comparison import SweepSummary
-from search.config import SweepConfig
+from search.config import NAME_RULE, SweepConfig, one_line
 from search.errors import UserError
 from search.objective import TrialContext
-from search.records import TrialRecord
+from search.records import TrialRecord, not_retried
 from spaces.space import SearchSpace
 
 # Sweeps seed trial n with seed + n, below this; what was picked for its luck with one seed meets others.
@@ -29,15 +34,32 @@ Kind = Literal["confirm", "retrain"]
 _KIND_SEEDS: dict[Kind, int] = {"confirm": 0, "retrain": 2**20}
 
 
+def to_repeat_here(summary: SweepSummary, places: Mapping[str, Any]) -> SweepSummary:
+    """A sweep whose trials are to be trained again, on the data that it had, where it is asked for now.
+
+    Args:
+        summary: of the sweep.
+        places: fields of `SweepConfig` that are to differ from the sweep's; those that are None stay.
+
+    Raises:
+        UserError: a value is wrong, or the data are missing or have changed.
+    """
+    wanted = {field: value for field, value in places.items() if value is not None}
+    config = _checked({**dict(summary.config), **wanted})
+    # The space may change: what it offers next says nothing of configurations that were found in it.
+    check_unchanged(config.model_copy(update={"space_source": None}))
+    return dataclasses.replace(summary, config=config)
+
+
 def repeats_config(
-    summary: SweepSummary, kind: Kind, name: str, arms: Sequence[TrialRecord], seeds: int, max_epochs: int
+    summary: SweepSummary, kind: Kind, label: str, arms: Sequence[TrialRecord], seeds: int, max_epochs: int
 ) -> SweepConfig:
     """The sweep that trains some trials' configurations again, each with so many fresh seeds.
 
     Args:
         summary: of the sweep that they come from.
         kind: 'confirm' trains on the sweep's own split, 'retrain' on training and validation images.
-        name: of the new sweep, below the old one's.
+        label: what tells it from others of its kind; ends its name.
         arms: the trials.
         seeds: trainings of each.
         max_epochs: epochs of each training.
@@ -55,9 +77,10 @@ def repeats_config(
         raise UserError(f"--seeds {seeds}: train with 1 to {MOST_SEEDS}")
     # A retraining may be given more seeds later; a comparison of finalists is what it was begun as.
     most = seeds if kind == "confirm" else MOST_SEEDS
-    return config.model_copy(
-        update={
-            "name": name,
+    return _checked(
+        {
+            **dict(config),
+            "name": _name(config.name, f"{kind}-{label}"),
             "kind": kind,
             "tags": {"sweep.of": config.name, "sweep.of_id": summary.sweep_id},
             "sweeps_dir": config.folder / kind,
@@ -79,15 +102,48 @@ def repeats_config(
             "max_epochs": max_epochs,
             "sampler": "grid",
             "sampler_args": {},
+            "enqueue": [],
             "pruner": "none",
             "pruner_args": {},
             "trials": len(arms) * seeds,
-            "keep_checkpoints": seeds if kind == "retrain" else 1,
+            # The saved model is the first seed's: it stays, whatever is asked for later.
+            "keep_checkpoints": MOST_SEEDS if kind == "retrain" else 1,
             "time_budget_s": None,
-            "checkpoint_uri": config.checkpoint_uri and f"{config.checkpoint_uri}/{name}",
             **_goal(config, kind),
         }
     )
+
+
+def told_failures(records: Sequence[TrialRecord]) -> str:
+    """What failed and was not trained again, by reason, with an error of each; empty if nothing did.
+
+    `2 failed, oom (no room); 1 failed, nan (val_loss is nan)`
+    """
+    by_reason: dict[str, list[TrialRecord]] = {}
+    for record in not_retried(records):
+        if record.state is TrialState.FAIL:
+            by_reason.setdefault(str(record.stop_reason), []).append(record)
+    told = []
+    for reason, failed in by_reason.items():
+        error = "".join((failed[0].error or "").strip().splitlines()[-1:])
+        told.append(f"{len(failed)} failed, {reason} ({error})")
+    return "; ".join(told)
+
+
+def _name(sweep: str, what: str) -> str:
+    """`night.confirm-007-002-x3`; where that is too long for a name, both beginnings and a digest of it."""
+    full = f"{sweep}.{what}"
+    if NAME_RULE.fullmatch(full):
+        return full
+    digest = hashlib.blake2b(full.encode(), digest_size=4).hexdigest()
+    return f"{sweep[:20]}.{what[:30]}-{digest}"
+
+
+def _checked(fields: dict[str, Any]) -> SweepConfig:
+    try:
+        return SweepConfig.model_validate(fields)
+    except ValidationError as error:
+        raise UserError(one_line(error)) from error
 
 
 def _goal(config: SweepConfig, kind: Kind) -> dict[str, str]:
@@ -113,9 +169,10 @@ def train_repeat(params: Mapping[str, Any], context: TrialContext) -> None:
 
     fit(
         config,
-        DataConfig(**settings["data"]),
+        DataConfig(**settings["data"], data_dir=Path(context.paths["data"])),
         on_epoch=report,
         checkpoint=context.checkpoint,
         train_on="train+val" if settings["kind"] == "retrain" else "train",
         threads=max(1, int(context.cpus)),
+        accelerator="auto" if context.gpus > 0 else "cpu",
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,22 +13,33 @@ from optuna.trial import TrialState
 
 from cifar_cnn.intervals import wilson_interval
 from search.checkpoints import CheckpointStore
+from search.cifar_sweep import data_of
 from search.comparison import SweepSummary, summarise
-from search.config import SweepConfig
+from search.config import SweepConfig, one_line
 from search.confirm import Confirmation
-from search.dispatch import Observer
+from search.dispatch import Observer, Stop
 from search.driver import SweepResult, run_sweep
 from search.environment import describe_launch
-from search.errors import SweepFailed, UserError
+from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
 from search.reads_of_test import check_test_read, note_test_read, reads_of_test
-from search.records import TrialRecord
-from search.repeats import repeats_config
+from search.records import StopReason, TrialRecord
+from search.repeats import repeats_config, told_failures
 from search.statistics import Estimate, estimates
 
 if TYPE_CHECKING:
     from search.tracking.model import ModelCard
     from search.tracking.registry import Registration
-    from search.tracking.store import SweepPage
+
+
+@dataclass(frozen=True)
+class Published:
+    """What MLflow has of a retrained model."""
+
+    model_uri: str | None = None
+    registration: Registration | None = None
+    missing: str | None = (
+        None  # why it lacks the model, its registration or a training; None: it is all there
+    )
 
 
 @dataclass(frozen=True)
@@ -40,8 +52,7 @@ class Retrained:
     test_images: int
     test_reads: int  # retrainings of this sweep that have read the test split, this one included
     model_folder: Path
-    model_uri: str | None  # in MLflow; None if its store did not answer
-    registration: Registration | None  # likewise
+    published: Published
 
     @property
     def binomial(self) -> tuple[float, float]:
@@ -64,8 +75,7 @@ def retrain_config(
         UserError: as `repeats_config`.
     """
     epochs = max_epochs or summary.config.max_epochs
-    name = f"{summary.config.name}.retrain-{record.number:03d}-e{epochs}"
-    config = repeats_config(summary, "retrain", name, [record], seeds, epochs)
+    config = repeats_config(summary, "retrain", f"{record.number:03d}-e{epochs}", [record], seeds, epochs)
     tags = {"sweep.of_trial": str(record.number)} | ({"sweep.of_run": record.run_id} if record.run_id else {})
     return config.model_copy(update={"tags": config.tags | tags})
 
@@ -79,7 +89,10 @@ def retrain(
     test_again: bool = False,
     observers: Sequence[Observer] = (),
 ) -> Retrained:
-    """Train, test, save and register. Run again after a crash, it goes on where it was.
+    """Train, test, save and register.
+
+    Run again it goes on where it was, after a crash as after a failure: failed trainings are trained once
+    more. Seeds only add up: what was trained for more of them before counts too.
 
     Args:
         summary: of the sweep.
@@ -90,26 +103,38 @@ def retrain(
         observers: told of every change of a training.
 
     Raises:
-        UserError: as `run_sweep`; another retraining has read the test split.
-        SweepFailed: a training failed or was stopped.
+        UserError: as `run_sweep`; another retraining has read the test split; the data cannot be read.
+        SweepInterrupted: by Ctrl-C or SIGTERM.
+        SweepFailed: a training failed or was stopped otherwise.
     """
     check_test_read(summary.config, [config.name], again=test_again)
-    result = run_sweep(config, observers=observers)
-    complete = [record for record in result.records if record.state is TrialState.COMPLETE][: config.trials]
-    if len(complete) < config.trials:
-        why = result.stop.value if result.stop else "see the errors above"
-        raise SweepFailed(
-            f"{len(complete)} of {config.trials} trainings completed ({why}): run the command again"
-        )
+    result = run_sweep(config, observers=observers, retry_failed=True)
+    complete = [record for record in result.records if record.state is TrialState.COMPLETE]
+    if len(complete) < config.trials or result.stop is Stop.INTERRUPTED:
+        kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed
+        raise kind(f"{len(complete)} of {config.trials} trainings completed{_how_to_go_on(result)}")
     note_test_read(summary.config, config.name)
-    evaluations = [_test_once(config, record) for record in complete]
-    accuracies = tuple(float(evaluation["accuracy"]) for evaluation in evaluations)
+    with one_line_errors():
+        evaluations = [_test_once(config, record) for record in complete]
+        accuracies = tuple(float(evaluation["accuracy"]) for evaluation in evaluations)
+        # The first seed's model, not the best on test: choosing by test would make its score optimistic.
+        folder, card = _save_model(summary, config, complete[0], confirmation, accuracies)
+    tested_ms = max(record.ended_ms or 0 for record in complete)
+    published = _publish(result, folder, card, evaluations, model_name, tested_ms)
     test = estimates({0: accuracies}, within=(0.0, 1.0))[0]
-    # The first seed's model, not the best on test: choosing by test would make its score optimistic.
-    folder, card = _save_model(summary, config, complete[0], confirmation, accuracies)
-    uri, registration = _publish(config, result.page, folder, card, evaluations, model_name)
     images, reads = int(evaluations[0]["n"]), reads_of_test(summary.config)
-    return Retrained(result, test, accuracies, images, reads, folder, uri, registration)
+    return Retrained(result, test, accuracies, images, reads, folder, published)
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Images or a checkpoint that cannot be read are for the user to mend: a `UserError` tells it."""
+    from cifar_cnn.errors import CheckpointError, DataError
+
+    try:
+        yield
+    except (CheckpointError, DataError) as error:
+        raise UserError(one_line(error)) from error
 
 
 def first_seed(config: SweepConfig) -> TrialRecord:
@@ -140,13 +165,23 @@ def final_checkpoint(config: SweepConfig, record: TrialRecord) -> Path:
     return store.fetch(newest, config.folder / "final" / record.key)
 
 
+def _how_to_go_on(result: SweepResult) -> str:
+    """What to do about a retraining that lacks some of its trainings."""
+    if result.stop not in (None, Stop.FAILURES):
+        return f" ({result.stop.value}): run the command again to go on"
+    told = f"; {told_failures(result.records)}: run the command again to train those once more"
+    if any(record.stop_reason is StopReason.NAN for record in result.records):
+        told += "; one that diverged (nan) will probably do so again: then choose another trial with --trial"
+    return told
+
+
 def _test_once(config: SweepConfig, record: TrialRecord) -> dict[str, Any]:
     """The evaluation on the test split, read from its file if it was made before."""
     file = config.folder / "final" / f"{record.key}.test.json"
     if not file.exists():
         from cifar_cnn.evaluate import evaluate
 
-        evaluation = evaluate(final_checkpoint(config, record), "test").to_json()
+        evaluation = evaluate(final_checkpoint(config, record), "test", data=data_of(config)).to_json()
         part = file.with_suffix(".part")
         part.write_text(json.dumps(evaluation))
         part.replace(file)
@@ -185,20 +220,26 @@ def _save_model(
 
 
 def _publish(
-    config: SweepConfig,
-    page: SweepPage | None,
+    result: SweepResult,
     folder: Path,
     card: ModelCard,
     evaluations: Sequence[dict[str, Any]],
     model_name: str,
-) -> tuple[str | None, Registration | None]:
-    """Log the model with all seeds' test results to MLflow and register it, unless MLflow is away."""
+    tested_ms: int,
+) -> Published:
+    """Log the model with all seeds' test results to MLflow and register it, as far as MLflow answers."""
     from search.tracking.model import log_model
     from search.tracking.registry import register
     from search.tracking.store import TrackingStore
 
+    page, config = result.page, result.config
     if page is None:
-        return None, None
-    store = TrackingStore(config.tracking_uri, config.experiment)
-    uri = log_model(store, page.sweep_run_id, folder, card, evaluations)
-    return uri, register(store, page.sweep_run_id, uri, card, model_name)
+        return Published(missing=f"its store did not answer: {result.view_missing}")
+    uri = None
+    try:
+        store = TrackingStore(config.tracking_uri, config.experiment)
+        uri = log_model(store, page.sweep_run_id, folder, card, evaluations, tested_ms)
+        registration = register(store, page.sweep_run_id, uri, card, model_name)
+    except TrackingDown as error:
+        return Published(uri, missing=str(error))
+    return Published(uri, registration, result.view_missing)

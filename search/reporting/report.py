@@ -11,27 +11,34 @@ from typing import Any
 
 import jinja2
 import optuna
-import plotly.graph_objects as go
 from optuna.trial import TrialState
 from plotly.offline import get_plotlyjs
 
 from search.comparison import SweepSummary, opened_study, summarise
 from search.config import SweepConfig, sweep_names
-from search.confirm import Confirmation, compare
+from search.confirm import Confirmation, confirmed
+from search.errors import UserError
 from search.progress import human_seconds
 from search.pruners import pruner_name
 from search.records import TrialRecord
-from search.reporting.figures import learning_curves, study_figures, timeline
-from search.results import counts, shown
+from search.reporting.figures import Section, learning_curves, study_sections, timeline
+from search.results import STATE_WORDS, counts, shown
 
 _MOST_ROWS = 20  # of the leaderboard
-_HEIGHT = 450  # pixels of a figure
+_MOST_FAILURES = 10  # told with their tracebacks
+_HEIGHT = 450  # pixels of a figure that does not say
+_PLOTLY = {
+    "responsive": True,
+    "displaylogo": False,
+    "showSendToCloud": False,  # a button that uploads the figure's data
+    "modeBarButtons": [["toImage", "resetScale2d"]],
+}
 
 
 @dataclass(frozen=True)
 class _Shown:
-    title: str
-    html: str
+    section: Section
+    html: list[str]  # of its figures
 
 
 def write_report(name: str, sweeps_dir: Path, file: Path) -> Path:
@@ -54,37 +61,40 @@ def write_report(name: str, sweeps_dir: Path, file: Path) -> Path:
     return part.replace(file)
 
 
-def sweep_figures(summary: SweepSummary, study: optuna.Study) -> list[tuple[str, go.Figure]]:
-    """All figures of a sweep, by title."""
+def sweep_sections(summary: SweepSummary, study: optuna.Study) -> list[Section]:
+    """All figures of a sweep; none where no epoch is trained."""
+    if not any(record.epochs for record in summary.records):
+        return []
     return [
-        ("Learning curves", learning_curves(summary.config, summary.records)),
-        *study_figures(study, summary.config.metric, summary.importances),
-        ("Timeline of the workers", timeline(summary.records)),
+        Section("Learning curves", [learning_curves(summary.config, summary.records)]),
+        *study_sections(study, summary.config.metric, summary.importances),
+        Section("Timeline of the workers", [timeline(summary.records)]),
     ]
 
 
-def newest_confirmation(config: SweepConfig) -> Confirmation | None:
-    """What `retrain_best.py` found of the finalists, if all their seeds have been trained."""
-    folder = config.folder / "confirm"
+def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
+    """What `retrain_best.py` found of the finalists, the last time that all their seeds were trained."""
+    folder = summary.config.folder / "confirm"
     names = sorted(sweep_names(folder), key=lambda name: (folder / name).stat().st_mtime)
+    records = {record.number: record for record in summary.records}
     for name in reversed(names):
-        confirming = summarise(name, folder)
-        records = {record.number: record for record in summarise(config.name, config.sweeps_dir).records}
+        try:
+            confirming = summarise(name, folder)
+        except UserError:  # killed before it had a study: the report of its sweep does without
+            continue
         finalists = [records[int(number)] for number in confirming.config.tags["sweep.of_trials"].split(",")]
-        arms: dict[int, list[float]] = {arm: [] for arm in range(len(finalists))}
-        for record in confirming.records:
-            if record.value is not None:
-                arms[record.params["arm"]].append(record.value)
-        if all(arms.values()):
-            return compare(finalists, arms, config.direction)
+        found = confirmed(confirming.config, confirming.records, finalists)
+        if found is not None:
+            return found
     return None
 
 
 def _render(summary: SweepSummary, study: optuna.Study) -> str:
     config, top = summary.config, summary.leaderboard
+    failures = [record for record in summary.records if record.state is TrialState.FAIL]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(files("search.reporting").joinpath("report.html").read_text("utf-8"))
-    found = newest_confirmation(config)
+    found = newest_confirmation(summary)
     return template.render(
         config=config,
         headline=_headline(summary),
@@ -93,29 +103,40 @@ def _render(summary: SweepSummary, study: optuna.Study) -> str:
         leaderboard=[_row(config, record) for record in top[:_MOST_ROWS]],
         more=max(0, len(top) - _MOST_ROWS),
         confirmation=[] if found is None else _confirmed(found),
-        figures=[_shown(title, figure) for title, figure in sweep_figures(summary, study)],
-        failures=[record for record in summary.records if record.state is TrialState.FAIL],
+        figures=[_shown(section) for section in sweep_sections(summary, study)],
+        failures=failures[:_MOST_FAILURES],
+        more_failures=max(0, len(failures) - _MOST_FAILURES),
+        space=config.space.describe(),
         launches=[_launch(launch) for launch in study.user_attrs.get("launches", [])],
         plotly_js=get_plotlyjs(),
     )
 
 
-def _shown(title: str, figure: go.Figure) -> _Shown:
-    figure.update_layout(
-        title=None,
-        height=_HEIGHT,
-        template="plotly_white",
-        margin={"l": 50, "r": 20, "t": 30, "b": 50},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.2},  # beside the figure it fills a phone
-    )
-    config = {"responsive": True, "displaylogo": False}
-    html = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
-    return _Shown(title, html)
+def _shown(section: Section) -> _Shown:
+    for figure in section.figures:
+        figure.update_layout(
+            title=None,
+            height=figure.layout.height or _HEIGHT,
+            template="plotly_white",
+            margin={"l": 50, "r": 20, "t": 40, "b": 50},
+            # Beside the figure it fills a phone, below it stands in the axis's title.
+            legend={
+                "orientation": "h",
+                "xref": "container",
+                "x": 0,
+                "yref": "container",
+                "yanchor": "top",
+                "y": 1,
+            },
+        )
+    config = _PLOTLY if len(section.figures) == 1 else _PLOTLY | {"displayModeBar": False}
+    html = [each.to_html(full_html=False, include_plotlyjs=False, config=config) for each in section.figures]
+    return _Shown(section, html)
 
 
 def _headline(summary: SweepSummary) -> str:
     by_state, best = counts(summary.records), next(iter(summary.leaderboard), None)
-    told = ", ".join(f"{count} {state.name.lower()}" for state, count in by_state.items() if count)
+    told = ", ".join(f"{count} {STATE_WORDS[state]}" for state, count in by_state.items() if count)
     if best is None or best.value is None:
         return f"{told or 'no trials yet'}."
     return f"{told}. Best {summary.config.metric} {best.value:.4f}, {best.key}."
@@ -123,14 +144,12 @@ def _headline(summary: SweepSummary) -> str:
 
 def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
     config, saved = summary.config, summary.savings
-    space = [(f"space: {name}", text) for name, text in config.space.describe()]
     data = config.dataset
     sizes = "" if data is None else ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
     return [
         *([] if data is None else [("data", f"{data.name}: {sizes}")]),
-        ("budget", f"{config.trials} trials of up to {config.max_epochs} epochs"),
+        ("budget", f"{config.budget} trials of up to {config.max_epochs} epochs"),
         ("sampler, pruner", f"{config.sampler}, {pruner_name(config.pruner, config.max_epochs)}"),
-        *space,
         (
             "pruning saved",
             f"{saved.epochs_saved} of {saved.epochs_run + saved.epochs_saved} epochs, about "
@@ -156,11 +175,14 @@ def _confirmed(found: Confirmation) -> list[list[str]]:
                 finalist.record.key,
                 *("-" if figure is None else f"{figure:.4f}" for figure in figures),
                 "-" if estimate.low is None else f"{estimate.low:.4f} to {estimate.high:.4f}",
-                str(estimate.n),
+                f"{estimate.n} ({finalist.failed} more failed)" if finalist.failed else str(estimate.n),
                 "-" if estimate.probability_best is None else f"{estimate.probability_best:.2f}",
                 "-" if finalist.optimism is None else f"{finalist.optimism:+.4f}",
             ]
         )
+    for record in found.unconfirmed:
+        claimed = "-" if record.value is None else f"{record.value:.4f}"
+        rows.append([record.key, claimed, "-", "-", "0 (all failed)", "-", "-"])
     return rows
 
 

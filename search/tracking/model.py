@@ -13,7 +13,7 @@ from typing import Any
 
 import mlflow.pytorch
 import numpy as np
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import LoggedModel, LoggedModelStatus, Metric, RunTag
 from mlflow.models.signature import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from torch import nn
@@ -21,6 +21,7 @@ from torch import nn
 from search.tracking.store import TrackingStore, answering
 
 _PIXELS = (32, 32, 3)
+_URI, _SEEDS = "sweep.model_uri", "sweep.model_seeds"
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,24 @@ def save_model(model: nn.Module, card: ModelCard, folder: Path) -> Path:
 
 
 def log_model(
-    store: TrackingStore, run_id: str, folder: Path, card: ModelCard, evaluations: Sequence[dict[str, Any]]
+    store: TrackingStore,
+    run_id: str,
+    folder: Path,
+    card: ModelCard,
+    evaluations: Sequence[dict[str, Any]],
+    tested_ms: int,
 ) -> str:
-    """Log a saved model and its test results to a retraining's parent run, once.
+    """Log a saved model and its test results to a retraining's parent run, once for each number of seeds.
+
+    With more seeds more is known of the model, which its card says: it is logged anew.
+
+    Args:
+        store: of the run.
+        run_id: of the retraining.
+        folder: the saved model.
+        card: its provenance.
+        evaluations: of each seed's model on the test split.
+        tested_ms: Unix time to show the mean test accuracy at, the same whenever this is repeated.
 
     Returns:
         The model's URI in MLflow, `models:/m-...`.
@@ -80,24 +96,35 @@ def log_model(
     Raises:
         TrackingDown: the store does not answer.
     """
+    seeds = str(len(card.test_accuracies))
     with answering(store.uri):
-        run = store.client.get_run(run_id)
-        if known := run.data.tags.get("sweep.model_uri"):
-            return known
-        model = store.client.create_logged_model(
-            store.experiment_id, name=card.name, source_run_id=run_id, model_type="classifier"
+        tags = store.client.get_run(run_id).data.tags
+        if tags.get(_SEEDS) == seeds:
+            return tags[_URI]
+        model = _begun(store, run_id, seeds) or store.client.create_logged_model(
+            store.experiment_id,
+            name=card.name,
+            source_run_id=run_id,
+            model_type="classifier",
+            tags={_SEEDS: seeds},
         )
-        store.client.log_model_artifacts(model.model_id, str(folder))
-        store.client.finalize_logged_model(model.model_id, "READY")
+        if model.status is not LoggedModelStatus.READY:
+            store.client.log_model_artifacts(model.model_id, str(folder))
+            store.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         for repeat, evaluation in enumerate(evaluations):
             store.client.log_dict(run_id, evaluation, f"test-{repeat}.json")
         mean = sum(card.test_accuracies) / len(card.test_accuracies)
-        ended_ms = run.info.end_time or run.info.start_time
         store.client.log_batch(
             run_id,
-            metrics=[Metric("test_acc", mean, ended_ms, 0, model_id=model.model_id)],
-            # Written last: a run with this tag has its model whole.
-            tags=[RunTag("sweep.model_uri", model.model_uri)],
+            metrics=[Metric("test_acc", mean, tested_ms, 0, model_id=model.model_id)],
+            # Written last: a run with these tags has its model whole.
+            tags=[RunTag(_URI, model.model_uri), RunTag(_SEEDS, seeds)],
             synchronous=True,
         )
     return str(model.model_uri)
+
+
+def _begun(store: TrackingStore, run_id: str, seeds: str) -> LoggedModel | None:
+    """The logged model that a run was killed over, or lost the store over."""
+    found = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'")
+    return next((model for model in found if model.tags.get(_SEEDS) == seeds), None)

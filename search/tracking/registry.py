@@ -15,6 +15,7 @@ from search.tracking.store import TrackingStore, answering
 from search.tracking.uri import default_store
 
 CANDIDATE, CHAMPION = "candidate", "champion"
+_UNDECIDED = "undecided"  # begins a decision that is made again when the model is registered again
 _URI, _ACCURACIES, _IMAGES, _DATA, _DECISION = (
     "sweep.model_uri",
     "sweep.test_accuracies",
@@ -22,6 +23,7 @@ _URI, _ACCURACIES, _IMAGES, _DATA, _DECISION = (
     "sweep.test_data",
     "sweep.decision",
 )
+_SWEEP, _TRIAL, _EPOCHS = "sweep.name", "sweep.trial", "sweep.max_epochs"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Registration:
 def register(store: TrackingStore, run_id: str, model_uri: str, card: ModelCard, name: str) -> Registration:
     """Register a logged model once, as the candidate, and make it champion if it is better.
 
+    What could not be decided before is decided now, if it can be.
+
     Raises:
         TrackingDown: the store does not answer.
     """
@@ -51,6 +55,7 @@ def register(store: TrackingStore, run_id: str, model_uri: str, card: ModelCard,
         known = version.tags.get(_DECISION)
         if known is None:
             store.client.set_registered_model_alias(name, CANDIDATE, version.version)
+        if known is None or known.startswith(_UNDECIDED):
             promoted, known = decide(_champion(store, name), version)
             if promoted:
                 store.client.set_registered_model_alias(name, CHAMPION, version.version)
@@ -63,23 +68,44 @@ def register(store: TrackingStore, run_id: str, model_uri: str, card: ModelCard,
 
 def decide(champion: ModelVersion | None, candidate: ModelVersion) -> tuple[bool, str]:
     """Whether a candidate becomes champion, and why, in words."""
-    if champion is None or champion.version == candidate.version:
+    if champion is None:
         return True, "champion: there was none"
+    if champion.version == candidate.version:
+        return True, "champion: as was decided before a crash"
     theirs, ours = champion.tags, candidate.tags
     there = f"version {champion.version}"
     if _ACCURACIES not in theirs:
         return False, f"stays candidate: nothing is known of how the champion, {there}, was tested"
+    if champion.run_id and champion.run_id == candidate.run_id:
+        seeds = len(_accuracies(theirs)), len(_accuracies(ours))
+        return (
+            True,
+            f"champion: the same model as {there}, tested with {seeds[1]} seeds instead of {seeds[0]}",
+        )
     if theirs[_DATA] != ours[_DATA]:
         return False, f"stays candidate: the champion, {there}, was tested on other images"
     interval = difference_interval(_accuracies(ours), _accuracies(theirs), int(ours[_IMAGES]))
     if interval is None:
-        return False, (
-            f"stays candidate: with a single seed its difference from the champion, {there}, cannot be told "
-            "from noise; retrain with --seeds 3"
-        )
+        return False, _what_is_missing(champion, candidate)
     low, high = (100 * end for end in interval)
     told = f"its accuracy differs from that of {there} by {low:+.2f} to {high:+.2f} points (95%)"
     return (True, f"champion: {told}") if low > 0 else (False, f"stays candidate: {told}")
+
+
+def _what_is_missing(champion: ModelVersion, candidate: ModelVersion) -> str:
+    """That a single seed decides nothing, and how to get more of the one that has no more."""
+    names = {f"the champion, version {champion.version},": champion, "this model": candidate}
+    single = {name: version for name, version in names.items() if len(_accuracies(version.tags)) < 2}
+    told = " and ".join(single)
+    commands = ", then ".join(
+        f"retrain_best.py {tags[_SWEEP]} --trial {tags[_TRIAL]} --max-epochs {tags[_EPOCHS]} --seeds 3"
+        for tags in (version.tags for version in single.values())
+    )
+    then = "" if "this model" in single else ", then this command again"
+    return (
+        f"{_UNDECIDED}: {told} was tested with a single seed, so a difference cannot be told from noise; "
+        f"run {commands}{then}"
+    )
 
 
 def _version(store: TrackingStore, name: str, model_uri: str) -> ModelVersion | None:
@@ -108,8 +134,9 @@ def _tags(model_uri: str, card: ModelCard) -> dict[str, str]:
         _ACCURACIES: json.dumps(card.test_accuracies),
         _IMAGES: str(data["sizes"]["test"]),
         _DATA: f"{data['dataset']} {data['fingerprint']}",
-        "sweep.name": card.sweep,
-        "sweep.trial": str(card.trial),
+        _SWEEP: card.sweep,
+        _TRIAL: str(card.trial),
+        _EPOCHS: str(card.train_config["max_epochs"]),
     }
 
 

@@ -15,6 +15,8 @@ from sweep_fixtures import GPUS, MakeSweep
 from typer.testing import Result
 
 from search.cifar_sweep import cifar_config, data_config
+from search.records import Epoch
+from search.study import open_study
 
 LAUNCH = [
     (["--space", "huge"], r"unknown search space 'huge'; known: baseline, quickstart, wide; .*path"),
@@ -215,6 +217,31 @@ def test_a_space_that_was_changed_before_a_resume(tmp_path: Path, digits_dir: Pa
     rule = r"another definition \(space: lr: float 0.1\.\.1.0 -> float 0.1\.\.2.0\): undo the change"
     refusal(run_script("resume", "night", "--sweeps-dir", config.sweeps_dir), rule)
     assert os.listdir(config.folder) == ["sweep.json"]
+
+
+def test_what_was_changed_or_is_wrong_before_a_retraining(tmp_path: Path) -> None:
+    write_images(images := tmp_path / "images")
+    config = cifar_config(
+        space="quickstart",
+        data=data_config("folder", images, None, None),
+        name="night",
+        trials=1,
+        max_epochs=1,
+        sweeps_dir=tmp_path / "sweeps",
+    )
+    with open_study(config) as (ledger, _):
+        ledger.ask()
+        ledger.report(0, Epoch(1, {"val_acc": 0.5}, 0, "host:1"))
+        ledger.complete(0)
+    arguments = ["retrain", "night", "--sweeps-dir", config.sweeps_dir]
+    refusal(
+        run_script(*arguments, "--gpus-per-trial", 1.5), r"gpus_per_trial=1.5: above 1 only whole numbers"
+    )
+    refusal(run_script(*arguments, "--data-dir", tmp_path / "there"), "there/train does not exist")
+    (images / "train" / "cat" / "3.png").unlink()
+    refusal(run_script(*arguments), r"another definition \(dataset: .*: undo the change")
+    assert not (config.folder / "confirm").exists()
+    assert files() == set()
 
 
 def write_images(root: Path) -> None:

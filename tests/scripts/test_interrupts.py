@@ -52,6 +52,13 @@ def test_interrupted_twice_and_resumed(
         assert after.epochs[:done] == before.epochs, "no finished epoch is trained again"
         assert {e.worker for e in after.epochs[done:]}.isdisjoint(e.worker for e in before.epochs)
 
+    once = ["--top=1", "--seeds=1", f"--max-epochs={EPOCHS}"]
+    with Script("retrain_best.py", "night", *once, "--ray-address", cluster, cwd=tmp_path) as script:
+        script.until(lambda: any(folder.glob("retrain/*/checkpoints/*/epoch-0002")))
+        script.press_ctrl_c()
+        assert script.wait() == 130, script.stderr
+        assert "interrupted: 0 of 1 trainings completed (interrupted): run the command again" in script.stderr
+
 
 def after_interrupt(script: Script, folder: Path) -> list[TrialRecord]:
     """The trials after a script was interrupted: begun, and waiting to be resumed."""

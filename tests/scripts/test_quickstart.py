@@ -44,6 +44,14 @@ model = mlflow.pyfunc.load_model(sys.argv[1])
 numpy.save(sys.argv[2], model.predict(numpy.load(sys.argv[2])))
 """
 
+OTHER_CHAMPION = """
+load_champion = load_model
+def load_model(*arguments):
+    model = load_champion(*arguments)
+    model.card["data"]["fingerprint"] = "others"
+    return model
+"""
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -251,7 +259,7 @@ def test_another_retraining_may_not_read_the_test_split_unless_it_is_told_to(
     assert forced.exit_code == 0, forced.stderr
     assert "read by 2 retrainings" in forced.stdout
     assert "not confirmed" in forced.stdout
-    assert "stays candidate: with a single seed" in forced.stdout
+    assert "undecided: this model was tested with a single seed" in forced.stdout
     reads = json.loads((config.folder / "reads_of_test.json").read_text())
     assert [read["again"] for read in reads] == [False, True]
 
@@ -291,13 +299,23 @@ def test_the_ui_leaves_no_server_behind(home: Path, launched: Script) -> None:
 @pytest.mark.usefixtures("retrained")
 def test_the_notebook_explores_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWEEP", "night")
-    monkeypatch.setenv("SWEEPS_HOME", str(home))
     notebook = nbformat.read(ROOT / "notebooks" / "explore_sweep.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    # What a person does: cells are run twice, and the champion is one of another sweep's images.
+    setup, predict = (
+        next(cell for cell in notebook.cells if cell.id == name) for name in ("setup", "predict")
+    )
+    others = nbformat.v4.new_code_cell(OTHER_CHAMPION, id="others")
+    again = nbformat.from_dict({**predict, "id": "predict-again"})
+    notebook.cells = [*notebook.cells, nbformat.from_dict({**setup, "id": "setup-again"}), others, again]
+    below = {"metadata": {"path": str(home / "sweeps")}}
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=below).execute()
     shown = {cell.id: str(cell.get("outputs")) for cell in notebook.cells}
     assert f"night: {TRIALS} trials" in shown["setup"]
     assert all("image/png" in shown[cell] for cell in ("curves", "predict"))
+    assert f"night: {TRIALS} trials" in shown["setup-again"]
+    assert "the champion learnt from other images (others) than night" in shown["predict-again"]
+    assert "image/png" not in shown["predict-again"]
     differences = re.findall(r"[0-9a-f]{32}\s+\d\.\d+\s+(\S+?)\\n", shown["mlflow"] + "\\n")
     assert differences
     assert {float(difference) for difference in differences} == {0.0}

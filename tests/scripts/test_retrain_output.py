@@ -1,0 +1,105 @@
+"""What a retraining and an evaluation say of themselves: the cost before, what went wrong after."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+from sweep_fixtures import scripted_sweep
+from typer.testing import CliRunner
+
+from scripts import evaluate_model
+from scripts.retrain_output import cost, print_confirmation, print_retrained
+from search.comparison import SweepSummary
+from search.confirm import Confirmation, Finalist
+from search.driver import SweepResult
+from search.examine import Examination
+from search.records import Epoch, TrialRecord
+from search.results import savings
+from search.retrain import Published, Retrained
+from search.statistics import estimates
+from search.tracking.registry import Registration
+
+EPOCHS = tuple(Epoch(number, {"val_acc": 0.7, "epoch_s": 10.0}, 0, "host:1") for number in (1, 2, 3, 4))
+BEST = TrialRecord(7, TrialState.COMPLETE, {"rate": 0.1}, EPOCHS, value=0.8)
+SECOND = TrialRecord(2, TrialState.COMPLETE, {"rate": 0.2}, EPOCHS, value=0.7)
+SUMMARY = SweepSummary(scripted_sweep(name="night"), "id", [BEST, SECOND], {}, savings([], 4))
+RESULT = SweepResult(SUMMARY.config, [], None, None, 1.0, None, None)
+RETRAINED = Retrained(
+    RESULT, estimates({0: (0.7,)})[0], (0.7,), 1000, 1, Path("night/model"), Published("models:/m-1")
+)
+PLACE = Registration("cifar-cnn", 1, True, "champion: there was none")
+
+
+def test_the_cost_is_in_trainings_and_time() -> None:
+    assert cost(SUMMARY, [BEST, SECOND], 3, 3, None) == (
+        "confirm 2 x 3 seeds, retrain x 3: 9 runs, 36 epochs; about 6 min 00 s if run one at a time, less if "
+        "several run at once"
+    )
+    assert cost(SUMMARY, [BEST], 0, 1, 1).startswith("retrain x 1: 1 run, 1 epoch; about 10 s if run one")
+
+
+def test_failed_seeds_are_told_with_what_they_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    found = estimates({0: (0.6, 0.61), 1: (0.9,)})
+    unstable = Finalist(BEST, (0.9,), 1, dataclasses.replace(found[1], probability_best=None))
+    third = TrialRecord(9, TrialState.COMPLETE, {"rate": 0.3}, EPOCHS, value=0.6)
+    print_confirmation(
+        SUMMARY, Confirmation((Finalist(SECOND, (0.6, 0.61), 0, found[0]), unstable), (third,))
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == ["trial-002", "trial-007"]
+    assert "1 of 2" in lines[3]
+    assert lines[4].startswith("trial-007: 1 of its seeds failed, so it comes after those of which none did")
+    assert lines[5] == "trial-009: all of its seeds failed, so it is out"
+
+
+@pytest.mark.parametrize(
+    ("published", "missing"),
+    [
+        (Published(missing="the server is away"), "the model"),
+        (Published("models:/m-1", missing="the server is away"), "the model's registration"),
+        (Published("models:/m-1", PLACE, missing="the server is away"), "some of the trainings"),
+        (Published("models:/m-1", PLACE), None),
+    ],
+    ids=["no model", "not registered", "trainings behind", "all there"],
+)
+def test_results_are_shown_whatever_mlflow_lacks(
+    published: Published, missing: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_retrained(SUMMARY, BEST, dataclasses.replace(RETRAINED, published=published), quick=True)
+    shown = capsys.readouterr()
+    assert "test accuracy    0.7000" in shown.out
+    assert "model folder     night/model" in shown.out
+    assert "--trial 7 --seeds 3" in shown.out, "the finalist may be another with more seeds"
+    assert ("model in MLflow" in shown.out) == (published.model_uri is not None)
+    expected = f"not in MLflow: {missing} (the server is away); run the command again" if missing else ""
+    assert shown.err.startswith(expected)
+    assert bool(shown.err) == bool(missing)
+
+
+def test_an_evaluation_says_that_mlflow_lacks_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = scripted_sweep(name="night", sweeps_dir=tmp_path)
+    sweep.save()
+    retraining = scripted_sweep(name="night.retrain-007-e4")
+    evaluation = {
+        "accuracy": 0.7,
+        "n": 1000,
+        "calibration_error": 0.1,
+        "class_names": ["cat"],
+        "class_accuracy": [0.7],
+    }
+    examined = Examination(retraining, evaluation, (0.6, 0.8), {}, [])
+    monkeypatch.setattr("search.examine.examine", lambda *_, **__: examined)
+    monkeypatch.setattr("search.examine.log_examination", lambda _: False)
+    result = CliRunner().invoke(evaluate_model.app, ["night", "--sweeps-dir", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "test accuracy      0.7000" in result.stdout
+    assert result.stderr == (
+        "MLflow has no run of night.retrain-007-e4, so the figures are not in it: "
+        f"`uv run scripts/retrain_best.py night --sweeps-dir {tmp_path}` brings it up to date, "
+        "then run this command again\n"
+    )

@@ -1,0 +1,188 @@
+"""Retraining goes on by the same command after anything: a tiny network is really trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from optuna.trial import TrialState
+from PIL import Image
+from script_runs import write_space
+
+from cifar_cnn.errors import DataError
+from cifar_cnn.prepare import open_data
+from search.cifar_sweep import cifar_config, data_config
+from search.comparison import SweepSummary
+from search.config import SweepConfig
+from search.confirm import confirm, confirm_config
+from search.errors import SweepFailed, UserError
+from search.examine import examine
+from search.records import TrialRecord
+from search.repeats import to_repeat_here
+from search.results import savings
+from search.retrain import Retrained, final_checkpoint, first_seed, retrain, retrain_config
+
+BEST = TrialRecord(0, TrialState.COMPLETE, {"lr": 0.01}, value=0.5)
+SECOND = TrialRecord(1, TrialState.COMPLETE, {"lr": 0.001}, value=0.4)
+
+
+@pytest.fixture
+def swept(tmp_path: Path, tracking_uri: str, local_ray: None) -> SweepSummary:
+    """A sweep on a folder of images, as far as a retraining needs one."""
+    pixels = np.random.default_rng(0)
+    for split, count in (("train", 10), ("test", 4)):
+        for label in ("cat", "dog"):
+            folder = tmp_path / "images" / split / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                image = pixels.integers(0, 255, (32, 32, 3), np.uint8)
+                Image.fromarray(image).save(folder / f"{number}.png")
+    fixed = "'depth': 1, 'width': 4, 'batch_size': 8, 'optimizer': 'sgd'"
+    space = write_space(tmp_path / "my_space.py", "'lr': FloatDistribution(1e-4, 1e-1, log=True)", fixed)
+    config = cifar_config(
+        space=str(space),
+        data=data_config("folder", tmp_path / "images", None, None),
+        name="night",
+        max_epochs=1,
+        trials=2,
+        cpus_per_trial=1,
+        gpus_per_trial=0,
+        tracking_uri=tracking_uri,
+        sweeps_dir=tmp_path / "sweeps",
+    )
+    return SweepSummary(config, "id", [BEST, SECOND], {}, savings([], 1))
+
+
+def failing(config: SweepConfig, mended: Path) -> SweepConfig:
+    """The same trainings, of which one fails until the file is there."""
+    settings = {**config.settings, "mended": str(mended)}
+    return config.model_copy(update={"objective": "scripted_repeats:train", "settings": settings})
+
+
+def trained(summary: SweepSummary, config: SweepConfig) -> Retrained:
+    return retrain(summary, config, None, model_name=summary.config.folder.parent.parent.name)
+
+
+def never(*_: Any, **__: Any) -> None:
+    raise AssertionError("the test split is read once for each seed")
+
+
+def no_upload(*_: Any, **__: Any) -> None:
+    raise MlflowException("the server has gone away")
+
+
+def states(retrained: Retrained) -> list[str]:
+    return [record.state.name for record in retrained.result.records]
+
+
+def test_what_failed_is_trained_again_and_what_mlflow_lacks_is_added_by_the_same_command(
+    swept: SweepSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = failing(retrain_config(swept, BEST, 2), tmp_path / "mended")
+    why = r"^1 of 2 trainings completed; 1 failed, oom \(MemoryError: no room.*\): run the command again"
+    with pytest.raises(SweepFailed, match=why):
+        trained(swept, config)
+    (tmp_path / "mended").touch()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_model_artifacts", no_upload)
+        cut_off = trained(swept, config)
+    assert states(cut_off) == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert (cut_off.published.model_uri, cut_off.published.registration) == (None, None)
+    assert "the server has gone away" in (cut_off.published.missing or "")
+    assert (cut_off.model_folder / "MLmodel").is_file()
+
+    monkeypatch.setattr("cifar_cnn.evaluate.evaluate", never)
+    whole = trained(swept, config)
+    assert states(whole) == states(cut_off), "nothing is trained anew"
+    assert whole.test_accuracies == cut_off.test_accuracies
+    assert whole.published.missing is None
+    assert whole.published.registration is not None
+    page = whole.result.page
+    assert page is not None
+    client, source = MlflowClient(config.tracking_uri), f"source_run_id = '{page.sweep_run_id}'"
+    (model,) = client.search_logged_models([page.experiment_id], source)
+    assert model.model_uri == whole.published.model_uri
+
+
+def test_seeds_add_up_whatever_their_number_is_the_next_time(swept: SweepSummary) -> None:
+    two = trained(swept, config := retrain_config(swept, BEST, 2))
+    assert two.published.registration is not None
+    one = trained(swept, retrain_config(swept, BEST, 1))
+    assert one.test_accuracies == two.test_accuracies
+    assert one.published == two.published, "nothing new is known of the model"
+
+    three = trained(swept, retrain_config(swept, BEST, 3))
+    assert three.test_accuracies[:2] == two.test_accuracies
+    assert len(three.test_accuracies) == 3
+    place = three.published.registration
+    assert place is not None
+    assert (place.version, place.champion) == (2, True)
+    assert place.decision == "champion: the same model as version 1, tested with 3 seeds instead of 2"
+    for record in three.result.records:
+        assert final_checkpoint(config, record).is_dir()
+    assert first_seed(config).number == 0
+
+
+def test_a_confirmation_trains_again_what_failed_if_it_is_told_to(
+    swept: SweepSummary, tmp_path: Path
+) -> None:
+    finalists = [BEST, SECOND]
+    config = failing(confirm_config(swept, finalists, 2), tmp_path / "mended")
+    found, _ = confirm(config, finalists)
+    assert [finalist.failed for finalist in found.finalists] == [0, 1]
+    (tmp_path / "mended").touch()
+    unchanged, _ = confirm(config, finalists)
+    assert unchanged == found
+    mended, result = confirm(config, finalists, retry_failed=True)
+    assert [finalist.failed for finalist in mended.finalists] == [0, 0]
+    assert len(result.records) == 5
+
+
+def add_an_image(folder: Path) -> None:
+    Image.new("RGB", (32, 32)).save(folder / "test" / "cat" / "new.png")
+
+
+def spoil_an_image(folder: Path) -> None:
+    (folder / "test" / "cat" / "0.png").write_bytes(b"no image")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (add_an_image, r"trained on 'folder' with fingerprint|another definition \(dataset: "),
+        (spoil_an_image, "0.png is not a readable image"),
+    ],
+    ids=["one more", "one damaged"],
+)
+def test_changed_images_are_told_in_one_line(
+    swept: SweepSummary, tmp_path: Path, change: Callable[[Path], None], why: str
+) -> None:
+    trained(swept, retrain_config(swept, BEST, 1))
+    (tmp_path / "my_space.py").write_text("")  # is for sweeps to come, and hinders nothing
+    assert to_repeat_here(swept, {}) == swept
+    change(tmp_path / "images")
+    open_data.cache_clear()  # as a new process
+    for again in (
+        lambda: examine(swept.config, tmp_path / "figures", corruptions=False),
+        lambda: to_repeat_here(swept, {}),
+    ):
+        with pytest.raises(UserError, match=why) as told:
+            again()
+        assert "\n" not in str(told.value)
+
+
+def test_images_that_go_away_before_the_test_are_told_in_one_line(
+    swept: SweepSummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise DataError("images/test does not exist; point data_dir at the folder")
+
+    monkeypatch.setattr("cifar_cnn.evaluate.evaluate", gone)
+    with pytest.raises(UserError, match=r"^images/test does not exist; point data_dir at the folder$"):
+        trained(swept, retrain_config(swept, BEST, 1))

@@ -2,12 +2,14 @@
 
 uv run scripts/compare_trials.py night
 uv run scripts/compare_trials.py night day --top 20 --format csv > trials.csv
+uv run scripts/compare_trials.py night --all --format json > trials.json
 uv run scripts/compare_trials.py night --ui
 """
 
 from __future__ import annotations
 
 import enum
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +36,12 @@ def compare(
     format: Annotated[
         Format, typer.Option(help="table for people; json and csv for programs.")
     ] = Format.TABLE,
+    all_trials: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Every trial in whatever state, as csv or json; in json with its epochs' metrics."
+        ),
+    ] = False,
     ui: Annotated[
         bool, typer.Option("--ui", help="Start the MLflow UI on the sweeps' store; Ctrl-C ends it.")
     ] = False,
@@ -46,20 +54,26 @@ def compare(
     """
     from scripts.comparison_output import print_comparison
     from scripts.screen import err, out
-    from search.comparison import best_of_all, summarise, trial_row, write_csv
+    from search.comparison import best_of_all, common_store, summarise, trial_row, write_csv
+    from search.errors import UserError
 
+    if all_trials and format is Format.TABLE:
+        raise UserError("--all: a table shows the best trials alone; add --format csv or --format json")
     summaries = [summarise(name, sweeps_dir) for name in dict.fromkeys(names)]
-    best = best_of_all(summaries, top)
+    shown_in = common_store(summaries) if ui else None
     if format is Format.JSON:
-        out.print_json(data=[summary.to_json(top) for summary in summaries])
+        told = [summary.to_json(top, all_trials) for summary in summaries]
+        out.file.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     elif format is Format.CSV:
-        out.file.write(write_csv([trial_row(summary, record) for summary, record in best]))
+        every = ((summary, record) for summary in summaries for record in summary.records)
+        trials = every if all_trials else best_of_all(summaries, top)
+        out.file.write(write_csv([trial_row(summary, record) for summary, record in trials]))
     else:
-        print_comparison(summaries, best, port)
-    if ui:
+        print_comparison(summaries, best_of_all(summaries, top), port)
+    if shown_in is not None:
         from search.tracking.page import serve_ui
 
-        serve_ui(summaries[0].config.tracking_uri, port, announce=err.print)
+        serve_ui(shown_in, port, announce=err.print)
     return cli.DONE
 
 

@@ -9,7 +9,7 @@ from search.comparison import SweepSummary
 from search.errors import TrackingDown
 from search.progress import human_seconds
 from search.records import TrialRecord
-from search.results import counts
+from search.results import STATE_WORDS, counts
 
 
 def print_comparison(
@@ -27,18 +27,22 @@ def print_comparison(
     if not best:
         return
     try:
-        link = comparison_link(best, port)
+        link, left_out = comparison_link(best, port)
     except TrackingDown as error:
         err.print(f"no MLflow link: {error}")
         return
     print_ui(summaries[0].config)
     out.print(f"  comparison   {link}")
+    if left_out:
+        err.print(
+            f"{left_out} of these {len(best)} trials are not in it, for that store has no run of theirs"
+        )
 
 
 def print_summary(summary: SweepSummary) -> None:
     """A sweep's counts, importances and what pruning saved."""
     by_state, saved = counts(summary.records), summary.savings
-    states = ", ".join(f"{n} {state.name.lower()}" for state, n in by_state.items() if n)
+    states = ", ".join(f"{n} {STATE_WORDS[state]}" for state, n in by_state.items() if n)
     out.print(f"{summary.config.name}: {states}")
     if saved.epochs_saved:
         share = saved.epochs_saved / (saved.epochs_run + saved.epochs_saved)

@@ -82,7 +82,7 @@ def _print_page(result: SweepResult) -> None:
     from search.tracking.page import links
 
     if result.view_missing:
-        err.print(f"MLflow is behind: {result.view_missing}; resuming the sweep completes it")
+        err.print(f"MLflow is behind: {result.view_missing}; when that is mended, resume the sweep")
     if result.page is None:
         return
     print_ui(result.config)

@@ -17,8 +17,9 @@ from search.config import SweepConfig
 from search.errors import UserError
 from search.ledger import records_of
 from search.records import TrialRecord, ranked
-from search.results import Savings, counts, importances, savings
+from search.results import STATE_WORDS, Savings, counts, importances, savings
 from search.storage import open_storage, read_one_moment
+from search.tracking.uri import absolute_uri, printable_uri
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,22 @@ class SweepSummary:
         """The COMPLETE trials, best first."""
         return ranked(self.records, self.config.direction)
 
-    def to_json(self, top: int) -> dict[str, Any]:
-        """The summary as plain JSON, with the best `top` trials."""
-        return {
+    def to_json(self, top: int, all_trials: bool = False) -> dict[str, Any]:
+        """The summary as plain JSON, with the best `top` trials, or also with all of them by epoch."""
+        told = {
             "sweep": self.config.name,
             "metric": self.config.metric,
             "direction": self.config.direction,
-            "trials": {state.name.lower(): n for state, n in counts(self.records).items() if n},
+            "trials": {STATE_WORDS[state]: n for state, n in counts(self.records).items() if n},
             "leaderboard": [trial_row(self, record) for record in self.leaderboard[:top]],
             "importances": self.importances,
             "pruning": vars(self.savings),
         }
+        if all_trials:
+            told["all_trials"] = [
+                {**trial_row(self, each), "history": _history(each)} for each in self.records
+            ]
+        return told
 
 
 def summarise(name: str, sweeps_dir: Path) -> SweepSummary:
@@ -77,8 +83,8 @@ def opened_study(config: SweepConfig) -> Iterator[optuna.Study]:
     storage = open_storage(config.storage_url)
     read_one_moment(storage.engine)
     try:
-        known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
-        study = optuna.load_study(study_name=config.name, storage=storage) if config.name in known else None
+        known = config.name in optuna.get_all_study_names(storage)
+        study = optuna.load_study(study_name=config.name, storage=storage) if known else None
         if study is None or "sweep_id" not in study.user_attrs:  # a launch was killed before its first trial
             raise UserError(f"sweep {config.name!r} has no study in its storage yet: resume it first")
         yield study
@@ -88,17 +94,24 @@ def opened_study(config: SweepConfig) -> Iterator[optuna.Study]:
 
 
 def trial_row(summary: SweepSummary, record: TrialRecord) -> dict[str, Any]:
-    """A trial as one flat row: for JSON and CSV."""
+    """A trial as one flat row, for JSON and CSV; its metric is its value, or what it last reported."""
+    metric = summary.config.metric
+    last = record.epochs[-1].metrics[metric] if record.epochs else None
     return {
         "sweep": summary.config.name,
         "trial": record.number,
-        "state": record.state.name.lower(),
-        summary.config.metric: record.value,
+        "state": STATE_WORDS[record.state],
+        "stop_reason": record.stop_reason,
+        metric: last if record.value is None else record.value,
         "epochs": len(record.epochs),
         "train_s": round(record.train_seconds, 3),
         **{name: record.params.get(name) for name in summary.config.space.parameters},
         "mlflow_run_id": record.run_id,
     }
+
+
+def _history(record: TrialRecord) -> list[dict[str, float]]:
+    return [{"epoch": epoch.epoch, **epoch.metrics} for epoch in record.epochs]
 
 
 def write_csv(rows: Sequence[dict[str, Any]]) -> str:
@@ -115,12 +128,18 @@ def best_of_all(summaries: Sequence[SweepSummary], top: int) -> list[tuple[Sweep
     """The best trials of several sweeps together, best first.
 
     Raises:
-        UserError: they optimise different things, so that there is no order.
+        UserError: they optimise different things, or train on different data, so that there is no order.
     """
     goals = {(summary.config.metric, summary.config.direction) for summary in summaries}
     if len(goals) > 1:
         told = ", ".join(f"{s.config.name}: {s.config.direction} {s.config.metric}" for s in summaries)
         raise UserError(f"sweeps that optimise different things cannot be compared ({told}): name alike ones")
+    if any(summary.config.dataset != summaries[0].config.dataset for summary in summaries):
+        told = "; ".join(f"{summary.config.name}: {_data(summary.config)}" for summary in summaries)
+        raise UserError(
+            f"sweeps on different data have no common leaderboard ({told}): compare them one by one, "
+            "or write every trial of each with --all --format csv"
+        )
     complete = [
         (summary, record)
         for summary in summaries
@@ -129,3 +148,25 @@ def best_of_all(summaries: Sequence[SweepSummary], top: int) -> list[tuple[Sweep
     ]
     sign = -1.0 if summaries[0].config.direction == "maximize" else 1.0
     return sorted(complete, key=lambda pair: sign * (pair[1].value or 0.0))[:top]
+
+
+def common_store(summaries: Sequence[SweepSummary]) -> str:
+    """URI of the tracking store that shows all of these sweeps.
+
+    Raises:
+        UserError: they are in several.
+    """
+    if len({absolute_uri(summary.config.tracking_uri) for summary in summaries}) > 1:
+        told = ", ".join(f"{s.config.name}: {printable_uri(s.config.tracking_uri)}" for s in summaries)
+        raise UserError(
+            f"--ui shows one tracking store, and these sweeps are in several ({told}): open each alone"
+        )
+    return summaries[0].config.tracking_uri
+
+
+def _data(config: SweepConfig) -> str:
+    note = config.dataset
+    if note is None:
+        return "data it says nothing of"
+    sizes = ", ".join(f"{count:,} {split}" for split, count in note.sizes.items())
+    return f"{note.name}, {sizes}, digest {note.digest[:8]}"

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from search.config import SweepConfig
 from search.records import TrialRecord, ranked
-from search.results import shown
+from search.results import STATE_WORDS, shown
 
 _REFRESHES_A_SECOND = 2
 _MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen
@@ -102,7 +102,7 @@ class Progress:
         params = " ".join(f"{name}={shown(value)}" for name, value in record.params.items())
         reason = f" ({record.stop_reason})" if record.state is TrialState.FAIL else ""
         return (
-            f"{record.key} {record.state.name.lower()}{reason} {self._config.metric}={shown(value)} "
+            f"{record.key} {STATE_WORDS[record.state]}{reason} {self._config.metric}={shown(value)} "
             f"after {len(record.epochs)} of {self._config.max_epochs} epochs, {params}; {self._summary()}"
         )
 

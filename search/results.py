@@ -11,8 +11,15 @@ import optuna
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
-from search.records import TrialRecord, ranked
+from search.records import TrialRecord, not_retried, ranked
 
+STATE_WORDS = {
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.WAITING: "waiting",
+}
 _FEWEST_FOR_IMPORTANCE = 5  # complete trials; with fewer an importance is noise
 
 
@@ -97,12 +104,13 @@ def importances(study: optuna.Study) -> dict[str, float]:
 
 def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
     """A sweep in a few lines of Markdown."""
-    by_state, saved = counts(records), savings(records, config.max_epochs)
+    trials, saved = not_retried(records), savings(records, config.max_epochs)
+    by_state = counts(trials)
     lines = [
         f"**{config.name}**: space `{config.space.name}`, sampler `{config.sampler}`, "
         f"pruner `{config.pruner}`.",
         "",
-        f"{len(records)} of {config.trials} trials: {by_state[TrialState.COMPLETE]} complete, "
+        f"{len(trials)} of {config.budget} trials: {by_state[TrialState.COMPLETE]} complete, "
         f"{by_state[TrialState.PRUNED]} pruned, {by_state[TrialState.FAIL]} failed, "
         f"{by_state[TrialState.RUNNING]} running. {saved.epochs_run} epochs trained, "
         f"{saved.epochs_saved} saved by pruning.",

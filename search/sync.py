@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 
 from search.config import SweepConfig
-from search.errors import SweepFailed, TrackingDown, UserError
+from search.errors import SweepFailed, TrackingDown, TrackingRefused, UserError
 from search.lease import Lease
 from search.ledger import records_of
 from search.storage import open_storage
@@ -25,7 +25,7 @@ def sync_sweep(name: str, sweeps_dir: Path, tracking_uri: str | None = None) -> 
 
     Raises:
         UserError: there is no such sweep, or a driver is at work on it.
-        SweepFailed: the store does not answer.
+        SweepFailed: the store does not answer, or refuses what is to be written.
     """
     config = SweepConfig.load(name, sweeps_dir)
     storage = open_storage(config.storage_url)
@@ -36,6 +36,8 @@ def sync_sweep(name: str, sweeps_dir: Path, tracking_uri: str | None = None) -> 
             return sync_view(store, config, str(study.user_attrs["sweep_id"]), records_of(study))
     except KeyError as error:
         raise UserError(f"sweep {name!r} has no study in its storage yet: resume it first") from error
+    except TrackingRefused as error:
+        raise SweepFailed(str(error)) from error
     except TrackingDown as error:
         raise SweepFailed(f"{error}: run the command again") from error
     finally:

@@ -12,7 +12,9 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
-from search.records import Epoch, TrialRecord
+from search.records import TrialRecord
+from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
+from search.results import STATE_WORDS
 
 COLOURS = {
     TrialState.COMPLETE: "#2563eb",
@@ -21,99 +23,106 @@ COLOURS = {
     TrialState.RUNNING: "#6b7280",
 }
 FEWEST_FOR_SURFACE = 3  # complete trials before a contour is anything
+MOST_POINTS = 500  # trials that slices and parallel coordinates show: a browser draws each of them by itself
+MOST_FOR_SURFACE = 100  # a contour's grid has a row and a column for each trial
 
-
-def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.Figure:
-    """The sweep's metric by epoch, a line a trial, coloured by how it ended; a cross where it was pruned."""
-    figure = go.Figure()
-    told: set[TrialState] = set()
-    for record in records:
-        if not record.epochs:
-            continue
-        values = [epoch.metrics[config.metric] for epoch in record.epochs]
-        marks = ["circle"] * (len(values) - 1) + ["x" if record.state is TrialState.PRUNED else "circle"]
-        figure.add_scatter(
-            x=[epoch.epoch for epoch in record.epochs],
-            y=values,
-            mode="lines+markers",
-            marker={"symbol": marks, "size": 5},
-            line={"color": COLOURS[record.state], "width": 1},
-            name=record.state.name.lower(),
-            legendgroup=record.state.name,
-            showlegend=record.state not in told,
-            hovertemplate=f"{record.key}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-            opacity=0.7,
-        )
-        told.add(record.state)
-    return figure.update_layout(xaxis_title="epoch", yaxis_title=config.metric)
+_AXIS_WIDTH = 90  # pixels of parallel coordinates that an axis and its labels need
 
 
 @dataclass(frozen=True)
-class WorkerBar:
-    """An epoch on the timeline of the workers."""
+class Section:
+    """A part of the report: figures under a title, side by side if there are several."""
 
-    record: TrialRecord
-    epoch: Epoch
-    row: int  # of its worker, from 0, in the order in which workers came
-    start_s: float  # since the first epoch began
-    seconds: float
-
-    @property
-    def state(self) -> TrialState:
-        """Of its trial."""
-        return self.record.state
+    title: str
+    figures: list[go.Figure]
+    min_width: int = 0  # pixels; a narrower page scrolls it
 
 
-def worker_bars(records: Sequence[TrialRecord]) -> list[WorkerBar]:
-    """Who trained what when, an epoch at a time."""
-    done = [
-        (record, epoch, epoch.metrics.get("epoch_s", 0.0)) for record in records for epoch in record.epochs
-    ]
-    first_ms = min((epoch.timestamp_ms - 1000 * seconds for _, epoch, seconds in done), default=0.0)
-    rows = {worker: row for row, worker in enumerate(_workers(records))}
-    return [
-        WorkerBar(
-            record, epoch, rows[epoch.worker], (epoch.timestamp_ms - first_ms) / 1000 - seconds, seconds
+def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.Figure:
+    """The sweep's metric by epoch, a line a trial, coloured by how it ended; a cross where it was pruned.
+
+    All lines of a state are one trace, with gaps: a trace for each trial takes a browser minutes.
+    """
+    figure = go.Figure()
+    for state, colour in COLOURS.items():
+        drawn = [record for record in records if record.state is state and record.epochs]
+        if not drawn:
+            continue
+        epochs = [(record.key, each) for record in drawn for each in (*record.epochs, None)]
+        ends = [record.epochs[-1] for record in drawn]
+        shared = {"name": STATE_WORDS[state], "legendgroup": state.name, "opacity": 0.7}
+        figure.add_scatter(
+            x=[each and each.epoch for _, each in epochs],
+            y=[each and each.metrics[config.metric] for _, each in epochs],
+            text=[each and key for key, each in epochs],
+            mode="lines",
+            line={"color": colour, "width": 1},
+            hovertemplate="%{text}<br>epoch %{x}: %{y:.4f}<extra></extra>",
+            **shared,
         )
-        for record, epoch, seconds in done
-    ]
+        figure.add_scatter(
+            x=[end.epoch for end in ends],
+            y=[end.metrics[config.metric] for end in ends],
+            mode="markers",
+            marker={"color": colour, "size": 5, "symbol": "x" if state is TrialState.PRUNED else "circle"},
+            hoverinfo="skip",  # the line tells it
+            showlegend=False,
+            **shared,
+        )
+    last = max((record.epochs[-1].epoch for record in records if record.epochs), default=1)
+    return figure.update_layout(
+        xaxis={"title": "epoch", "range": [0.8, last + 0.2], "dtick": -(-last // 10)},
+        yaxis_title=config.metric,
+    )
 
 
 def timeline(records: Sequence[TrialRecord]) -> go.Figure:
-    """Who trained what when: a row a worker, a bar an epoch; what is empty stood idle."""
+    """Who trained what when: a row a worker, a bar an epoch; what is empty stood idle.
+
+    Where epochs are too many to be told apart a trial's are one bar.
+    """
     figure = go.Figure()
     all_bars = worker_bars(records)
     if not all_bars:
         return figure
+    legible = are_legible(all_bars)
+    if not legible:
+        all_bars = joined_by_trial(all_bars)
+    rows = list(dict.fromkeys(bar.worker for bar in sorted(all_bars, key=lambda bar: bar.row)))
     for state, colour in COLOURS.items():
-        bars = [bar for bar in all_bars if bar.state is state]
+        bars = [bar for bar in all_bars if bar.record.state is state]
         figure.add_bar(
             orientation="h",
-            name=state.name.lower(),
-            y=[f"worker {bar.row + 1}" for bar in bars],
+            name=STATE_WORDS[state],
+            y=[bar.worker for bar in bars],
             x=[bar.seconds for bar in bars],
             base=[bar.start_s for bar in bars],
-            marker={"color": colour, "line": {"color": "white", "width": 1}},
-            text=[str(bar.record.number) if bar.epoch.epoch == 1 else "" for bar in bars],
-            hovertext=[f"{bar.record.key}, epoch {bar.epoch.epoch}: {bar.seconds:.1f} s" for bar in bars],
+            marker={"color": colour, "line": {"color": "white", "width": int(legible)}},
+            text=[str(bar.record.number) if bar.first == 1 else "" for bar in bars] if legible else None,
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            hovertext=[f"{bar.record.key}, {bar.epochs}: {bar.seconds:.1f} s" for bar in bars],
             hoverinfo="text",
             showlegend=bool(bars),
         )
-    rows = [f"worker {row + 1}" for row in range(1 + max(bar.row for bar in all_bars))]
     return figure.update_layout(
         barmode="overlay",
+        height=min(900, 150 + 55 * len(rows)),
+        uniformtext={"minsize": 9, "mode": "hide"},  # a number that does not fit its bar
         xaxis_title="seconds since the first epoch began",
         yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": rows},
     )
 
 
-def study_figures(
-    study: optuna.Study, metric: str, importances: dict[str, float]
-) -> list[tuple[str, go.Figure]]:
-    """Optuna's figures of a study, by title, as far as its trials carry them."""
+def study_sections(study: optuna.Study, metric: str, importances: dict[str, float]) -> list[Section]:
+    """Optuna's figures of a study, as far as its trials carry them.
+
+    Those that draw each trial for itself show no more than a browser bears; their titles tell it.
+    """
     from optuna import visualization
 
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
     if not complete:
         return []
     with warnings.catch_warnings():
@@ -121,29 +130,68 @@ def study_figures(
         warnings.simplefilter(
             "ignore", UserWarning
         )  # that a conditional parameter has few trials shows anyway
-        figures = [
-            ("Optimisation history", visualization.plot_optimization_history(study, target_name=metric))
-        ]
+        history = visualization.plot_optimization_history(study, target_name=metric)
+        sections = [Section("Optimisation history", [history])]
         if importances:
-            figures.append(("Parameter importances (PED-ANOVA)", _importances(importances)))
-        if len(complete) >= FEWEST_FOR_SURFACE:
-            figures.append(("Slices", visualization.plot_slice(study, target_name=metric)))
-            parallel = visualization.plot_parallel_coordinate(study, target_name=metric)
-            figures.append(("Parallel coordinates", parallel))
-            two = list(importances)[:2]
+            sections.append(Section("Parameter importances (PED-ANOVA)", [_importances(importances)]))
+        if complete >= FEWEST_FOR_SURFACE:
+            some, of = thinned(study, MOST_POINTS)
+            names = sorted(_names(some), key=lambda name: (-importances.get(name, 0.0), name))
+            sections.append(Section(f"Slices{of}", [_slice(some, name, metric) for name in names]))
+            parallel = visualization.plot_parallel_coordinate(some, target_name=metric)
+            width = _AXIS_WIDTH * (1 + len(names))
+            sections.append(Section(f"Parallel coordinates{of}", [parallel], width))
+            some, of = thinned(study, MOST_FOR_SURFACE)
+            two = [name for name in importances if name in _names(some)][:2]
             if len(two) == 2:
-                title = f"Contour of the two most important: {two[0]} and {two[1]}"
-                figures.append((title, visualization.plot_contour(study, params=two, target_name=metric)))
-    return figures
+                title = f"Contour of the two most important: {two[0]} and {two[1]}{of}"
+                contour = visualization.plot_contour(some, params=two, target_name=metric)
+                sections.append(Section(title, [contour]))
+    return sections
+
+
+def _names(study: optuna.Study) -> set[str]:
+    """The parameters that complete trials have."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return {name for trial in complete for name in trial.params}
+
+
+def thinned(study: optuna.Study, most: int) -> tuple[optuna.Study, str]:
+    """A study with at most so many of the complete trials, and words for a title; itself if it has no more.
+
+    The best is among them, and the others are an even choice by rank. Their numbers are new ones.
+    """
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(trials) <= most:
+        return study, ""
+    best_first = sorted(
+        trials,
+        key=lambda trial: trial.value or 0.0,
+        reverse=study.direction is optuna.study.StudyDirection.MAXIMIZE,
+    )
+    some = [best_first[place * len(trials) // most] for place in range(most)]
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # that there is a study in memory is no news
+    smaller = optuna.create_study(direction=study.direction)
+    smaller.add_trials(sorted(some, key=lambda trial: trial.number))
+    return smaller, f" ({len(some):,} of {len(trials):,} complete trials)"
+
+
+def _slice(study: optuna.Study, name: str, metric: str) -> go.Figure:
+    """One parameter against the metric, small, later trials darker."""
+    from optuna import visualization
+
+    figure = visualization.plot_slice(study, params=[name], target_name=metric)
+    figure.update_traces(marker_showscale=False)
+    return (
+        figure.update_layout(height=220, showlegend=False)
+        .update_xaxes(nticks=4, tickangle=0)
+        .update_yaxes(title=None, nticks=5)
+    )
 
 
 def _importances(importances: dict[str, float]) -> go.Figure:
     names = list(importances)[::-1]
     figure = go.Figure(go.Bar(x=[importances[name] for name in names], y=names, orientation="h"))
-    return figure.update_layout(xaxis_title="share of the variation", xaxis_tickformat=".0%")
-
-
-def _workers(records: Sequence[TrialRecord]) -> list[str]:
-    """Workers in the order of their first epoch's end."""
-    epochs = sorted((epoch.timestamp_ms, epoch.worker) for record in records for epoch in record.epochs)
-    return list(dict.fromkeys(worker for _, worker in epochs))
+    return figure.update_layout(
+        height=150 + 25 * len(names), xaxis_title="share of the variation", xaxis_tickformat=".0%"
+    )

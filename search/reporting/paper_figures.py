@@ -19,9 +19,12 @@ from optuna.trial import TrialState
 
 from search.comparison import SweepSummary, opened_study, summarise
 from search.records import TrialRecord
-from search.reporting.figures import COLOURS, FEWEST_FOR_SURFACE, worker_bars
+from search.reporting.figures import COLOURS, FEWEST_FOR_SURFACE
+from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
+from search.results import STATE_WORDS
 
 FORMATS = ("svg", "png")
+_INCHES_AN_AXIS = 1.1  # of parallel coordinates
 _DOTS_PER_INCH = 300  # what printers of journals ask for
 _STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "sweep"}
 _NO_DATE = {"svg": {"Date": None}, "png": {}}  # the same study gives the same file
@@ -73,7 +76,7 @@ def _learning_curves(summary: SweepSummary) -> Figure:
     states = [
         state for state in COLOURS if any(each.state is state and each.epochs for each in summary.records)
     ]
-    handles = [Line2D([], [], color=COLOURS[state], label=state.name.lower()) for state in states]
+    handles = [Line2D([], [], color=COLOURS[state], label=STATE_WORDS[state]) for state in states]
     axes.legend(handles=handles, frameon=False)
     axes.set(xlabel="epoch", ylabel=summary.config.metric)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -82,13 +85,18 @@ def _learning_curves(summary: SweepSummary) -> Figure:
 
 def _timeline(records: Sequence[TrialRecord]) -> Figure:
     bars = worker_bars(records)
+    legible = are_legible(bars)
+    if not legible:
+        bars = joined_by_trial(bars)
     rows = 1 + max(bar.row for bar in bars)
     figure = Figure((6, 0.9 + 0.3 * rows), layout="constrained")
     axes = figure.add_subplot()
+    edge = "white" if legible else "none"
     for bar in bars:
-        axes.barh(bar.row, bar.seconds, left=bar.start_s, color=COLOURS[bar.state], edgecolor="white")
-    states = [state for state in COLOURS if any(bar.state is state for bar in bars)]
-    handles = [Patch(color=COLOURS[state], label=state.name.lower()) for state in states]
+        colour = COLOURS[bar.record.state]
+        axes.barh(bar.row, bar.seconds, left=bar.start_s, color=colour, edgecolor=edge)
+    states = [state for state in COLOURS if any(bar.record.state is state for bar in bars)]
+    handles = [Patch(color=COLOURS[state], label=STATE_WORDS[state]) for state in states]
     figure.legend(handles=handles, frameon=False, loc="outside upper center", ncols=len(states))
     axes.set_yticks(range(rows), [f"worker {row + 1}" for row in range(rows)])
     axes.set(xlabel="seconds since the first epoch began")
@@ -130,5 +138,9 @@ def _optuna_figures(summary: SweepSummary, study: optuna.Study) -> Iterator[tupl
             warnings.simplefilter("ignore", ExperimentalWarning)
             warnings.simplefilter("ignore", UserWarning)  # few trials of a conditional parameter show anyway
             figure = np.ravel(draw())[0].figure
+            if title == "parallel_coordinates":  # at its own size the axes' labels lie upon each other
+                width, height = figure.get_size_inches()
+                axes = 1 + len(summary.config.space.parameters)
+                figure.set_size_inches(max(width, _INCHES_AN_AXIS * axes), height)
             yield title, figure
             pyplot.close(figure)

@@ -1,7 +1,10 @@
-"""Reading back what a tracking store shows of a sweep, in every detail that the study knows."""
+"""What a tracking store's runs show of a sweep, in every detail that the study knows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from search.records import TrialRecord
@@ -9,11 +12,11 @@ from search.tracking.conventions import STATUSES, Point, end_tags
 from search.tracking.store import TrackingStore, answering
 
 
-def duplicate_runs(store: TrackingStore, sweep_run_id: str) -> list[str]:
-    """Runs of trials that have an older run: what another tool or a lost lock may have left."""
+def duplicate_runs(runs: Sequence[Run]) -> list[str]:
+    """Of trials' runs, those whose trial has an older one: what another tool or a lost lock may have left."""
     seen: set[str] = set()
     duplicates = []
-    for run in sorted(store.children(sweep_run_id), key=lambda run: (run.info.start_time, run.info.run_id)):
+    for run in sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id)):
         key = run.data.tags["sweep.trial_key"]
         if key in seen:
             duplicates.append(str(run.info.run_id))
@@ -21,30 +24,24 @@ def duplicate_runs(store: TrackingStore, sweep_run_id: str) -> list[str]:
     return duplicates
 
 
-def points(store: TrackingStore, run_id: str) -> list[Point]:
-    """Every point of every metric of a run."""
+def points(store: TrackingStore, run: Run) -> list[Point]:
+    """Every point of every metric of a run; one call a metric, for a run itself has only the newest."""
     with answering(store.uri):
-        names = store.client.get_run(run_id).data.metrics
-        found = [point for name in names for point in store.client.get_metric_history(run_id, name)]
+        found = [
+            point
+            for name in run.data.metrics
+            for point in store.client.get_metric_history(run.info.run_id, name)
+        ]
     return [Point(point.key, point.step, point.timestamp, point.value) for point in found]
 
 
-def status(store: TrackingStore, run_id: str) -> str:
-    """A run's status, in MLflow's words."""
-    with answering(store.uri):
-        return str(store.client.get_run(run_id).info.status)
-
-
-def contradicts(store: TrackingStore, run_id: str, params: dict[str, str]) -> bool:
+def contradicts(run: Run, params: dict[str, str]) -> bool:
     """Whether a trial's run has a parameter that it should not have; MLflow lets nobody change one."""
-    with answering(store.uri):
-        return not store.client.get_run(run_id).data.params.items() <= params.items()
+    return not run.data.params.items() <= params.items()
 
 
-def shows_end(store: TrackingStore, run_id: str, record: TrialRecord, params: dict[str, str]) -> bool:
+def shows_end(run: Run, record: TrialRecord, params: dict[str, str]) -> bool:
     """Whether a trial's run has these parameters and its record's status, end and tags."""
-    with answering(store.uri):
-        run = store.client.get_run(run_id)
     ended = record.state is not TrialState.RUNNING
     return (
         run.data.params == params

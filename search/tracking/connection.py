@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from search.config import CONFIG_FILE, SweepConfig
-from search.errors import TrackingDown, UserError
+from search.errors import TrackingDown, TrackingRefused, UserError
 
 if TYPE_CHECKING:
     from search.tracking.store import TrackingStore
@@ -47,14 +47,15 @@ class TrackingConnection:
         """Wait for the store; a new sweep needs it, an old one goes on without.
 
         Raises:
-            UserError: the sweep is new and the store does not answer.
+            UserError: the sweep is new and the store does not answer, or will not have it.
         """
         assert self._opening is not None
         try:
             self._opening.result()
         except TrackingDown as error:
             if self._is_new:
-                raise UserError(f"{error}: check --tracking-uri and its server") from error
+                remedy = "" if isinstance(error, TrackingRefused) else ": check --tracking-uri and its server"
+                raise UserError(f"{error}{remedy}") from error
             _logger.warning("%s; the sweep goes on, MLflow follows when it can", error)
             self._opening = None
 

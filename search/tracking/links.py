@@ -17,9 +17,9 @@ _MACHINE_LEARNING = {"workflowType": "machine_learning"}
 _SERVER_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-def compare_link(base_url: str, experiment_id: str, run_ids: Sequence[str]) -> str:
+def compare_link(base_url: str, experiment_ids: Sequence[str], run_ids: Sequence[str]) -> str:
     """The page that puts these runs side by side: parameters, metrics and what differs."""
-    query = {"runs": _compact_json(run_ids), "experiments": _compact_json([experiment_id])}
+    query = {"runs": _compact_json(run_ids), "experiments": _compact_json(experiment_ids)}
     return _page(base_url, "compare-runs", query | _MACHINE_LEARNING)
 
 

@@ -11,7 +11,6 @@ from search.comparison import SweepSummary
 from search.config import SweepConfig
 from search.errors import UserError
 from search.records import TrialRecord
-from search.tracking.conventions import full_key
 from search.tracking.links import compare_link, leaderboard_link, ui_arguments, view_link
 from search.tracking.saved_views import view_key
 from search.tracking.store import SweepPage, TrackingStore
@@ -39,21 +38,29 @@ def links(page: SweepPage, config: SweepConfig) -> list[tuple[str, str]]:
     ]
 
 
-def comparison_link(trials: Sequence[tuple[SweepSummary, TrialRecord]], port: int = UI_PORT) -> str:
-    """The address of MLflow's comparison with these trials' runs selected, those in the first one's store.
+def comparison_link(
+    trials: Sequence[tuple[SweepSummary, TrialRecord]], port: int = UI_PORT
+) -> tuple[str, int]:
+    """The address of MLflow's comparison of these trials, and how many of them it leaves out.
+
+    It is of one store, the first trial's, and of the runs that this has by now.
 
     Raises:
         TrackingDown: the store does not answer.
     """
-    first = trials[0][0].config
-    store = TrackingStore(first.tracking_uri, first.experiment)
+    uri = trials[0][0].config.tracking_uri
+    stores: dict[str, TrackingStore] = {}  # by experiment
     run_ids = []
     for summary, record in trials:
-        key = full_key(summary.config.name, record.number)
-        run = store.find_run(sweep__trial_key=key, sweep__id=summary.sweep_id)
-        if run is not None:
-            run_ids.append(str(run.info.run_id))
-    return compare_link(base_url(first.tracking_uri, port), store.experiment_id, run_ids)
+        config = summary.config
+        if absolute_uri(config.tracking_uri) != absolute_uri(uri):
+            continue
+        if config.experiment not in stores:
+            stores[config.experiment] = TrackingStore(uri, config.experiment)
+        run_id = stores[config.experiment].find_trial(config, summary.sweep_id, record.number)
+        run_ids += [] if run_id is None else [run_id]
+    experiments = [store.experiment_id for store in stores.values()]
+    return compare_link(base_url(uri, port), experiments, run_ids), len(trials) - len(run_ids)
 
 
 def serve_ui(tracking_uri: str, port: int, announce: Callable[[str], None]) -> None:

@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.config import SweepConfig
-from search.errors import TrackingDown
+from search.errors import TrackingDown, TrackingRefused
 from search.failpoints import durable
 from search.records import TrialRecord
 from search.tracking.conventions import (
@@ -44,16 +44,29 @@ from search.tracking.uri import absolute_uri, creation_lock, printable_uri, sqli
 
 _METRICS_A_CALL = 800  # MLflow allows 1000 things a call, of which 100 parameters and 100 tags
 _BROKEN = (MlflowException, requests.exceptions.RequestException, OSError, SQLAlchemyError)
+_REFUSALS = {
+    "BAD_REQUEST",
+    "CUSTOMER_UNAUTHORIZED",
+    "INVALID_PARAMETER_VALUE",
+    "MALFORMED_REQUEST",
+    "PERMISSION_DENIED",
+    "RESOURCE_DOES_NOT_EXIST",
+    "UNAUTHENTICATED",
+}
 
 
 @contextlib.contextmanager
 def answering(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow and its connections raise into `TrackingDown`."""
+    """Turn whatever MLflow and its connections raise into `TrackingDown`, or `TrackingRefused`."""
     try:
         yield
     except _BROKEN as error:
-        cause = " ".join(str(error).split())[:300]
-        raise TrackingDown(f"tracking store {printable_uri(uri)} does not answer ({cause})") from error
+        store, cause = f"tracking store {printable_uri(uri)}", " ".join(str(error).split())[:300]
+        # What its database cannot do just now MLflow calls a bad request too.
+        of_database = isinstance(error.__cause__, SQLAlchemyError)
+        if isinstance(error, MlflowException) and error.error_code in _REFUSALS and not of_database:
+            raise TrackingRefused(f"{store} refuses this ({cause})") from error
+        raise TrackingDown(f"{store} does not answer ({cause})") from error
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class TrialRun:
     """A trial's run as the store has it."""
 
     run_id: str
-    state: str  # one of `STATES`
+    state: str  # one of `STATE_WORDS`; empty if somebody took its tag away
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,7 @@ class TrackingStore:
 
     Raises:
         TrackingDown: the store does not answer.
+        TrackingRefused: the experiment is in the store's trash.
     """
 
     def __init__(self, uri: str, experiment: str) -> None:
@@ -95,6 +109,11 @@ class TrackingStore:
 
     def _experiment(self, name: str) -> str:
         found = self.client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage != "active":
+            raise TrackingRefused(
+                f"experiment {name!r} is in the trash of {printable_uri(self.uri)}: restore it with `mlflow "
+                f"experiments restore --experiment-id {found.experiment_id}`, or choose another --experiment"
+            )
         if found is not None:
             return str(found.experiment_id)
         file = sqlite_file(self.uri)
@@ -142,18 +161,18 @@ class TrackingStore:
         for run in self.children(sweep_run_id):
             tags = run.data.tags
             # The status is the last thing written, so one that is RUNNING may lack what comes before.
-            state = "running" if run.info.status == "RUNNING" else tags["sweep.state"]
+            state = "running" if run.info.status == "RUNNING" else tags.get("sweep.state", "")
             runs[tags["sweep.trial_key"]] = TrialRun(str(run.info.run_id), state)
         return runs
 
     def children(self, sweep_run_id: str) -> list[Run]:
-        """The runs below a sweep's run, newest first."""
+        """The runs of trials below a sweep's run, newest first; what else a user nests there is his own."""
         wanted, token = f"tags.`mlflow.parentRunId` = '{sweep_run_id}'", None
         runs: list[Run] = []
         while True:
             with answering(self.uri):
                 page = self.client.search_runs([self.experiment_id], wanted, page_token=token)
-            runs += page
+            runs += [run for run in page if "sweep.trial_key" in run.data.tags]
             token = page.token
             if not token:
                 return runs

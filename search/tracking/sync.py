@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
-from search.records import TrialRecord
+from search.records import TrialRecord, not_retried
 from search.results import best_so_far, summary_note
-from search.tracking.audit import contradicts, duplicate_runs, points, shows_end, status
+from search.tracking.audit import contradicts, duplicate_runs, points, shows_end
 from search.tracking.conventions import Point, full_key, sweep_points, trial_params, trial_points
 from search.tracking.store import TrackingStore
 
@@ -42,15 +43,16 @@ def sync_view(
     Nobody else may be writing the sweep's runs meanwhile: hold its lease.
 
     Raises:
-        TrackingDown: the store does not answer; what was repaired stays repaired.
+        TrackingDown: the store does not answer, or refuses a repair; what was repaired stays repaired.
     """
     started = min((record.started_ms for record in records), default=int(time.time() * 1000))
     found = store.find_run(sweep__id=sweep_id, sweep__kind=config.kind)
     sweep_run_id = str(found.info.run_id) if found else store.open_sweep(config, sweep_id, started)
-    duplicates = duplicate_runs(store, sweep_run_id)
+    children = store.children(sweep_run_id)
+    duplicates = duplicate_runs(children)
     for run_id in duplicates:
         store.delete_run(run_id)
-    runs = store.trial_runs(sweep_run_id)
+    runs = {run.data.tags["sweep.trial_key"]: run for run in children if run.info.run_id not in duplicates}
     created = completed = replaced = 0
     for record in records:
         run = runs.get(full_key(config.name, record.number))
@@ -58,16 +60,16 @@ def sync_view(
             created += 1
             _write(store, config, sweep_id, sweep_run_id, record)
             continue
-        extra, missing = _differences(points(store, run.run_id), trial_points(config, record))
+        extra, missing = _differences(points(store, run), trial_points(config, record))
         params = trial_params(config, record)
-        if extra or contradicts(store, run.run_id, params):
+        if extra or contradicts(run, params):
             replaced += 1
-            store.delete_run(run.run_id)
+            store.delete_run(run.info.run_id)
             _write(store, config, sweep_id, sweep_run_id, record)
-        elif missing or not shows_end(store, run.run_id, record, params):
+        elif missing or not shows_end(run, record, params):
             completed += 1
-            store.write_trial(config, run.run_id, record, epochs_written=0)
-    completed += _sync_sweep_run(store, config, sweep_run_id, records, is_new=found is None)
+            store.write_trial(config, run.info.run_id, record, epochs_written=0)
+    completed += _sync_sweep_run(store, config, sweep_run_id, records, found)
     return Repairs(created + (found is None), completed, replaced, len(duplicates))
 
 
@@ -79,29 +81,33 @@ def _write(
 
 
 def _sync_sweep_run(
-    store: TrackingStore, config: SweepConfig, run_id: str, records: Sequence[TrialRecord], is_new: bool
+    store: TrackingStore,
+    config: SweepConfig,
+    run_id: str,
+    records: Sequence[TrialRecord],
+    found: Run | None,
 ) -> int:
-    """Bring the sweep's own run up to date; returns 1 if that was needed and it was there."""
+    """Bring the sweep's own run up to date; returns 1 if that was needed and it was there (`found`)."""
     expected = sweep_points(config, best_so_far(records, config.direction))
-    extra, missing = _differences(points(store, run_id), expected)
+    extra, missing = _differences([] if found is None else points(store, found), expected)
     if extra:
         names = ", ".join(sorted({point.name for point in extra}))
         _logger.warning("the sweep's run has points of %s that the study does not have; they stay", names)
     finished = _is_finished(config, records)
     end, state = ("FINISHED", "complete") if finished else ("KILLED", "interrupted")
     # A sweep that stopped because its trials failed is FAILED: the study does not tell why it stopped.
-    if not missing and status(store, run_id) in ({end} if finished else {end, "FAILED"}):
+    exact = {end} if finished else {end, "FAILED"}
+    if found is not None and not missing and found.info.status in exact:
         return 0
     store.write_sweep(run_id, missing, summary_note(config, records))
     ended = max((record.ended_ms or 0 for record in records), default=0) or int(time.time() * 1000)
     store.end_sweep(run_id, end, state, ended)
-    return 0 if is_new else 1
+    return 0 if found is None else 1
 
 
 def _is_finished(config: SweepConfig, records: Sequence[TrialRecord]) -> bool:
-    replaced = {record.retry_of for record in records if record.retry_of is not None}
     running = any(record.state is TrialState.RUNNING for record in records)
-    return not running and len(records) - len(replaced) >= config.budget
+    return not running and len(not_retried(records)) >= config.budget
 
 
 def _differences(there: Iterable[Point], expected: Iterable[Point]) -> tuple[set[Point], set[Point]]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
-from search.errors import LeaseLost, TrackingDown
+from search.errors import LeaseLost, TrackingDown, TrackingRefused
 from search.records import TrialRecord
-from search.results import best_so_far, summary_note
+from search.results import STATE_WORDS, best_so_far, summary_note
 from search.storage import STORAGE_ERRORS
-from search.tracking.conventions import STATES, full_key, sweep_points
+from search.tracking.conventions import full_key, sweep_points
 from search.tracking.store import SweepPage, TrackingStore, TrialRun
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
@@ -49,6 +49,9 @@ class MlflowView:
         self._records: dict[int, TrialRecord] = {}
         self._behind: dict[int, float] = {}  # trials whose runs are not up to date, and since when, in order
         self._run_ids: dict[int, str] = {}
+        # What the store would not take, and why: trials by number, None the sweep's own run. Tried again when
+        # it changes, and at the end.
+        self._refused: dict[int | None, str] = {}
         self._unsure: set[int] = set()  # trials whose run may have been created by a call that failed
         self._epochs_written: dict[int, int] = {}
         self._best_written = 0
@@ -58,13 +61,14 @@ class MlflowView:
         self._changed = threading.Condition()
         self._closing = self._abandoned = False
         self._exact = False  # everything is written, and nothing more will come
+        self._cause: str | None = None  # why the thread ended before
         self._thread = threading.Thread(target=self._catch_up_while_ours, name="mlflow-view", daemon=True)
 
     @property
     def behind(self) -> int:
         """Number of trials whose runs are not up to date."""
         with self._changed:
-            return len(self._behind)
+            return len(self._behind.keys() | self._refused.keys() - {None})
 
     @property
     def page(self) -> SweepPage | None:
@@ -98,13 +102,16 @@ class MlflowView:
         """
         with self._changed:
             self._closing = True
+            self._behind |= {number: 0.0 for number in self._refused if number is not None}
             self._changed.notify()
         self._thread.join(wait_s)
         if not self._exact or self._store is None or self._sweep_run_id is None:
             behind = (
                 f"{self.behind} of {len(self._records)} trials are" if self.behind else "the sweep's run is"
             )
-            return f"{behind} not up to date in MLflow"
+            refusal = next(iter(self._refused.values()), None)
+            cause = self._cause or refusal or f"writing took longer than {wait_s:.0f} s"
+            return f"{behind} not up to date in MLflow: {cause}"
         self._check_lease()
         try:
             self._store.end_sweep(self._sweep_run_id, status, state, int(time.time() * 1000))
@@ -120,9 +127,13 @@ class MlflowView:
         self._thread.join()
 
     def _catch_up_while_ours(self) -> None:
-        # The driver finds out by itself, at its next write to the study.
-        with contextlib.suppress(LeaseLost):
+        try:
             self._catch_up()
+        except LeaseLost as error:  # the driver finds out by itself, at its next write to the study
+            self._cause = str(error)
+        except Exception as error:  # a fault in here stops no trial, and `close` tells it
+            _logger.exception("the MLflow view has stopped; the sweep goes on")
+            self._cause = f"{type(error).__name__}: {error}"
 
     def _catch_up(self) -> None:
         wait = _FIRST_WAIT_S
@@ -135,22 +146,46 @@ class MlflowView:
                     return
                 self._check_lease()
                 if number is not None:
-                    self._write(store, sweep_run_id, number)
+                    self._unless_refused(number, self._write, store, sweep_run_id, number)
                 if number is None or time.monotonic() - self._sweep_written > _SWEEP_EVERY_S:
-                    self._write_sweep(store, sweep_run_id)
+                    self._unless_refused(None, self._write_sweep, store, sweep_run_id)
                 if number is None:
-                    self._exact = True
+                    self._exact = not self._refused
                     return
                 wait = _FIRST_WAIT_S
+            except TrackingRefused as error:  # to open the sweep at all: the end is time enough to try again
+                self._note_refusal(None, error)
+                with self._changed:
+                    if self._closing:
+                        return
+                    self._changed.wait_for(lambda: self._closing)
+                    if self._abandoned:
+                        return
             except (TrackingDown, *STORAGE_ERRORS) as error:
                 with self._changed:
                     self._behind |= {} if number is None else {number: 0.0}
                     if self._closing:
-                        _logger.error("%s", error)
+                        self._cause = str(error)
                         return
                     _logger.warning("%s; trying again in %.0f s, nothing is lost", error, wait)
                     self._changed.wait_for(lambda: self._closing, timeout=wait)
                 wait = min(2 * wait, _LONGEST_WAIT_S)
+
+    def _unless_refused(self, what: int | None, write: Callable[..., None], *args: Any) -> None:
+        """Write, where `what` is a trial's number or None for the sweep; a refusal holds nothing else up."""
+        try:
+            write(*args)
+        except TrackingRefused as error:
+            self._note_refusal(what, error)
+        else:
+            with self._changed:
+                self._refused.pop(what, None)
+
+    def _note_refusal(self, what: int | None, error: TrackingRefused) -> None:
+        with self._changed:
+            if not self._refused:  # the first will do; there may be one for each trial
+                _logger.error("%s; the sweep goes on, without that in MLflow", error)
+            self._refused[what] = str(error)
 
     def _next(self) -> int | None:
         """The number of a trial to write, once there is one; None when closing and all is written."""
@@ -213,14 +248,14 @@ class MlflowView:
                 if run is None:
                     continue
                 self._run_ids[number] = run.run_id
-                if record.state is not TrialState.RUNNING and run.state == STATES[record.state]:
+                if record.state is not TrialState.RUNNING and run.state == STATE_WORDS[record.state]:
                     self._behind.pop(number, None)
 
     def _write_sweep(self, store: TrackingStore, sweep_run_id: str) -> None:
+        self._sweep_written = time.monotonic()
         with self._changed:
             records = list(self._records.values())
         history = best_so_far(records, self._config.direction)
         note = summary_note(self._config, records)
         store.write_sweep(sweep_run_id, sweep_points(self._config, history[self._best_written :]), note)
         self._best_written = len(history)
-        self._sweep_written = time.monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, ViewType
 from scripted import report_only
 from sweep_checks import View, check_view, view_of
@@ -16,9 +17,10 @@ from typer.testing import CliRunner
 from scripts import sync_mlflow
 from search.config import SweepConfig
 from search.driver import run_sweep
-from search.errors import UserError
+from search.errors import SweepFailed, UserError
 from search.study import open_study
 from search.sync import sync_sweep
+from search.tracking.store import TrackingStore
 from search.tracking.sync import Repairs
 
 
@@ -137,6 +139,19 @@ def test_the_script_rebuilds_the_view_in_another_store(swept: SweepConfig, tmp_p
     assert "MLflow is exact, nothing to do" in again.stdout
     deleted = view_of(there).client.search_runs(["1"], run_view_type=ViewType.DELETED_ONLY)
     assert not list(deleted)
+
+
+def test_no_run_is_asked_for_by_itself(swept: SweepConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search for a sweep's runs has told all of them but the histories of their metrics."""
+    monkeypatch.setattr(MlflowClient, "get_run", lambda *_: pytest.fail("a call for each run"))
+    assert sync(swept) == Repairs()
+
+
+def test_a_refusal_is_not_told_as_something_to_be_tried_again(swept: SweepConfig, tmp_path: Path) -> None:
+    elsewhere = TrackingStore(f"sqlite:///{tmp_path / 'other.db'}", swept.experiment)
+    elsewhere.client.delete_experiment(elsewhere.experiment_id)
+    with pytest.raises(SweepFailed, match=r"is in the trash of .* choose another --experiment$"):
+        sync(swept, elsewhere.uri)
 
 
 def test_it_is_refused_while_a_driver_is_at_work(swept: SweepConfig) -> None:

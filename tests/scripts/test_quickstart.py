@@ -123,7 +123,7 @@ def test_study_view_and_checkpoints_agree(config: SweepConfig, launched: Script)
     assert view.parent.data.params["depth"] == "2", "what is fixed stands on the parent run"
     assert all(run.inputs.dataset_inputs for run in view.trials)
     best = sorted(records, key=lambda record: -(record.value or 0.0))[: config.keep_checkpoints]
-    kept = {path.name for path in (config.folder / "checkpoints").iterdir()}
+    kept = {path.name for path in (config.folder / "checkpoints").iterdir() if path.is_dir()}
     assert kept == {record.key for record in best}
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
-from sweep_makers import CONDITIONAL, epoch, record, sweep_config
+from sweep_makers import CONDITIONAL, DISCRETE, epoch, record, sweep_config
 
 from search.records import TrialRecord
 from search.results import (
@@ -141,6 +141,18 @@ def test_the_note_sums_the_sweep_up() -> None:
     heading, _, *rows = note.splitlines()[-4:]
     assert heading == "| trial | val_acc | depth | lr |"
     assert rows == ["| trial-001 | 0.7500 | 3 | 0.01235 |", "| trial-000 | 0.2500 | 2 | 0.1 |"]
+
+
+def test_the_note_counts_a_retry_once_and_a_grid_as_what_it_holds() -> None:
+    grid = sweep_config(trials=9, space=DISCRETE, sampler="grid")
+    records = [
+        record(0, value=0.25),
+        record(1, TrialState.FAIL),
+        record(2, value=0.5, retry_of=1),
+        record(3, TrialState.FAIL),
+    ]
+    note = summary_note(grid, records)
+    assert "3 of 6 trials: 2 complete, 0 pruned, 1 failed, 0 running." in note
 
 
 def test_a_note_of_nothing_has_no_table() -> None:

@@ -22,7 +22,7 @@ def _parts(link: str) -> tuple[str, dict[str, str]]:
 
 
 def test_compare_link_names_every_run_and_the_experiment() -> None:
-    page, query = _parts(compare_link(BASE, "7", ["a1", "b2"]))
+    page, query = _parts(compare_link(BASE, ["7"], ["a1", "b2"]))
     assert page == "/compare-runs"
     assert json.loads(query["runs"]) == ["a1", "b2"]
     assert json.loads(query["experiments"]) == ["7"]
@@ -51,7 +51,7 @@ def test_view_link_carries_nothing_that_overrides_the_view(charts: bool, mode: s
 
 def test_every_link_lands_on_the_pages_for_model_training() -> None:
     links = [
-        compare_link(BASE, "7", ["a1"]),
+        compare_link(BASE, ["7"], ["a1"]),
         leaderboard_link(BASE, "7", "p1", "final_val_acc", ascending=False),
         view_link(BASE, "7", "p1", charts=False),
     ]

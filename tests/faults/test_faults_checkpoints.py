@@ -128,7 +128,7 @@ def test_a_full_disk_costs_checkpoints_and_no_epoch(
         records = toll.check(4, in_flight=3)  # trial 0 dies in its third epoch; a checkpoint may be missing
         assert all(record.state is TrialState.COMPLETE for record in records)
         assert "No space left on device); training goes on" in caplog.text
-        for folder in small.glob("checkpoints/*/*"):
+        for folder in Path(config.checkpoints).glob("*/*"):
             assert (folder / "manifest.json").is_file(), "a half-written one would only fill the disk"
 
 

@@ -27,6 +27,7 @@ def dump(file: Path, without: tuple[str, ...] = ()) -> list[str]:
     return [line for line in lines if not any(f'INTO "{table}"' in line for table in without)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_a_driver_that_slept_past_its_lease_writes_nothing_any_more(
     tmp_path: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch

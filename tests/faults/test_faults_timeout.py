@@ -17,6 +17,7 @@ TIMEOUT_S = 4.0
 TRIALS = 4
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray", "by_value")
 def test_a_trial_that_hangs_is_started_again_and_one_that_always_hangs_fails(
     tmp_path: Path, tracking_uri: str, caplog: pytest.LogCaptureFixture

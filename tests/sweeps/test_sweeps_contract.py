@@ -49,7 +49,7 @@ def test_a_finished_sweep_grows_and_then_has_nothing_to_do(make_sweep: MakeSweep
     elsewhere = config.model_copy(update={"experiment": "rebuilt"})
     assert run_sweep(elsewhere).succeeded
     check_view(elsewhere)
-    kept = {path.name for path in (config.folder / "checkpoints").iterdir()}
+    kept = {path.name for path in (config.folder / "checkpoints").iterdir() if path.is_dir()}
     assert kept == {record.key for record in grown.leaderboard[: config.keep_checkpoints]}
 
 

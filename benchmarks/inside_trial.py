@@ -3,8 +3,9 @@
     uv run python -m benchmarks.inside_trial --data-dir images
 
 All three train the same network on the same images in one process, in turn, and each comes first once in
-three repeats; each one's first epoch, which allocates and picks kernels, does not count. How far the tutorial is behind depends on the network: the
-smaller it is, the larger is the input pipeline's share. So there are three, from the sweep's own space.
+three repeats; each one's first epoch, which allocates and picks kernels, does not count. How far the tutorial
+is behind depends on the network: the smaller it is, the larger is the input pipeline's share. So there are
+three, from the sweep's own space.
 """
 
 from __future__ import annotations

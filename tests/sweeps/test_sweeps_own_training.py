@@ -30,6 +30,8 @@ def test_the_example_trains_and_keeps_its_best_models(
     assert (best.value or 0) > 0.8, "it learns"
     model = pickle.loads((config.folder / "checkpoints" / best.key / "epoch-0003" / "model.pkl").read_bytes())
     assert model.get_params()["alpha"] == best.params["alpha"]
+
+
 @pytest.mark.slow
 def test_the_example_that_is_interrupted_says_so_and_goes_on(tmp_path: Path) -> None:
     with Script(EXAMPLES / "own_training.py", cwd=tmp_path) as script:

@@ -127,6 +127,8 @@ def test_seeds_add_up_whatever_their_number_is_the_next_time(swept: SweepSummary
     for record in three.result.records:
         assert final_checkpoint(config, record).is_dir()
     assert first_seed(config).number == 0
+
+
 @pytest.mark.slow
 def test_a_confirmation_trains_again_what_failed_if_it_is_told_to(
     swept: SweepSummary, tmp_path: Path

@@ -105,7 +105,7 @@ def named_values(pairs: list[str] | None) -> dict[str, Any]:
     for pair in pairs or []:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UserError(f"argument {pair!r}: write name=value, such as reduction_factor=3")
+            raise UserError(f"argument {pair!r}: write NAME=VALUE, such as lr=0.05")
         try:
             values[name] = json.loads(value)
         except json.JSONDecodeError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from optuna.trial import TrialState
+
 from scripts.screen import err, leaderboard, out, print_ui
 from search.comparison import SweepSummary
 from search.errors import TrackingDown
@@ -42,7 +44,9 @@ def print_comparison(
 def print_summary(summary: SweepSummary) -> None:
     """A sweep's counts, importances and what pruning saved."""
     by_state, saved = counts(summary.records), summary.savings
-    states = ", ".join(f"{n} {STATE_WORDS[state]}" for state, n in by_state.items() if n)
+    # Whether a driver is at work on what is RUNNING the study does not tell.
+    words = {**STATE_WORDS, TrialState.RUNNING: "running or interrupted"}
+    states = ", ".join(f"{n} {words[state]}" for state, n in by_state.items() if n)
     out.print(f"{summary.config.name}: {states}")
     if saved.epochs_saved:
         share = saved.epochs_saved / (saved.epochs_run + saved.epochs_saved)

@@ -54,7 +54,9 @@ def retrain(
     from scripts.screen import err
     from search.comparison import summarise
     from search.confirm import choose_finalists
+    from search.records import unfinished
     from search.repeats import to_repeat_here
+    from search.study import check_idle
 
     places = {
         "cpus_per_trial": cpus_per_trial,
@@ -65,6 +67,11 @@ def retrain(
         "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
     }
     summary = to_repeat_here(summarise(name, sweeps_dir), places)
+    check_idle(summary.config)
+    if left := len(unfinished(summary.records)):
+        err.print(
+            f"{left} of its trials are unfinished and do not count: resume_sweep.py {name} ends them first"
+        )
     finalists = choose_finalists(summary, top, trial)
     if trial is None and len(finalists) < top:
         err.print(f"finalists: only {len(finalists)} distinct configurations completed, not {top}")

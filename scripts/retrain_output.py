@@ -15,6 +15,7 @@ from search.comparison import SweepSummary
 from search.config import SweepConfig
 from search.confirm import Confirmation, confirm, confirm_config
 from search.errors import TrackingDown
+from search.launch import typed
 from search.progress import human_seconds
 from search.reads_of_test import check_test_read, has_read_test
 from search.records import TrialRecord
@@ -163,6 +164,7 @@ def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retra
     if failed := told_failures(retrained.result.records):
         out.print(f"failed seeds     {failed}: without them the accuracy may be too good")
     out.print(f"model folder     {retrained.model_folder}")
+    out.print(f"serve it with    {typed('serve_model.py')} {retrained.model_folder}")
     out.print(f"load it with     mlflow.pyfunc.load_model({str(retrained.model_folder)!r})")
     _print_published(retrained.published)
 

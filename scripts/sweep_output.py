@@ -46,11 +46,13 @@ def print_result(result: SweepResult) -> None:
     trials = not_retried(result.records)
     summary = counts(trials)
     saved = savings(result.records, config.max_epochs)
+    left = summary[TrialState.RUNNING]
+    unfinished = f", {left} unfinished" if left else ""
     if result.leaderboard:
         out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
     out.print(
         f"{summary[TrialState.COMPLETE]} complete, {summary[TrialState.PRUNED]} pruned, "
-        f"{summary[TrialState.FAIL]} failed of {config.budget} trials; "
+        f"{summary[TrialState.FAIL]} failed{unfinished} of {config.budget} trials; "
         f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning"
     )
     out.print(_this_run(result))
@@ -122,6 +124,8 @@ def _print_next(result: SweepResult) -> None:
 
 def _data(config: SweepConfig) -> str:
     note = config.dataset
-    return (
-        f"{note.name} ({note.sizes['train']:,} train, {note.sizes['val']:,} val)" if note else "its own data"
-    )
+    if note is None:
+        return "its own data"
+    if config.kind == "retrain":
+        return f"{note.name} ({note.sizes['train'] + note.sizes['val']:,} train, with the validation images)"
+    return f"{note.name} ({note.sizes['train']:,} train, {note.sizes['val']:,} val)"

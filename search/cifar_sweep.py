@@ -122,8 +122,8 @@ def _dataset_there(config: SweepConfig) -> DatasetNote:
         return dataset_note(data_of(config))
     except UserError as error:
         raise UserError(
-            f"{error}; if the images lie elsewhere on this machine, say so with "
-            f"resume_sweep.py {config.name} --data-dir"
+            f"{str(error).rstrip('.')}. If the images lie elsewhere on this machine, say so: "
+            f"resume_sweep.py {config.name} --data-dir FOLDER"
         ) from error
 
 

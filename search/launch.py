@@ -83,9 +83,13 @@ def resume_command(config: SweepConfig) -> str:
 def command(script: str, config: SweepConfig) -> str:
     """What to type to run a script on a sweep: in the way in which this one was run, with uv or without."""
     folder = "" if config.sweeps_dir == Path("sweeps") else f" --sweeps-dir {config.sweeps_dir}"
+    return f"{typed(script)} {config.name}{folder}"
+
+
+def typed(script: str) -> str:
+    """How to begin a command that runs a script."""
     under_uv = "UV" in os.environ  # `uv run` sets it
-    run = f"uv run scripts/{script}" if under_uv else f"python -m scripts.{script.removesuffix('.py')}"
-    return f"{run} {config.name}{folder}"
+    return f"uv run scripts/{script}" if under_uv else f"python -m scripts.{script.removesuffix('.py')}"
 
 
 def _same_database(storage: str, tracking_uri: str) -> bool:

@@ -82,7 +82,7 @@ def _check_amount(option: str, amount: float, what: str, there: Sequence[float],
         spread = f", {most:g} on one node at most" if len(there) > 1 else ""
         raise UserError(
             f"{option} {amount:g}: there are {_total(there)} {what}{spread}; "
-            f"ask for at most {most:g}{or_else}"
+            f"ask for {f'at most {most:g}' if most else 'none'}{or_else}"
         )
 
 

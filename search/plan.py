@@ -6,6 +6,7 @@ import os
 import statistics
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
@@ -44,10 +45,11 @@ class Plan:
             ("sampler", config.sampler),
             ("pruner", pruner_name(config.pruner, config.max_epochs)),
             *zip(["space"] + [""] * (len(space) - 1), space, strict=True),
+            *(("first" if not n else "", _told(params)) for n, params in enumerate(config.enqueue)),
             ("placement", f"{self.slots} at a time, {self.placement}"),
             ("memory", memory),
             ("speed", f"about {self.images_per_s:,.0f} images/s a trial, measured here"),
-            ("time", f"about {human_seconds(self.seconds)} if nothing is pruned"),
+            ("time", f"about {human_seconds(self.seconds)} if nothing is pruned, and some 15 s of start"),
         ]
 
 
@@ -131,5 +133,9 @@ def _gpu_bytes() -> int:
     return int(free)
 
 
+def _told(params: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in params.items())
+
+
 def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e9:.1f} GB" if size > 1e8 else f"{size / 1e6:.0f} MB"

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ _DRIVER_ENV = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+_ANSWER_S = 10.0  # a cluster that accepts no connection within it is taken for absent
 _WORKER_ENV = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}  # relative paths mean the same in a worker as in the driver
 
 
@@ -67,15 +69,23 @@ def _connect(address: str | None, folder: Path) -> None:
         )
         return
     try:
+        _knock(address)
         ray.init(
             address=address,
             runtime_env={"env_vars": _WORKER_ENV},
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         cause = " ".join(str(error).split())[:200]
         raise UserError(f"no Ray cluster answers at {address!r} ({cause}): check --ray-address") from error
+
+
+def _knock(address: str) -> None:
+    """Where nothing listens at HOST:PORT, `ray.init` itself would try for minutes, and log each try."""
+    host, colon, port = address.rpartition(":")
+    if colon and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ STATE_WORDS = {
     TrialState.FAIL: "failed",
     TrialState.WAITING: "waiting",
 }
-_FEWEST_FOR_IMPORTANCE = 5  # complete trials; with fewer an importance is noise
+_FEWEST_FOR_IMPORTANCE = 5  # complete trials that have a parameter; with fewer its importance is noise
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,12 @@ def importances(study: optuna.Study) -> dict[str, float]:
         warnings.simplefilter(
             "ignore", UserWarning
         )  # that a conditional parameter has few trials shows anyway
-        return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    # A conditional parameter may be in few of them.
+    having = Counter(name for trial in complete for name in trial.params)
+    enough = {name: share for name, share in found.items() if having[name] >= _FEWEST_FOR_IMPORTANCE}
+    total = sum(enough.values())
+    return {name: share / total for name, share in enough.items()} if total else {}
 
 
 def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:

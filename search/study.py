@@ -45,6 +45,21 @@ def open_study(config: SweepConfig, token: str | None = None) -> Iterator[tuple[
         storage.engine.dispose()
 
 
+def check_idle(config: SweepConfig) -> None:
+    """Refuse to use what a sweep has found while a driver is still finding more.
+
+    Raises:
+        UserError: one is at work; names its host and pid.
+    """
+    storage = open_storage(config.storage_url)
+    try:
+        with Lease.hold(storage.engine, config.name):
+            pass  # to be had: nobody drives it
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 @contextlib.contextmanager
 def _writing_to(config: SweepConfig) -> Iterator[None]:
     try:

@@ -141,7 +141,11 @@ class SearchSpace:
     def _problem(self, name: str, params: Mapping[str, ParamValue]) -> str | None:
         if not self._exists(name, params):
             condition = self.conditions[name]
-            return f"{name!r} exists only when {condition}; leave it out" if name in params else None
+            return (
+                f"{name!r} exists only when {condition}; leave it out, or give that too"
+                if name in params
+                else None
+            )
         if name not in params:
             return f"{name!r} is missing; add it: {self._told(name)}"
         value, sampled = params[name], self.parameters.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Sequence
 
@@ -67,12 +68,16 @@ def serve_ui(tracking_uri: str, port: int, announce: Callable[[str], None]) -> N
     """Run the MLflow UI on a store until it ends, or this process is asked to.
 
     Raises:
-        UserError: the store is a server, which has its own UI.
+        UserError: the store is a server, which has its own UI; or the port is taken.
     """
     started = ui_arguments(absolute_uri(tracking_uri), port=port)
     if started is None:
         raise UserError(f"--ui: {tracking_uri} is a server with a UI of its own; open it in a browser")
     arguments, variables = started
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise UserError(f"--port {port}: {os.strerror(error.errno or 0)}; choose another for the UI") from error
     announce(f"MLflow UI on {base_url(tracking_uri, port)}; Ctrl-C ends it")
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     # MLflow's server has children, which outlive it unless the whole group is ended.

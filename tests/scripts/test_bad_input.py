@@ -24,7 +24,7 @@ LAUNCH = [
     (["--dataset", "mnist"], r"dataset='mnist'.*'digits', 'cifar10' or 'folder'"),
     (["--sampler", "anneal"], r"unknown sampler 'anneal': choose one of tpe, random, gp"),
     (["--sampler", "grid"], r"no grid: lr can take endlessly many values; give step="),
-    (["--sampler-arg", "n_startup_trials"], r"'n_startup_trials': write name=value"),
+    (["--sampler-arg", "n_startup_trials"], r"'n_startup_trials': write NAME=VALUE"),
     (
         ["--sampler-arg", "startups=3"],
         r"tpe has no argument 'startups': its arguments are .*n_startup",

@@ -14,10 +14,12 @@ def test_a_dry_run_tells_the_plan_and_leaves_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     sizes = ["--trials", 4, "--max-epochs", 3, "--train-size", 200, "--val-size", 100]
-    result = run_script("launch", "night", "--data-dir", digits_dir, *sizes, "--dry-run")
+    known = ["--enqueue", "depth=2,lr=0.05"]
+    result = run_script("launch", "night", "--data-dir", digits_dir, *sizes, *known, "--dry-run")
     assert result.exit_code == 0, result.stderr
     assert "night: 4 trials of up to 3 epochs" in result.stdout
     assert "lr: float 0.001..1.0, log" in result.stdout
-    assert re.search(r"memory +[\d.]+ GB for the largest model, [\d.]+ GB free", result.stdout)
+    assert re.search(r"memory +\d+ MB for the largest model, [\d.]+ GB free", result.stdout)
+    assert re.search(r"first +depth=2, lr=0.05", result.stdout)
     assert re.search(r"time +about .* if nothing is pruned", result.stdout)
     assert list(tmp_path.iterdir()) == []

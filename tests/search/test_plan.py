@@ -51,5 +51,5 @@ def test_a_largest_model_that_does_not_fit_is_refused(
     config: SweepConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 10**6}))
-    with pytest.raises(UserError, match=r"largest model takes .* share 0\.0 GB: narrow its width"):
+    with pytest.raises(UserError, match=r"largest model takes .* share 1 MB: narrow its width"):
         plan_sweep(config)

@@ -129,6 +129,17 @@ def test_importances_of_a_conditional_space_are_shares(trials: int, seed: int) -
     assert all(0 <= share <= 1 for share in found.values())
 
 
+def test_a_parameter_that_few_trials_have_is_left_out() -> None:
+    params: list[dict[str, float]] = [{"lr": n / 20, "dropout": (n * 7 % 20) / 20} for n in range(20)]
+    for number in (3, 9, 14, 18):
+        params[number]["momentum"] = number / 20
+    found = importances(study_of([p["lr"] for p in params], params))
+    assert set(found) == {"lr", "dropout"}
+    assert sum(found.values()) == pytest.approx(1)
+    params[7]["momentum"] = 0.35
+    assert "momentum" in importances(study_of([p["lr"] for p in params], params))
+
+
 def test_the_note_sums_the_sweep_up() -> None:
     records = [
         record(0, value=0.25, epochs=(epoch(1), epoch(2), epoch(3))),

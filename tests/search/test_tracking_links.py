@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from search.errors import UserError
 from search.tracking.links import compare_link, leaderboard_link, ui_arguments, view_link
+from search.tracking.page import serve_ui
 
 BASE = "http://127.0.0.1:5000"
 STORE = "sqlite:////data/my runs/mlflow.db"
@@ -84,3 +87,10 @@ def test_the_ui_is_started_small_and_on_this_store() -> None:
 @pytest.mark.parametrize("uri", ["http://tracking:5000", "https://tracking", "HTTPS://tracking"])
 def test_a_server_need_not_be_started(uri: str) -> None:
     assert ui_arguments(uri) is None
+
+
+def test_a_port_that_is_taken_is_said_before_a_server_is_started() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"--port {port}: Address already in use; choose another"):
+            serve_ui(STORE, port, announce=lambda line: pytest.fail(line))

@@ -20,6 +20,8 @@ from sweep_checks import check_study, check_view
 from sweep_fixtures import FOR_WORKERS, scripted_sweep
 
 from search.config import SweepConfig
+from search.errors import UserError
+from search.study import check_idle
 
 KILLS, SEED = 3, 20
 TRIALS, EPOCHS, EPOCH_S, AT_ONCE = 12, 4, 0.3, 2
@@ -85,6 +87,8 @@ def check_refused(config: SweepConfig, driver: Script) -> None:
     assert second.exit_code == 2
     told = rf"is being driven on host {socket.gethostname()}, pid {driver.pid}: let it finish, or stop it"
     assert re.search(told, second.stderr.splitlines()[-1])
+    with pytest.raises(UserError, match=told):
+        check_idle(config)  # as retrain_best.py does: what it found may not be all
 
 
 def cluster() -> str:

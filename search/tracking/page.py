@@ -77,7 +77,8 @@ def serve_ui(tracking_uri: str, port: int, announce: Callable[[str], None]) -> N
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        raise UserError(f"--port {port}: {os.strerror(error.errno or 0)}; choose another for the UI") from error
+        cause = os.strerror(error.errno or 0)
+        raise UserError(f"--port {port}: {cause}; choose another for the UI") from error
     announce(f"MLflow UI on {base_url(tracking_uri, port)}; Ctrl-C ends it")
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     # MLflow's server has children, which outlive it unless the whole group is ended.

@@ -18,7 +18,7 @@ def print_comparison(
     summaries: Sequence[SweepSummary], best: Sequence[tuple[SweepSummary, TrialRecord]], port: int
 ) -> None:
     """The best trials of all sweeps, each sweep's summary, and MLflow's comparison of those trials."""
-    from search.tracking.page import comparison_link
+    from search.tracking.page import comparison_link, links, sweep_page
 
     if best:
         out.print(leaderboard([(summary.config, record) for summary, record in best], summaries[0].config))
@@ -30,10 +30,13 @@ def print_comparison(
         return
     try:
         link, left_out = comparison_link(best, port)
+        page = sweep_page(summaries[0]) if len(summaries) == 1 else None
     except TrackingDown as error:
         err.print(f"no MLflow link: {error}")
         return
-    print_ui(summaries[0].config)
+    print_ui(*(summary.config for summary in summaries))
+    for name, address in links(page, summaries[0].config, port) if page else []:
+        out.print(f"  {name:<12} {address}")
     out.print(f"  comparison   {link}")
     if left_out:
         err.print(

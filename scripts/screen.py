@@ -41,9 +41,10 @@ def leaderboard(
     return table
 
 
-def print_ui(config: SweepConfig) -> None:
-    """Where to see it in MLflow, before the links."""
+def print_ui(config: SweepConfig, *others: SweepConfig) -> None:
+    """Where to see sweeps in MLflow, before the links."""
     if config.tracking_uri.startswith(("http://", "https://")):
         out.print("\nsee it in MLflow:")
     else:
-        out.print(f"\nsee it in MLflow:  {command('compare_trials.py', config)} --ui")
+        names = "".join(f" {other.name}" for other in others)
+        out.print(f"\nsee it in MLflow:  {command('compare_trials.py', config)}{names} --ui")

@@ -25,12 +25,24 @@ def base_url(tracking_uri: str, port: int = UI_PORT) -> str:
     return tracking_uri if tracking_uri.startswith(("http://", "https://")) else f"http://127.0.0.1:{port}"
 
 
-def links(page: SweepPage, config: SweepConfig) -> list[tuple[str, str]]:
+def sweep_page(summary: SweepSummary) -> SweepPage | None:
+    """Where its store shows a sweep; None if it has no run there.
+
+    Raises:
+        TrackingDown: the store does not answer.
+    """
+    config = summary.config
+    store = TrackingStore(config.tracking_uri, config.experiment)
+    run = store.find_run(sweep__id=summary.sweep_id, sweep__kind=config.kind)
+    return None if run is None else SweepPage(store.uri, store.experiment_id, str(run.info.run_id))
+
+
+def links(page: SweepPage, config: SweepConfig, port: int = UI_PORT) -> list[tuple[str, str]]:
     """Names and addresses of a sweep's pages.
 
     The first two are saved views, whose format is MLflow's own affair; the last works with any version.
     """
-    base, experiment, run = base_url(page.tracking_uri), page.experiment_id, page.sweep_run_id
+    base, experiment, run = base_url(page.tracking_uri, port), page.experiment_id, page.sweep_run_id
     ascending = config.direction == "minimize"
     return [
         ("leaderboard", view_link(base, experiment, view_key(run, charts=False), charts=False)),

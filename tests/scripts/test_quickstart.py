@@ -166,6 +166,8 @@ def test_comparisons_can_be_read_by_people_and_programs(config: SweepConfig) -> 
     assert [line.split()[0] for line in table.stdout.splitlines()[1:3]] == [
         records[row["trial"]].key for row in summary["leaderboard"][:2]
     ]
+    pages = [line.split()[0] for line in table.stdout.splitlines() if "http://127.0.0.1:5000/#/" in line]
+    assert pages == ["leaderboard", "charts", "all", "comparison"]
     assert "/#/compare-runs?runs=" in table.stdout
 
 

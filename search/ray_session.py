@@ -85,7 +85,7 @@ def _knock(address: str) -> None:
     """Where nothing listens at HOST:PORT, `ray.init` itself would try for minutes, and log each try."""
     host, colon, port = address.rpartition(":")
     if colon and "/" not in host:
-        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
 
 
 @contextlib.contextmanager

@@ -113,11 +113,6 @@ def not_retried(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     return [record for record in records if record.number not in retried]
 
 
-def unfinished(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The trials that are RUNNING in the study, whether a driver is at work on them or none is left."""
-    return [record for record in records if record.state is TrialState.RUNNING]
-
-
 def trial_key(number: int) -> str:
     """`trial-007` for trial 7."""
     return f"trial-{number:03d}"

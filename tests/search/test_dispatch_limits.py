@@ -27,6 +27,18 @@ def end_trials(dispatcher: Dispatcher, outcomes: str) -> str:
     return done
 
 
+def too_late_for_another() -> tuple[Drivers, Dispatcher]:
+    """A driver with a second left of its time, too little for a third trial; the second one, `b`, runs."""
+    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
+    dispatcher = drivers.start(slots=2)
+    dispatcher.next("a")
+    dispatcher.next("b")
+    finish(dispatcher, "a", [0.5, 0.5, 0.5])
+    drivers.clock.now = 99
+    assert dispatcher.next("c") is None
+    return drivers, dispatcher
+
+
 @pytest.mark.parametrize(
     ("outcomes", "run"),
     [
@@ -94,13 +106,7 @@ def test_no_trial_is_started_that_would_not_fit_the_time_left() -> None:
 
 
 def test_what_runs_goes_on_until_the_time_is_up_and_then_ends_with_its_epoch() -> None:
-    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
-    dispatcher = drivers.start(slots=2)
-    dispatcher.next("a")
-    dispatcher.next("b")
-    finish(dispatcher, "a", [0.5, 0.5, 0.5])
-    drivers.clock.now = 99
-    assert dispatcher.next("c") is None
+    drivers, dispatcher = too_late_for_another()
     assert dispatcher.receive("b", Message(epochs=(epoch(1),)))
     assert not dispatcher.done
     drivers.clock.now = 101
@@ -131,13 +137,7 @@ def test_what_trials_took_is_known_from_earlier_drivers_too() -> None:
 
 
 def test_a_lost_trial_is_started_again_though_no_new_one_would_fit() -> None:
-    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
-    dispatcher = drivers.start(slots=2)
-    dispatcher.next("a")
-    dispatcher.next("b")
-    finish(dispatcher, "a", [0.5, 0.5, 0.5])
-    drivers.clock.now = 99
-    assert dispatcher.next("c") is None
+    _, dispatcher = too_late_for_another()
     dispatcher.lost("b", StopReason.LOST, "gone")
     assert not dispatcher.done
     assert dispatcher.next("d") is not None
@@ -226,13 +226,7 @@ def test_without_a_timeout_a_trial_may_be_silent_for_ever() -> None:
 
 
 def test_a_first_signal_asks_although_the_time_is_too_short_for_another_trial() -> None:
-    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
-    dispatcher = drivers.start(slots=2)
-    dispatcher.next("a")
-    dispatcher.next("b")
-    finish(dispatcher, "a", [0.5, 0.5, 0.5])
-    drivers.clock.now = 99
-    assert dispatcher.next("c") is None
+    _, dispatcher = too_late_for_another()
     with stopped_by_signals(dispatcher):
         os.kill(os.getpid(), signal.SIGTERM)
         assert not dispatcher.abandon, "what runs gets its grace"

@@ -12,9 +12,11 @@ from torch.nn import functional
 from cifar_cnn.batches import Batches
 from cifar_cnn.checkpoint import LoadedModel, load_checkpoint
 from cifar_cnn.config import DataConfig
+from cifar_cnn.cores import usable_cores
 from cifar_cnn.data import ImageDataModule
 from cifar_cnn.errors import DataError
 from cifar_cnn.intervals import wilson_interval
+from cifar_cnn.lightning_manners import torch_threads
 from cifar_cnn.prepare import Split
 
 CALIBRATION_BINS = 15
@@ -178,6 +180,8 @@ def _require_same_data(loaded: LoadedModel, module: ImageDataModule) -> None:
 def _predict(loaded: LoadedModel, batches: Batches) -> tuple[Tensor, Tensor]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = loaded.model.to(device)
-    results = [(model(images.to(device)).cpu(), labels) for images, labels in batches]
+    # torch counts the cores that it is pinned to, and knows nothing of a container's quota.
+    with torch_threads(min(torch.get_num_threads(), usable_cores())):
+        results = [(model(images.to(device)).cpu(), labels) for images, labels in batches]
     logits, labels = zip(*results, strict=True)
     return torch.cat(logits), torch.cat(labels)

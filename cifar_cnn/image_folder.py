@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifar_cnn.config import IMAGE_SIZE
+from cifar_cnn.cores import usable_cores
 from cifar_cnn.errors import DataError
 from cifar_cnn.pixels import ImageTooLarge, NotAnImage, decode_image
 
@@ -111,7 +112,7 @@ def decode(files: tuple[ImageFile, ...]) -> tuple[NDArray[np.uint8], NDArray[np.
         for position, file in enumerate(itertools.islice(files, start, start + _CHUNK), start):
             images[position] = _decode_one(file.path)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         try:
             list(pool.map(decode_chunk, range(0, len(files), _CHUNK)))
         except DataError:

@@ -32,15 +32,21 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def torch_state(threads: int | None, seed: int, device: torch.device) -> Iterator[None]:
     """Sets torch's threads (None: leaves them) and random generators, and puts them back afterwards."""
-    before = torch.get_num_threads()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), torch_threads(threads):
         torch.manual_seed(seed)
-        if threads is not None:
-            torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        yield
+
+
+@contextmanager
+def torch_threads(threads: int | None) -> Iterator[None]:
+    """Sets torch's threads (None: leaves them), and puts them back afterwards."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

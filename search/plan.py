@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +9,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from cifar_cnn.cores import usable_cores
 from search.cifar_sweep import largest_configs, sampled_configs
 from search.config import SweepConfig
 from search.errors import UserError
@@ -106,19 +106,12 @@ def _nodes(config: SweepConfig) -> list[Node]:
     if config.ray_address is None:
         import torch
 
-        return [Node(_cores(), torch.cuda.device_count())]
+        return [Node(usable_cores(), torch.cuda.device_count())]
     from search.ray_session import ray_session
     from search.tuner import nodes
 
     with ray_session(config):
         return nodes()
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS pins no process to cores
 
 
 def _host_bytes() -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import ray
 
+from cifar_cnn.cores import usable_cores
 from search.config import SweepConfig
 from search.errors import UserError
 
@@ -62,6 +63,7 @@ def _connect(address: str | None, folder: Path) -> None:
     if address is None:
         ray.init(
             address="local",
+            num_cpus=usable_cores(),  # Ray itself counts the machine's; none where the quota is below one
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,

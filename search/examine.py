@@ -10,11 +10,13 @@ from typing import Any
 
 from cifar_cnn.prepare import open_data
 from search.cifar_sweep import data_of
+from search.comparison import summarise
 from search.config import SweepConfig, sweep_names
 from search.errors import UserError
 from search.launch import command
 from search.reads_of_test import newest_test_read
 from search.retrain import final_checkpoint, first_seed, one_line_errors
+from search.tracking.page import sweep_page
 from search.tracking.store import TrackingStore
 
 
@@ -54,12 +56,13 @@ def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examinati
     """
     from cifar_cnn import visualize
     from cifar_cnn.corruptions import corruptions as kinds
-    from cifar_cnn.evaluate import predict_split, summarise
+    from cifar_cnn.evaluate import predict_split
+    from cifar_cnn.evaluate import summarise as summarise_predictions
 
     retraining = _newest(sweep)
     checkpoint = final_checkpoint(retraining, first_seed(retraining))
     predicted = predict_split(checkpoint, "test", data=data_of(retraining))
-    evaluation = summarise(predicted.logits, predicted.labels, predicted.class_names, "test")
+    evaluation = summarise_predictions(predicted.logits, predicted.labels, predicted.class_names, "test")
     images, _, _ = open_data(data_of(retraining)).arrays("test")
     figures = {
         "confusion": visualize.confusion_figure(evaluation),
@@ -99,11 +102,13 @@ def log_examination(examination: Examination) -> bool:
         TrackingDown: the store does not answer.
     """
     config = examination.retraining
-    store = TrackingStore(config.tracking_uri, config.experiment)
-    run = store.find_run(sweep__name=config.name, sweep__kind=config.kind)
-    if run is None:
+    # By the study's identity: a retraining that was deleted and done again leaves a run of the same name.
+    page = sweep_page(summarise(config.name, config.sweeps_dir))
+    if page is None:
         return False
-    store.add_files(str(run.info.run_id), examination.files, "figures")
+    TrackingStore(config.tracking_uri, config.experiment).add_files(
+        page.sweep_run_id, examination.files, "figures"
+    )
     return True
 
 

@@ -17,7 +17,7 @@ from search.errors import TrackingDown
 from search.launch import command, resume_command
 from search.progress import Progress, human_seconds
 from search.records import not_retried
-from search.results import counts, savings
+from search.results import cause, counts, savings
 
 _TOP = 5  # rows of the leaderboard that ends a sweep
 
@@ -58,8 +58,7 @@ def print_result(result: SweepResult) -> None:
     out.print(_this_run(result))
     for record in trials:
         if record.state is TrialState.FAIL:
-            last_line = (record.error or "").strip().splitlines()[-1:]
-            err.print(f"{record.key} failed ({record.stop_reason}): {''.join(last_line)}")
+            err.print(f"{record.key} failed ({record.stop_reason}): {cause(record.error or '')}")
     _print_page(result)
     _print_report(result)
     _print_next(result)

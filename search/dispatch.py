@@ -22,7 +22,7 @@ from search.config import SweepConfig
 from search.expected_cost import ExpectedCost
 from search.ledger import Ledger
 from search.records import StopReason, TrialRecord
-from search.results import typical_seconds
+from search.results import causes, typical_seconds
 from search.retention import Retention
 from search.trial import Assignment, Message
 
@@ -31,6 +31,7 @@ FIRST_TRIALS = 3  # if these all fail, the fault is not in the parameters
 LAST_ROUNDS = 2  # trials a slot that are asked for together at the end of a sweep,
 _LAST_SHARE = 4  # but at most a quarter of all
 _TYPICAL_OF = 100  # newest trials that tell how long the next one will take
+_MOST_CAUSES = 5  # of failed trials that are told when they end a sweep; the study has them all
 _FEWEST_FOR_SHARE = 6  # finished trials before the share of failed ones means something
 
 P = ParamSpec("P")
@@ -274,4 +275,6 @@ class Dispatcher:
         too_many = len(ended) >= _FEWEST_FOR_SHARE and failed / len(ended) > self._config.max_failed_share
         if first_all_failed or too_many:
             _logger.error("%d of %d trials failed: no more are started", failed, len(ended))
+            for why in causes(ended)[:_MOST_CAUSES]:
+                _logger.error("%s", why)
             self.request_stop(Stop.FAILURES)

@@ -22,6 +22,7 @@ from search.config import NAME_RULE, SweepConfig, one_line
 from search.errors import UserError
 from search.objective import TrialContext
 from search.records import TrialRecord, not_retried
+from search.results import cause
 from spaces.space import SearchSpace
 
 # Sweeps seed trial n with seed + n, below this; what was picked for its luck with one seed meets others.
@@ -125,8 +126,7 @@ def told_failures(records: Sequence[TrialRecord]) -> str:
             by_reason.setdefault(str(record.stop_reason), []).append(record)
     told = []
     for reason, failed in by_reason.items():
-        error = "".join((failed[0].error or "").strip().splitlines()[-1:])
-        told.append(f"{len(failed)} failed, {reason} ({error})")
+        told.append(f"{len(failed)} failed, {reason} ({cause(failed[0].error or '')})")
     return "; ".join(told)
 
 

@@ -138,6 +138,35 @@ def shown(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def cause(error: str) -> str:
+    """The line of an error's text that names it: after a traceback's last frame, or else the last line.
+
+    An exception's own text may go on for lines of advice below its name.
+    """
+    lines = [line for line in error.splitlines() if any(map(str.isalnum, line))]
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    after = lines[frames[-1] + 1 :] if frames else []
+    named = next((line for line in after if not line.startswith(" ")), "".join(lines[-1:]))
+    return named.strip(" |")  # an exception group draws a frame
+
+
+def causes(records: Sequence[TrialRecord]) -> list[str]:
+    """Why trials failed, a line for each distinct cause with the trials that it ended.
+
+    `trial-000 and 2 more failed (error): ValueError: no such file`
+    """
+    alike: dict[str, list[str]] = {}
+    for record in records:
+        if record.state is TrialState.FAIL:
+            alike.setdefault(f"failed ({record.stop_reason}): {cause(record.error or '')}", []).append(
+                record.key
+            )
+    return [
+        f"{keys[0]} {why}" if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more {why}"
+        for why, keys in alike.items()
+    ]
+
+
 def typical_seconds(records: Sequence[TrialRecord]) -> float | None:
     """The median training time of the trials that have ended; None if there are none."""
     seconds = [record.train_seconds for record in records if record.ended_ms is not None]

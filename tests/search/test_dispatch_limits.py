@@ -56,6 +56,21 @@ def test_too_many_failures_stop_the_sweep(outcomes: str, run: str) -> None:
     assert dispatcher.stop == (None if run == outcomes else Stop.FAILURES)
 
 
+def test_what_stops_the_sweep_is_told_with_its_causes(caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = Drivers(sweep_config(trials=20)).start(slots=1)
+    for attempt, error in enumerate(["ValueError: no images", "KeyError: 'lr'", "ValueError: no images"]):
+        dispatcher.next(str(attempt))
+        dispatcher.receive(str(attempt), Message(failure=StopReason.ERROR, error=error))
+        dispatcher.lost(str(attempt), StopReason.LOST, "discarded")
+    assert dispatcher.stop is Stop.FAILURES
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told == [
+        "3 of 3 trials failed: no more are started",
+        "trial-000 and 1 more failed (error): ValueError: no images",
+        "trial-001 failed (error): KeyError: 'lr'",
+    ]
+
+
 def test_the_share_of_failures_can_be_chosen() -> None:
     dispatcher = Drivers(sweep_config(trials=20, max_failed_share=0.1)).start(slots=1)
     assert end_trials(dispatcher, "...........F.......") == "...........F......."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import optuna
 import pytest
 from hypothesis import given, settings
@@ -10,10 +12,12 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 from sweep_makers import CONDITIONAL, DISCRETE, epoch, record, sweep_config
 
-from search.records import TrialRecord
+from search.records import StopReason, TrialRecord
 from search.results import (
     Best,
     best_so_far,
+    cause,
+    causes,
     counts,
     importances,
     savings,
@@ -180,3 +184,40 @@ def test_the_typical_time_is_the_median_of_trials_that_ended() -> None:
     records = [record(n, epochs=(epoch(1),) * times) for n, times in enumerate((1, 2, 9))]
     assert typical_seconds(records) == 4.0
     assert typical_seconds([running(records[0])]) is None
+
+
+def told(error: Exception) -> str:
+    """An error as the study keeps it."""
+    try:
+        raise error
+    except Exception as raised:
+        return "".join(traceback.format_exception(raised)).strip()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            told(RuntimeError("CUDA error: no image\nCompile with TORCH_USE_CUDA_DSA\n")),
+            "RuntimeError: CUDA error: no image",
+        ),
+        (told(ValueError("two\n\n  indented\n")), "ValueError: two"),
+        (told(ExceptionGroup("several", [KeyError("a")])), "KeyError: 'a'"),
+        ("worker died (attempt 3 of 3)", "worker died (attempt 3 of 3)"),
+        ("", ""),
+    ],
+    ids=["advice below", "indented below", "group", "no traceback", "nothing"],
+)
+def test_a_cause_is_the_line_that_names_the_error(error: str, line: str) -> None:
+    assert cause(error) == line
+
+
+def test_causes_that_are_alike_are_told_once_with_their_trials() -> None:
+    failed = [
+        record(number, TrialState.FAIL, stop_reason=StopReason.ERROR, error=error)
+        for number, error in enumerate(["ValueError: a", "ValueError: a", "KeyError: 'b'", "ValueError: a"])
+    ]
+    assert causes([*failed, record(4, value=0.5)]) == [
+        "trial-000 and 2 more failed (error): ValueError: a",
+        "trial-002 failed (error): KeyError: 'b'",
+    ]

@@ -108,13 +108,16 @@ def test_retried_trials_get_their_parameters_again(config: SweepConfig, result: 
     check_view(config)
 
 
-def test_a_sweep_whose_first_trials_all_fail_stops(make_sweep: MakeSweep) -> None:
+def test_a_sweep_whose_first_trials_all_fail_stops(
+    make_sweep: MakeSweep, caplog: pytest.LogCaptureFixture
+) -> None:
     faults = {str(number): "exception" for number in range(9)}
     config = make_sweep(trials=9, settings={"faults": faults})
     config.save()
     result = run_script("resume", config.name, "--sweeps-dir", config.sweeps_dir)
     assert result.exit_code == 1
     assert "trial-002 failed (error): RuntimeError: this configuration cannot be trained" in result.stderr
+    assert "trial-000 and 2 more failed (error): RuntimeError: this configuration cannot" in caplog.text
     assert "too many trials failed; go on with:  uv run scripts/resume_sweep.py try" in result.stdout
     check_study(config, 3)
     assert check_view(config, status="FAILED").parent.data.tags["sweep.state"] == "failed"

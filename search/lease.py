@@ -1,9 +1,11 @@
 """One driver per sweep: a lease in the study's own database, checked inside every transaction.
 
 A lease is a row with its holder's host, pid and a token. The holder renews it; a row that was not
-renewed in time, or whose process on this host is gone, may be taken over. The token is looked up in
-the same transaction as every write to the study, so a driver that slept through its lease (SIGSTOP,
-a suspended laptop) cannot write afterwards, however late it wakes.
+renewed in time, or whose process is gone, may be taken over. Whether a process is gone can be seen only
+from within its own kernel and pid namespace (`search/whereabouts.py`): containers share host names, and
+one's pid is nobody's or somebody else's in another. The token is looked up in the same transaction as
+every write to the study, so a driver that slept through its lease (SIGSTOP, a suspended laptop) cannot
+write afterwards, however late it wakes.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import socket
 import threading
 import time
 import uuid
@@ -21,9 +22,11 @@ import sqlalchemy as sa
 
 from search.errors import LeaseLost, UserError
 from search.storage import database_cause
+from search.whereabouts import Whereabouts
 
 TTL_S = 30.0  # longer than any pause of a healthy driver, shorter than a user's patience
 RENEW_S = TTL_S / 3
+_LOOK_AGAIN_S = 0.5  # at the lease of a driver that cannot be seen from here
 
 _held: set[str] = set()  # tokens of the leases that this process holds
 _logger = logging.getLogger(__name__)
@@ -32,10 +35,13 @@ _table = sa.Table(
     sa.MetaData(),
     sa.Column("study_name", sa.String(512), primary_key=True),
     sa.Column("token", sa.String(32), nullable=False),
-    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),  # as `Whereabouts` writes itself
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("expires_at", sa.Float, nullable=False),  # Unix time, seconds
 )
+
+
+_Holder = sa.Row[tuple[str, str, str, int, float]]
 
 
 class Lease:
@@ -92,10 +98,9 @@ class Lease:
             self._check(connection)
 
     def _take(self) -> None:
-        mine = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid()}
+        mine = {"token": self._token, "host": str(Whereabouts.here()), "pid": os.getpid()}
         for _ in range(2):  # a second look after losing a race for a fresh row
-            with self._engine.begin() as connection:
-                holder = connection.execute(sa.select(_table).where(self._row)).one_or_none()
+            holder = self._seen_through(self._look())
             values = {**mine, "expires_at": time.time() + TTL_S}
             try:
                 with self._engine.begin() as connection:
@@ -108,15 +113,40 @@ class Lease:
                     unrenewed = stale & (_table.c.expires_at == holder.expires_at)
                     if connection.execute(_table.update().where(unrenewed).values(**values)).rowcount:
                         if holder.token != self._token:
-                            _logger.info("took over from the driver on %s, pid %s", holder.host, holder.pid)
+                            _logger.info("took over from the driver on %s", _told(holder.host, holder.pid))
                         return
             except sa.exc.IntegrityError:
                 continue
         assert holder is not None
         raise UserError(
-            f"sweep {self._study_name!r} is being driven on host {holder.host}, pid {holder.pid}: "
+            f"sweep {self._study_name!r} is being driven on {_told(holder.host, holder.pid)}: "
             f"let it finish, or stop it (kill {holder.pid}) and resume"
         )
+
+    def _look(self) -> _Holder | None:
+        with self._engine.begin() as connection:
+            return connection.execute(sa.select(_table).where(self._row)).one_or_none()
+
+    def _seen_through(self, holder: _Holder | None) -> _Holder | None:
+        """Watch a lease whose holder cannot be seen from here until it is renewed, given back or runs out.
+
+        A container that is started again has its host name again, and cannot see that its former driver
+        is gone: it waits for the lease to run out.
+        """
+        if holder is None or holder.token == self._token or not _out_of_sight(holder):
+            return holder
+        now: _Holder | None = holder
+        while now is not None and now.expires_at == holder.expires_at and _alive(now):
+            if now is holder:
+                _logger.info(
+                    "the driver on %s cannot be seen from here: waiting up to %.0f s for its lease to be "
+                    "renewed or to run out",
+                    _told(holder.host, holder.pid),
+                    max(0.0, holder.expires_at - time.time()),
+                )
+            time.sleep(_LOOK_AGAIN_S)
+            now = self._look()
+        return now
 
     @property
     def _row(self) -> sa.ColumnElement[bool]:
@@ -136,7 +166,7 @@ class Lease:
         """Runs inside each transaction, before it is committed."""
         holder = connection.execute(self._holder).one_or_none()
         if holder is None or holder.token != self._token:
-            now = "nobody" if holder is None else f"host {holder.host}, pid {holder.pid}"
+            now = "nobody" if holder is None else _told(holder.host, holder.pid)
             raise LeaseLost(
                 f"sweep {self._study_name!r} was taken over by {now} while this driver slept: "
                 "nothing more is written here"
@@ -164,24 +194,24 @@ def new_token() -> str:
     return uuid.uuid4().hex
 
 
-def _alive(holder: sa.Row[tuple[str, str, str, int, float]]) -> bool:
-    """Whether a lease's holder may still be at work; on its own host a dead pid tells at once."""
+def _alive(holder: _Holder) -> bool:
+    """Whether a lease's holder may still be at work; a dead process tells at once where it can be seen."""
     if holder.expires_at < time.time():
         return False
-    if holder.host != socket.gethostname():
+    there = Whereabouts.parse(holder.host)
+    if not there.visible:
         return True
     if holder.pid == os.getpid():
-        # A container's driver has the same pid again after a restart; and one whose storage went away
-        # for good could not give its lease back.
+        # One whose storage went away for good could not give its lease back.
         return holder.token in _held
-    return _process_exists(holder.pid)
+    return there.process_exists(holder.pid)
 
 
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _out_of_sight(holder: _Holder) -> bool:
+    """Whether the holder is on a host of this one's name, but where its process cannot be seen."""
+    there = Whereabouts.parse(holder.host)
+    return there.host == Whereabouts.here().host and not there.visible
+
+
+def _told(host: str, pid: int) -> str:
+    return f"host {Whereabouts.parse(host).host}, pid {pid}"

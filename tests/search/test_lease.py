@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 import pytest
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
@@ -151,6 +153,62 @@ def test_another_hosts_lease_holds_until_it_runs_out(engines: list[sa.Engine]) -
         Lease.hold(engines[0], "mine"),
     ):
         pass
+
+
+CONTAINER = ["unshare", "--user", "--pid", "--fork"]
+HELD_IN_A_CONTAINER = """
+import sqlalchemy, sys, time
+import search.lease
+search.lease.RENEW_S = 0.2
+with search.lease.Lease.hold(sqlalchemy.create_engine(sys.argv[1]), "mine"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_live_driver_in_another_container_of_this_host_name_is_not_robbed(
+    engines: list[sa.Engine], tmp_path: Path
+) -> None:
+    if shutil.which(CONTAINER[0]) is None or subprocess.run([*CONTAINER, "true"]).returncode:
+        pytest.skip("no pid namespaces here")
+    code = [sys.executable, "-c", HELD_IN_A_CONTAINER, f"sqlite:///{tmp_path / 'study.db'}"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*CONTAINER, *code], cwd=Path(__file__).parents[2], **pipes) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "held\n"
+        held = row(engines[0])
+        assert held is not None
+        assert held["pid"] == 1, "its own pid there, and another process's here"
+        refusal = f"driven on host {socket.gethostname()}, pid 1: "
+        with pytest.raises(UserError, match=refusal), Lease.hold(engines[0], "mine"):
+            pass
+        driver.communicate("", timeout=60)
+        assert driver.returncode == 0, "it lost its lease"
+
+
+@pytest.mark.parametrize("where", ["", "another-boot pid:[1]"], ids=["an earlier version's", "a container's"])
+def test_a_driver_of_this_host_name_that_cannot_be_seen_is_waited_for(
+    engines: list[sa.Engine], where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "search.lease")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(timeout=60)  # its pid says nothing about another container
+    ends = time.time() + 1.5
+    leave_a_lease(engines, host=f"{socket.gethostname()} {where}".rstrip(), pid=gone.pid, expires_at=ends)
+    with Lease.hold(engines[0], "mine"):
+        assert time.time() > ends
+        write(engines[0])
+    assert "cannot be seen from here: waiting up to" in caplog.text
+
+
+def test_a_driver_that_its_parent_has_not_buried_yet_is_dead(engines: list[sa.Engine]) -> None:
+    zombie = subprocess.Popen([sys.executable, "-c", ""])
+    while psutil.Process(zombie.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    leave_a_lease(engines, pid=zombie.pid, expires_at=time.time() + 60)
+    with Lease.hold(engines[0], "mine"):
+        write(engines[0])
+    zombie.wait()
 
 
 def test_who_lost_the_lease_writes_nothing_more(sqlite_storage: RDBStorage, engines: list[sa.Engine]) -> None:

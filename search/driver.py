@@ -111,18 +111,25 @@ def run_sweep(
             _drive, spec=spec, placement=placement, folder=folder, connect=tracking.connect
         )
         token = new_token()
+        retry = _Retry(retry_failed)
         while True:
             left = _with_time_left(config, started)
             try:
-                dispatcher, missing, page = drive(left, observers, token, retry_failed)
+                dispatcher, missing, page = drive(left, observers, token, retry)
             except STORAGE_ERRORS as error:
                 wait_for_storage(config.storage_url, error)
-                retry_failed = False
             else:
                 break
         used = utilisation(dispatcher.records, placement.slots(nodes()), started_ms)
     seconds = time.monotonic() - started
     return SweepResult(config, dispatcher.records, dispatcher.stop, missing, seconds, page, used)
+
+
+@dataclass
+class _Retry:
+    """Whether failed trials are to be enqueued again: once a run, however often its storage goes away."""
+
+    wanted: bool
 
 
 def _with_time_left(config: SweepConfig, started: float) -> SweepConfig:
@@ -137,7 +144,7 @@ def _drive(
     config: SweepConfig,
     observers: Sequence[Observer],
     token: str,
-    retry_failed: bool,
+    retry: _Retry,
     *,
     spec: WorkerSpec,
     placement: Placement,
@@ -150,8 +157,9 @@ def _drive(
     checkpoints = CheckpointStore(config.checkpoints)
     with open_study(config, token) as (ledger, lease):
         checkpoints.claim(ledger.sweep_id)
-        if retry_failed:
-            ledger.retry_failed()
+        if retry.wanted:
+            ledger.retry_failed()  # one that was cut short knows which it has enqueued
+            retry.wanted = False
         view = MlflowView(connect, config, ledger.sweep_id, lease.check)
         followers: list[Observer] = [_RunIds(ledger, view), view, *observers]
         dispatcher = Dispatcher(ledger, config, checkpoints, slots(placement), followers)

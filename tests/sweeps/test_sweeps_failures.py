@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState
 from script_runs import run_script
 from scripted import FAULT_EPOCH, log_lines
+from sqlalchemy.exc import OperationalError
 from sweep_checks import check_study, check_view
 from sweep_fixtures import MakeSweep, scripted_sweep
 
+import search.driver
 from search.config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.records import StopReason
@@ -106,6 +109,27 @@ def test_retried_trials_get_their_parameters_again(config: SweepConfig, result: 
     assert records[:TRIALS] == result.records
     assert retried.succeeded
     check_view(config)
+
+
+@pytest.mark.parametrize("place", ["open_study", "run_tune"], ids=["before it", "after it"])
+def test_a_storage_hiccup_at_the_start_neither_drops_nor_doubles_the_retry(
+    make_sweep: MakeSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    settings = {"faults": {"0": "exception"}, "mended": str(tmp_path / "mended")}
+    config = make_sweep(trials=2, settings=settings)
+    run_sweep(config)
+    (tmp_path / "mended").touch()
+    there, hiccups = getattr(search.driver, place), [OperationalError("SELECT", {}, Exception("away"))]
+
+    def hiccup(*args: Any) -> Any:
+        if hiccups:
+            raise hiccups.pop()
+        return there(*args)
+
+    monkeypatch.setattr(search.driver, place, hiccup)
+    run_sweep(config, retry_failed=True)
+    assert not hiccups
+    assert [record.retry_of for record in check_study(config, 3)] == [None, None, 0]
 
 
 def test_a_sweep_whose_first_trials_all_fail_stops(

@@ -62,7 +62,7 @@ class TrainBatches(Batches):
 
     def __iter__(self) -> Iterator[Batch]:
         count, device = len(self.positions), self.positions.device
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, self.epoch()))
+        generator = torch.Generator().manual_seed(derive_seed("order", self.seed, self.epoch()))
         # Drawn for the whole epoch at once and sent to the device once: nothing waits at each step.
         order = self.positions[torch.randperm(count, generator=generator).to(device)]
         moves = draw_moves(count, self.augmentation, self.flips, generator).to(device)

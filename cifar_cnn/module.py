@@ -19,9 +19,6 @@ from cifar_cnn.seeds import derive_seed
 
 Metrics: TypeAlias = dict[str, float]
 
-_DROPOUT = 1
-"""Tells the seed of dropout from the one of order and augmentation."""
-
 
 class CifarModule(pl.LightningModule):
     """Trains a `CifarCNN` and measures each epoch. Takes its data from `WholeEpochs`.
@@ -69,7 +66,7 @@ class CifarModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Starts the clock and the tallies, and seeds dropout for this epoch."""
-        torch.manual_seed(derive_seed(self.config.seed, self.current_epoch, _DROPOUT))
+        torch.manual_seed(derive_seed("dropout", self.config.seed, self.current_epoch))
         self._train, self._val = Tally(self.device), Tally(self.device)
         self._train_result: tuple[float, float] | None = None
         self._started = time.perf_counter()

@@ -35,7 +35,8 @@ def stratified_draw(labels: Indices, size: int, seed: tuple[int, ...]) -> Indice
     Args:
         labels: class of each image, shape (N,).
         size: images to draw, at most N.
-        seed: any numbers; the same ones draw the same sample.
+        seed: any non-negative numbers; the same ones draw the same sample. numpy pads them with zeros, so
+            draws that are to differ need tuples of one length.
     """
     generator = np.random.default_rng(seed)
     counts = np.bincount(labels)

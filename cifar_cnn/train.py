@@ -98,7 +98,7 @@ def fit(
         NonFiniteLoss: the run diverged. The epoch in which it did is neither reported nor saved.
     """
     device = training_device(accelerator)
-    with torch_state(threads, derive_seed(config.seed), device):
+    with torch_state(threads, derive_seed("weights", config.seed), device):
         datamodule = WholeEpochs(data, config.batch_size, config.seed, train_on, config.augmentation)
         provenance = Provenance(config, data, datamodule.info, train_on)
         module = CifarModule(config, datamodule.info.num_classes)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from cifar_cnn.config import TrainConfig
 from cifar_cnn.precision import autocast, resolve_precision
 from cifar_cnn.schedule import learning_rate
-from cifar_cnn.seeds import derive_seed
 
 
 def rates(total: int, **changes: float | str) -> list[float]:
@@ -36,13 +35,6 @@ def test_cosine_passes_half_way_at_half_time_and_ends_near_zero() -> None:
     assert course[0] == 0.5
     assert course[50] == pytest.approx(0.25)
     assert course[-1] < 0.001
-
-
-def test_seeds_do_not_meet() -> None:
-    seeds = {derive_seed(seed, epoch) for seed in range(50) for epoch in range(50)}
-    assert len(seeds) == 2500
-    assert all(0 <= seed < 2**63 for seed in seeds)
-    assert derive_seed(1, 2) == derive_seed(1, 2)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where training runs."""
+"""Where training and evaluation run."""
 
 from typing import Literal, TypeAlias
 

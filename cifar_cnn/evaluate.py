@@ -14,6 +14,7 @@ from cifar_cnn.checkpoint import LoadedModel, load_checkpoint
 from cifar_cnn.config import DataConfig
 from cifar_cnn.cores import usable_cores
 from cifar_cnn.data import ImageDataModule
+from cifar_cnn.device import Accelerator, training_device
 from cifar_cnn.errors import DataError
 from cifar_cnn.intervals import wilson_interval
 from cifar_cnn.lightning_manners import torch_threads
@@ -59,19 +60,22 @@ class Evaluation:
         return asdict(self)
 
 
-def evaluate(checkpoint: Path, split: Split, *, data: DataConfig | None = None) -> Evaluation:
-    """Evaluates a checkpoint, in fp32, on a GPU if torch sees one.
+def evaluate(
+    checkpoint: Path, split: Split, *, data: DataConfig | None = None, accelerator: Accelerator = "auto"
+) -> Evaluation:
+    """Evaluates a checkpoint, in fp32.
 
     Args:
         checkpoint: the file, or the folder that holds it.
         split: evaluating on 'test' is what reads the test images; do it once.
         data: where the data lie on this machine; None: where they lay when the model was trained.
+        accelerator: 'auto' evaluates on a GPU if torch sees one; 'cpu' leaves it alone.
 
     Raises:
         CheckpointError: as `load_checkpoint`.
         DataError: as `prepare_data`, or the data are not those the model was trained on.
     """
-    predicted = predict_split(checkpoint, split, data=data)
+    predicted = predict_split(checkpoint, split, data=data, accelerator=accelerator)
     return summarise(predicted.logits, predicted.labels, predicted.class_names, split)
 
 
@@ -105,6 +109,7 @@ def predict_split(
     split: Split,
     *,
     data: DataConfig | None = None,
+    accelerator: Accelerator = "auto",
     change: Callable[[Tensor], Tensor] | None = None,
 ) -> Predicted:
     """Predicts every image of a split.
@@ -113,6 +118,7 @@ def predict_split(
         checkpoint: as for `evaluate`.
         split: which images.
         data: as for `evaluate`.
+        accelerator: as for `evaluate`.
         change: what to do to the images first: uint8 (N, 32, 32, 3) -> the same.
 
     Raises:
@@ -124,7 +130,7 @@ def predict_split(
     batches = module.plain_batches(split)
     if change is not None:
         batches = replace(batches, images=change(batches.images))
-    logits, labels = _predict(loaded, batches)
+    logits, labels = _predict(loaded, batches, training_device(accelerator))
     return Predicted(logits, labels, loaded.class_names)
 
 
@@ -177,8 +183,7 @@ def _require_same_data(loaded: LoadedModel, module: ImageDataModule) -> None:
 
 
 @torch.inference_mode()
-def _predict(loaded: LoadedModel, batches: Batches) -> tuple[Tensor, Tensor]:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _predict(loaded: LoadedModel, batches: Batches, device: torch.device) -> tuple[Tensor, Tensor]:
     model = loaded.model.to(device)
     # torch counts the cores that it is pinned to, and knows nothing of a container's quota.
     with torch_threads(min(torch.get_num_threads(), usable_cores())):

@@ -26,7 +26,8 @@ TrialTimeout = Annotated[
 ]
 CpusPerTrial = Annotated[float | None, typer.Option(help="CPU cores, and torch threads, of a trial.")]
 GpusPerTrial = Annotated[
-    float | None, typer.Option(help="GPUs of a trial; 0.5 lets two share one, 0 trains on the CPU.")
+    float | None,
+    typer.Option(help="GPUs of a trial; 0.5 lets two share one, 0 trains and tests on the CPU."),
 ]
 Concurrency = Annotated[int | None, typer.Option(help="Most trials at a time; by default all that fit.")]
 RayAddress = Annotated[str | None, typer.Option(help="A running Ray cluster instead of this machine.")]

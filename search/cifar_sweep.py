@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -80,6 +80,11 @@ def cifar_config(*, space: str, data: DataConfig, **fields: Any) -> SweepConfig:
 def data_of(config: SweepConfig) -> DataConfig:
     """The images that a sweep of CNNs trains on, where they lie on this machine."""
     return DataConfig(**config.settings["data"], data_dir=Path(config.paths["data"]))
+
+
+def accelerator_of(config: SweepConfig) -> Literal["auto", "cpu"]:
+    """Where this process evaluates a sweep's models: off the GPU if the sweep was kept off it."""
+    return "cpu" if config.gpus_per_trial == 0 else "auto"
 
 
 def dataset_note(data: DataConfig) -> DatasetNote:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from cifar_cnn.prepare import open_data
-from search.cifar_sweep import data_of
+from search.cifar_sweep import accelerator_of, data_of
 from search.comparison import summarise
 from search.config import SweepConfig, sweep_names
 from search.errors import UserError
@@ -61,7 +62,10 @@ def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examinati
 
     retraining = _newest(sweep)
     checkpoint = final_checkpoint(retraining, first_seed(retraining))
-    predicted = predict_split(checkpoint, "test", data=data_of(retraining))
+    predict = partial(
+        predict_split, checkpoint, "test", data=data_of(retraining), accelerator=accelerator_of(retraining)
+    )
+    predicted = predict()
     evaluation = summarise_predictions(predicted.logits, predicted.labels, predicted.class_names, "test")
     images, _, _ = open_data(data_of(retraining)).arrays("test")
     figures = {
@@ -72,10 +76,7 @@ def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examinati
     }
     corrupted: dict[str, list[float]] = {}
     for name, strengths in kinds().items() if corruptions else ():
-        spoilt = [
-            predict_split(checkpoint, "test", data=data_of(retraining), change=change)
-            for change in strengths.values()
-        ]
+        spoilt = [predict(change=change) for change in strengths.values()]
         corrupted[name] = [float((each.classes == each.labels).double().mean()) for each in spoilt]
     if corrupted:
         figures["corruptions"] = visualize.corruption_figure(evaluation.accuracy, corrupted)

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from cifar_cnn.intervals import wilson_interval
 from search.checkpoints import CheckpointStore
-from search.cifar_sweep import data_of
+from search.cifar_sweep import accelerator_of, data_of
 from search.comparison import SweepSummary, summarise
 from search.config import SweepConfig, one_line
 from search.confirm import Confirmation
@@ -181,7 +181,8 @@ def _test_once(config: SweepConfig, record: TrialRecord) -> dict[str, Any]:
     if not file.exists():
         from cifar_cnn.evaluate import evaluate
 
-        evaluation = evaluate(final_checkpoint(config, record), "test", data=data_of(config)).to_json()
+        checkpoint, where = final_checkpoint(config, record), accelerator_of(config)
+        evaluation = evaluate(checkpoint, "test", data=data_of(config), accelerator=where).to_json()
         part = file.with_suffix(".part")
         part.write_text(json.dumps(evaluation))
         part.replace(file)

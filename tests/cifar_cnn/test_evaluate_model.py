@@ -58,6 +58,14 @@ def test_data_may_have_moved_but_not_changed(trained: Path, tmp_path: Path, imag
         evaluate(trained, "test", data=DataConfig(dataset="folder", data_dir=image_folder))
 
 
+def test_on_cpu_leaves_a_gpu_alone(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_cpu = evaluate(trained, "test")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # though there is none that works
+    assert evaluate(trained, "test", accelerator="cpu") == on_cpu
+    with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
+        evaluate(trained, "test")
+
+
 def test_class_without_images_has_no_accuracy() -> None:
     logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [2.0, 0.0, 0.0]])
     evaluation = summarise(logits, torch.tensor([0, 1, 1]), ("a", "b", "c"), "test")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from optuna.trial import TrialState
@@ -127,6 +128,16 @@ def test_seeds_add_up_whatever_their_number_is_the_next_time(swept: SweepSummary
     for record in three.result.records:
         assert final_checkpoint(config, record).is_dir()
     assert first_seed(config).number == 0
+
+
+def test_a_sweep_kept_off_the_gpu_is_tested_and_examined_off_it_too(
+    swept: SweepSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert swept.config.gpus_per_trial == 0
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a card that cannot be used
+    tested = trained(swept, retrain_config(swept, BEST, 1))
+    examined = examine(swept.config, tmp_path / "figures", corruptions=True)
+    assert examined.evaluation["accuracy"] == tested.test_accuracies[0]
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from ray import tune
 
 from search.checkpoints import CheckpointStore, checkpoint_path
 from search.failpoints import durable
+from search.failures import failure_reason
 from search.objective import Objective
 from search.records import Epoch, StopReason
 
@@ -168,7 +169,7 @@ def _train(objective: Objective, params: Mapping[str, Any], context: _Context) -
     except Exception as error:
         # Whatever the user's objective raises is the trial's failure, not the sweep's. It is raised on,
         # so that Ray throws this worker away: nobody knows what state the error left behind.
-        _send(Message(failure=_reason(error), error=_describe(error)))
+        _send(Message(failure=failure_reason(error), error=_describe(error)))
         raise
 
 
@@ -204,15 +205,6 @@ def _prepare(spec: WorkerSpec, assignment: Assignment, scratch: Path) -> _Contex
 def _send(message: Message) -> None:
     """Hand a message to the driver and wait for its answer: going on, or SystemExit."""
     tune.report({MESSAGE: message})
-
-
-def _reason(error: BaseException) -> StopReason:
-    if isinstance(error, FloatingPointError):
-        return StopReason.NAN
-    # torch's class is looked at by name, so that a sweep without torch needs none.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return StopReason.OOM
-    return StopReason.ERROR
 
 
 def _describe(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import sys
 import warnings
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, ParamSpec
 
 import typer
+
+from spaces.typed import value
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -95,23 +96,32 @@ def absolute(place: str | None) -> str | None:
 
 
 def named_values(pairs: list[str] | None) -> dict[str, Any]:
-    """`["reduction_factor=3", "qmc_type=halton"]` as a dictionary; values are JSON, else text.
+    """`["reduction_factor=3", "group=True", "qmc_type=halton"]` as a dictionary of what they mean.
 
     Raises:
-        UserError: one of them has no `=`.
+        UserError: one of them has no `=`, or a name comes twice.
+    """
+    return {name: value(text) for name, text in named_texts(pairs).items()}
+
+
+def named_texts(pairs: list[str] | None) -> dict[str, str]:
+    """`["lr=0.05"]` as a dictionary of names and texts.
+
+    Raises:
+        UserError: one of them has no `=`, or a name comes twice.
     """
     from search.errors import UserError
 
-    values: dict[str, Any] = {}
+    texts: dict[str, str] = {}
     for pair in pairs or []:
-        name, equals, value = pair.partition("=")
+        name, equals, text = pair.partition("=")
+        name = name.strip()
         if not equals or not name:
             raise UserError(f"argument {pair!r}: write NAME=VALUE, such as lr=0.05")
-        try:
-            values[name] = json.loads(value)
-        except json.JSONDecodeError:
-            values[name] = value
-    return values
+        if name in texts:
+            raise UserError(f"argument {pair!r}: {name} is {texts[name]!r} already; give it once")
+        texts[name] = text
+    return texts
 
 
 def _quiet_logging() -> None:

@@ -36,7 +36,7 @@ def launch(
     max_epochs: Annotated[int, typer.Option(help="Epochs of a trial that is not pruned.")] = 6,
     sampler: Annotated[str, typer.Option(help="tpe, random, gp, cmaes, qmc or grid.")] = "tpe",
     sampler_arg: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE for the sampler; repeatable.")
+        list[str] | None, typer.Option(help="NAME=VALUE for the sampler, such as group=true; repeatable.")
     ] = None,
     enqueue: Annotated[
         list[str] | None,
@@ -49,7 +49,7 @@ def launch(
         ),
     ] = "auto",
     pruner_arg: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE for the pruner; repeatable.")
+        list[str] | None, typer.Option(help="NAME=VALUE for the pruner, such as n_warmup_steps=3; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampler; trial n trains with seed + n.")] = 0,
     cpus_per_trial: cli.CpusPerTrial = None,
@@ -89,7 +89,7 @@ def launch(
         max_epochs=max_epochs,
         sampler=sampler,
         sampler_args=cli.named_values(sampler_arg),
-        enqueue=[cli.named_values(values.split(",")) for values in enqueue or []],
+        enqueue=[cli.named_texts(values.split(",")) for values in enqueue or []],
         pruner=pruner,
         pruner_args=cli.named_values(pruner_arg),
         seed=seed,

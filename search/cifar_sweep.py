@@ -6,6 +6,7 @@ This and retraining are the only rooms of `search` that know what is trained.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,12 +50,15 @@ def data_config(dataset: str, data_dir: Path, train_size: int | None, val_size: 
         raise UserError(one_line(error)) from error
 
 
-def cifar_config(*, space: str, data: DataConfig, **fields: Any) -> SweepConfig:
+def cifar_config(
+    *, space: str, data: DataConfig, enqueue: Sequence[Mapping[str, str]] = (), **fields: Any
+) -> SweepConfig:
     """The configuration of a sweep of CNNs, everything in it checked, the data decoded and cached.
 
     Args:
         space: name of a shipped space, or path of a Python file.
         data: the images.
+        enqueue: what is to be tried first, as it was typed.
         fields: further fields of `SweepConfig`.
 
     Raises:
@@ -69,6 +73,7 @@ def cifar_config(*, space: str, data: DataConfig, **fields: Any) -> SweepConfig:
             objective=OBJECTIVE,
             settings={"data": data.model_dump(mode="json", exclude=set(_PLACES))},
             paths={"data": str(data.data_dir)},
+            enqueue=[loaded.read(texts) for texts in enqueue],
             **fields,
         )
     except ValidationError as error:

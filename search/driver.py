@@ -20,8 +20,10 @@ from search.lease import new_token
 from search.ledger import Ledger
 from search.objective import Objective, load_objective
 from search.placement import Placement, plan_placement
+from search.pruners import make_pruner
 from search.ray_session import ray_session
 from search.records import TrialRecord, ranked
+from search.samplers import make_sampler
 from search.storage import STORAGE_ERRORS, wait_for_storage
 from search.study import open_study
 from search.tracking.connection import TrackingConnection
@@ -90,6 +92,7 @@ def run_sweep(
         SweepFailed: Ray gave way, or the storage for longer than it is waited for; run it again to go on.
     """
     started, started_ms = time.monotonic(), int(time.time() * 1000)
+    _check_policy(config)
     objective = objective or load_objective(config.objective)
     with TrackingConnection(config) as tracking, ray_session(config) as folder:
         placement = plan_placement(config, nodes())  # what cannot be placed leaves no store behind
@@ -130,6 +133,12 @@ class _Retry:
     """Whether failed trials are to be enqueued again: once a run, however often its storage goes away."""
 
     wanted: bool
+
+
+def _check_policy(config: SweepConfig) -> None:
+    """Refuse arguments that sampler or pruner do not take, before anything is made."""
+    make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args)
+    make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args)
 
 
 def _with_time_left(config: SweepConfig, started: float) -> SweepConfig:

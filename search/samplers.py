@@ -17,6 +17,7 @@ from optuna.samplers import (
     RandomSampler,
 )
 
+from search.arguments import of_right_types
 from search.bounded_tpe import BoundedTPESampler
 from search.errors import UserError
 from spaces.space import InvalidSpace, SearchSpace
@@ -87,6 +88,7 @@ def build(kind: Callable[..., T], label: str, args: Mapping[str, Any]) -> T:
     if unknown:
         told = ", ".join(name for name in known if name != "seed")
         raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {told or 'none'}")
+    args = of_right_types(kind, label, args)
     try:
         with warnings.catch_warnings():
             # That Optuna may yet change an argument's name is for this project's version bounds.

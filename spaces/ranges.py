@@ -20,6 +20,8 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
+from spaces import typed
+
 ParamValue: TypeAlias = bool | int | float | str | None
 """What a hyperparameter can be: a plain Python value that survives JSON and a database."""
 
@@ -166,6 +168,19 @@ def holds(distribution: BaseDistribution, value: ParamValue) -> bool:
     # low + k * step in floats is seldom exact; Optuna allows the same error.
     steps = (value - distribution.low) / distribution.step if distribution.step else 0.0
     return abs(steps - round(steps)) < 1e-8
+
+
+def read(distribution: BaseDistribution, text: str) -> ParamValue:
+    """What was typed for a range: a choice by its value or else by its letters, a whole number as an int.
+
+    Whether the range holds it is another question.
+    """
+    meant: ParamValue = typed.value(text)
+    if isinstance(distribution, CategoricalDistribution):
+        return text if text in distribution.choices and not holds(distribution, meant) else meant
+    if isinstance(distribution, IntDistribution) and isinstance(meant, float) and meant.is_integer():
+        return int(meant)
+    return meant
 
 
 def count(distribution: BaseDistribution) -> int | None:

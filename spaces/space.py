@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from optuna.distributions import BaseDistribution
 
-from spaces import ranges, rules
+from spaces import ranges, rules, typed
 from spaces.ranges import InvalidSpace, ParamValue, Suggests
 from spaces.rules import Condition
 
@@ -120,6 +120,11 @@ class SearchSpace:
             problem = self._problem(name, params)
             if problem:
                 raise InvalidSpace(f"not in space {self.name!r}: {problem}")
+
+    def read(self, texts: Mapping[str, str]) -> dict[str, ParamValue]:
+        """What was typed for some of the parameters, as values of their ranges' types, still unchecked."""
+        known = self.parameters
+        return {n: ranges.read(known[n], t) if n in known else typed.value(t) for n, t in texts.items()}
 
     def check_some(self, params: Mapping[str, ParamValue]) -> None:
         """Check values given to some of the sampled parameters; the others are still to be sampled.

@@ -49,7 +49,8 @@ def launch(
         ),
     ] = "auto",
     pruner_arg: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE for the pruner, such as n_warmup_steps=3; repeatable.")
+        list[str] | None,
+        typer.Option(help="NAME=VALUE for the pruner, such as lower=0.1; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampler; trial n trains with seed + n.")] = 0,
     cpus_per_trial: cli.CpusPerTrial = None,

@@ -14,6 +14,7 @@ from search.config import SweepConfig
 from search.dispatch import Stop
 from search.driver import SweepResult, run_sweep
 from search.errors import TrackingDown
+from search.goals import VERBS
 from search.launch import command, resume_command
 from search.progress import Progress, human_seconds
 from search.records import not_retried
@@ -35,7 +36,8 @@ def run_and_print(config: SweepConfig, retry_failed: bool = False) -> int:
 
 def with_progress(config: SweepConfig) -> Progress:
     """Say what is about to run, and give the progress to follow it with."""
-    what = f"{config.budget} trials of up to {config.max_epochs} epochs, {_data(config)}"
+    goal = f"{VERBS[config.direction]} {config.metric}"
+    what = f"{config.budget} trials of up to {config.max_epochs} epochs, {goal}, {_data(config)}"
     err.print(f"{config.kind} {config.name}: {what}; the workers start first, which takes some 15 s")
     return Progress(config, err)
 

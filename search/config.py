@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import re
@@ -24,8 +25,11 @@ from pydantic import (
 )
 
 from search.errors import UserError
+from search.goals import VERBS, Direction, direction_of
 from search.objective import objective_reference
 from spaces.space import SearchSpace
+
+_logger = logging.getLogger(__name__)
 
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 CONFIG_FILE = "sweep.json"
@@ -81,8 +85,10 @@ class SweepConfig(BaseModel):
         default=None, description="The data the objective trains on, where whoever wrote it says so."
     )
     metric: str = Field(default="val_acc", description="The reported metric that is optimised.")
-    direction: Literal["maximize", "minimize"] = Field(
-        default="maximize", description="Whether a larger metric is better; accuracies are maximised."
+    direction: Direction = Field(
+        default=None,
+        validate_default=True,
+        description="Whether a larger metric is better; None: as the metric's name tells.",
     )
     max_epochs: int = Field(ge=1, description="Epochs that an unpruned trial trains.")
     sampler: str = Field(default="tpe", description="Name of the sampler; TPE is Optuna's own default.")
@@ -161,6 +167,17 @@ class SweepConfig(BaseModel):
                 "a name is 1 to 64 letters, digits, '.', '_' or '-', and begins with a letter or digit"
             )
         return name
+
+    @field_validator("direction", mode="before")
+    @classmethod
+    def _by_name(cls, direction: Any, info: ValidationInfo) -> Any:
+        metric = info.data.get("metric")
+        if direction is not None or metric is None:  # without a metric, that is told first
+            return direction
+        found = direction_of(metric)
+        if metric != cls.model_fields["metric"].default:
+            _logger.info("%s %s: so its name tells, direction= says otherwise", VERBS[found], metric)
+        return found
 
     @field_validator("cpus_per_trial", "gpus_per_trial")
     @classmethod

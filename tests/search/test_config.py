@@ -35,7 +35,7 @@ OTHER_VALUES: dict[str, Any] = {
     "objective": "package.module:other",
     "settings": {"data": "other"},
     "dataset": NOTE,
-    "metric": "val_loss",
+    "metric": "val_auc",
     "direction": "minimize",
     "max_epochs": 9,
     "sampler": "tpe",

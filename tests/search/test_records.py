@@ -34,7 +34,7 @@ def test_an_epoch_comes_back_from_json(finished: Epoch) -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.lists(epochs, min_size=1, max_size=5, unique_by=lambda finished: finished.epoch))
 def test_every_epoch_comes_back_from_the_study_in_order(finished: list[Epoch]) -> None:
-    config, storage = sweep_config(metric="m", max_epochs=9999), InMemoryStorage()
+    config, storage = sweep_config(metric="m", direction="maximize", max_epochs=9999), InMemoryStorage()
     ledger = memory_ledger(config, storage)
     number = ledger.ask().number
     reported = [Epoch(**{**e.to_json(), "metrics": {**e.metrics, "m": 0.5}}) for e in finished]

@@ -130,7 +130,7 @@ class TestPage:
     ("arguments", "why"),
     [
         (["nowhere"], "model 'nowhere' is no folder: name one, or models:/cifar-cnn@champion"),
-        (["."], "cannot be loaded"),
+        (["."], "cannot be loaded: it has no MLmodel. Only what retrain_best.py saved is served"),
         (["models:/cifar-cnn@champion"], "check the name"),
         ([".", "--host", "no.such.invalid"], "not known; choose another --host or --port"),
     ],

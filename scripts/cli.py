@@ -25,6 +25,10 @@ TrialTimeout = Annotated[
     str | None,
     typer.Option(help="Kill and restart a trial's worker that reports nothing for so long, such as 30m."),
 ]
+CleanupTime = Annotated[
+    str | None,
+    typer.Option(help="Time that a pruned trial gets to clean up, such as 60s; then its worker is replaced."),
+]
 CpusPerTrial = Annotated[float | None, typer.Option(help="CPU cores, and torch threads, of a trial.")]
 GpusPerTrial = Annotated[
     float | None,

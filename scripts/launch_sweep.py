@@ -58,6 +58,7 @@ def launch(
     concurrency: cli.Concurrency = None,
     time_budget: cli.TimeBudget = None,
     trial_timeout: cli.TrialTimeout = None,
+    cleanup_time: cli.CleanupTime = "60s",
     ray_address: cli.RayAddress = None,
     storage: Annotated[str | None, typer.Option(help="SQLAlchemy URL of the study, if not SQLite.")] = None,
     tracking_uri: Annotated[
@@ -99,6 +100,7 @@ def launch(
         concurrency=concurrency,
         time_budget_s=cli.seconds(time_budget),
         trial_timeout_s=cli.seconds(trial_timeout),
+        cleanup_time_s=cli.seconds(cleanup_time),
         ray_address=ray_address,
         storage=storage,
         tracking_uri=tracking_uri,

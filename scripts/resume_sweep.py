@@ -23,6 +23,7 @@ def resume(
     trials: Annotated[int | None, typer.Option(help="Trials in all, if not as many as at launch.")] = None,
     time_budget: cli.TimeBudget = None,
     trial_timeout: cli.TrialTimeout = None,
+    cleanup_time: cli.CleanupTime = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Train failed trials' parameters again.")
     ] = False,
@@ -50,6 +51,7 @@ def resume(
         "gpus_per_trial": gpus_per_trial,
         "concurrency": concurrency,
         "trial_timeout_s": cli.seconds(trial_timeout),
+        "cleanup_time_s": cli.seconds(cleanup_time),
         "ray_address": ray_address,
         "tracking_uri": tracking_uri,
         "paths": None if data_dir is None else {"data": str(data_dir.absolute())},

@@ -123,6 +123,12 @@ class SweepConfig(BaseModel):
         description="Seconds without a report after which a trial's worker is killed; None: never. Give it "
         "several times an epoch, for the first report includes a worker's start.",
     )
+    cleanup_time_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds that a training function gets to clean up after its trial was pruned or the "
+        "sweep stops; then its worker is killed and a new one started.",
+    )
     ray_address: str | None = Field(
         default=None, description="Address of a running Ray cluster; None starts a local one."
     )

@@ -26,7 +26,7 @@ from search.results import causes, typical_seconds
 from search.retention import Retention
 from search.trial import Assignment, Message
 
-STOP_GRACE_S = 10.0  # a running epoch may end in this time after Ctrl-C; preemption gives 30 s at least
+STOP_GRACE_S = 10.0  # an epoch, or a clean-up, may end in this time after a signal; preemption gives 30 s
 FIRST_TRIALS = 3  # if these all fail, the fault is not in the parameters
 LAST_ROUNDS = 2  # trials a slot that are asked for together at the end of a sweep,
 _LAST_SHARE = 4  # but at most a quarter of all
@@ -103,6 +103,7 @@ class Dispatcher:
         self._waiting = deque(ledger.unfinished())
         self._working: dict[str, int] = {}  # Ray's id of an attempt -> trial number
         self._heard: dict[str, float] = {}  # when an attempt last said something, or began to run
+        self._leaving: dict[str, float] = {}  # when an attempt was told to stop; it cleans up
         self._records = {record.number: record for record in ledger.records()}
         self._ended_here: list[TrialRecord] = []  # trials that ended under this driver
         self.fault: Exception | None = None  # the first thing that went wrong in here
@@ -138,12 +139,15 @@ class Dispatcher:
 
     @property
     def abandon(self) -> bool:
-        """The time that a stop gives to running epochs is over: what still runs is dropped."""
-        return self._stop is not None and self._clock() - self._stop_at > STOP_GRACE_S
+        """The time that an interruption gives to running epochs is over: what still runs is dropped."""
+        return self._stop is Stop.INTERRUPTED and self._clock() - self._stop_at > STOP_GRACE_S
 
     def request_stop(self, reason: Stop) -> None:
-        """End soon: nothing new starts, and what runs stops after its epoch, to be resumed."""
-        if self._stop is None:
+        """End soon: nothing new starts, and what runs stops after its epoch, to be resumed.
+
+        However long that takes, unless it is an interruption, which may come after another reason too.
+        """
+        if self._stop is None or (reason is Stop.INTERRUPTED and self._stop is not reason):
             self._stop, self._stop_at = reason, self._clock()
 
     @_remembers_faults
@@ -165,21 +169,34 @@ class Dispatcher:
         return None
 
     def overdue(self, attempt: str) -> bool:
-        """Whether a running attempt has said nothing for longer than a trial may; asked again and again."""
-        heard = self._heard.setdefault(attempt, self._clock())
+        """Whether an attempt that has a worker has been silent, or cleaned up, for longer than it may.
+
+        Asked again and again; the first time that it says so, the worker is killed.
+        """
+        now = self._clock()
+        if attempt in self._leaving:
+            return now - self._leaving[attempt] > self._config.cleanup_time_s
         timeout = self._config.trial_timeout_s
-        return timeout is not None and self._clock() - heard > timeout
+        return timeout is not None and now - self._heard.setdefault(attempt, now) > timeout
 
     @_remembers_faults
     def receive(self, attempt: str, message: Message) -> bool:
-        """Take in what a worker says; returns whether the attempt goes on."""
-        number = self._working[attempt]
+        """Take in what a worker says; returns whether the attempt goes on.
+
+        One that does not is told so and cleans up; it still works here until it says that it has left.
+        """
         self._heard[attempt] = self._clock()
         for note in message.notes:
-            _logger.warning("%s: %s", self._records[number].key, note)
+            _logger.warning("%s: %s", self._records[self._working[attempt]].key, note)
+        goes_on = self._has_left(attempt, message) if message.left else self._take_in(attempt, message)
+        if not goes_on:
+            self._leaving.setdefault(attempt, self._clock())
+        return goes_on
+
+    def _take_in(self, attempt: str, message: Message) -> bool:
+        number = self._working[attempt]
         if message.failure:
-            self._changed(self._ledger.fail(number, message.failure, message.error))
-            self._watch_failures()
+            self._failed(number, message.failure, message.error)
             return True  # the worker is about to raise, and Ray to discard it
         if message.finished:
             self._changed(self._ledger.complete(number))
@@ -192,16 +209,30 @@ class Dispatcher:
         self._watch_time_budget()
         return self._stop is None
 
+    def _has_left(self, attempt: str, message: Message) -> bool:
+        if message.failure is None:
+            return False
+        record = self._records[self._working[attempt]]
+        _logger.warning("%s: its clean-up failed; a new worker takes over\n%s", record.key, message.error)
+        return True  # as after any other exception
+
     def ended(self, attempt: str) -> None:
         """An attempt is over as it should be; a trial that it left RUNNING waits for a resume."""
-        self._working.pop(attempt, None)
-        self._heard.pop(attempt, None)
+        self._forget(attempt)
+
+    def returned(self, attempt: str) -> None:
+        """An attempt never got its worker, for no fault of its trial: it is handed out again."""
+        number = self._forget(attempt)
+        if number is not None and self._stop is None:
+            self._waiting.appendleft(number)
 
     @_remembers_faults
     def lost(self, attempt: str, reason: StopReason, error: str) -> None:
         """An attempt's worker is gone; unless the trial has ended, it is handed out again."""
-        number = self._working.pop(attempt, None)
-        self._heard.pop(attempt, None)
+        if attempt in self._leaving:
+            self._clean_up_cut_off(attempt)
+            return
+        number = self._forget(attempt)
         if number is None or self._records[number].state is not TrialState.RUNNING:
             return
         if self._stop is not None:
@@ -213,6 +244,34 @@ class Dispatcher:
             self._waiting.appendleft(number)
         else:
             self._watch_failures()
+
+    @_remembers_faults
+    def interrupted(self, attempt: str) -> None:
+        """An objective has interrupted its worker's main thread: that is its error, as any other exit."""
+        number = self._forget(attempt)
+        if number is not None and self._records[number].state is TrialState.RUNNING and self._stop is None:
+            self._failed(number, StopReason.ERROR, "KeyboardInterrupt in the worker's main thread")
+
+    def _failed(self, number: int, reason: StopReason, error: str) -> None:
+        self._changed(self._ledger.fail(number, reason, error))
+        self._watch_failures()
+
+    def _clean_up_cut_off(self, attempt: str) -> None:
+        """A worker died, or was killed, after it had been told to stop: its trial is done with here."""
+        too_long = self.overdue(attempt) and not self.abandon
+        number = self._forget(attempt)
+        if number is not None and too_long:
+            _logger.warning(
+                "%s: its clean-up took longer than the %.0f s of --cleanup-time; its worker was killed",
+                self._records[number].key,
+                self._config.cleanup_time_s,
+            )
+
+    def _forget(self, attempt: str) -> int | None:
+        """Strike an attempt off; the number of its trial, if it was under way."""
+        self._heard.pop(attempt, None)
+        self._leaving.pop(attempt, None)
+        return self._working.pop(attempt, None)
 
     def _assignment(self, record: TrialRecord) -> Assignment:
         params = self._config.configuration(record.params)

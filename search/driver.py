@@ -77,7 +77,7 @@ def run_sweep(
     """Run a sweep until its trials are used up, from wherever it stands.
 
     Opens the study (creating it if it is new), takes on the trials that an earlier driver left
-    unfinished, then asks for new ones. Ctrl-C and SIGTERM let running epochs end for a few seconds,
+    unfinished, then asks for new ones. Ctrl-C and SIGTERM give running epochs ten seconds to end,
     then return; run it again to go on.
 
     Args:

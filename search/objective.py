@@ -11,6 +11,13 @@ from typing import Any, Protocol
 from search.errors import UserError
 
 
+class TrialStopped(SystemExit):
+    """Ends an objective whose trial was pruned, or whose sweep stops: raised by `report`, to be let through.
+
+    No error of the objective: its own `sys.exit` is one, and is told apart by the class.
+    """
+
+
 class TrialContext(Protocol):
     """The sweep as the objective of one trial sees it."""
 
@@ -57,10 +64,11 @@ class TrialContext(Protocol):
     def report(self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None = None) -> None:
         """Report a finished epoch (from 1), with the folder of a checkpoint that holds it.
 
-        Returns when the trial may go on; ends the thread (SystemExit) when it was pruned or the sweep
-        stops, so clean up in `finally`. The folder is copied: it may be reused afterwards.
+        Returns when the trial may go on. The folder is copied: it may be reused afterwards.
 
         Raises:
+            TrialStopped: the trial was pruned, or the sweep stops. Clean up in `finally`, within the sweep's
+                `cleanup_time_s`; every later report raises it again.
             ValueError: an epoch out of order or beyond max_epochs, or the sweep's metric is missing.
             FloatingPointError: a metric is not finite.
         """

@@ -7,14 +7,14 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
-from ray.exceptions import OutOfMemoryError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayTaskError, TaskCancelledError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.stopper import Stopper
 
 from search.dispatch import Dispatcher
 from search.records import StopReason
-from search.trial import MESSAGE
+from search.trial import MESSAGE, Message, ask_to_stop
 
 
 class LedgerScheduler(FIFOScheduler):
@@ -36,14 +36,29 @@ class LedgerScheduler(FIFOScheduler):
         self._attempts[trial.trial_id] = trial
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Write the report down, then go on or stop."""
-        goes_on = self._dispatcher.receive(trial.trial_id, result[MESSAGE])
-        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+        """Write the report down, then go on or stop.
+
+        Ray hears of a stop when the objective has cleaned up, however long that takes: it would give the
+        worker to the next trial at once, and mark that one ERROR after two seconds.
+        """
+        message: Message = result[MESSAGE]
+        goes_on = self._dispatcher.receive(trial.trial_id, message)
+        if not goes_on and (message.finished or message.left):
+            return str(TrialScheduler.STOP)
+        if not goes_on:
+            actor = trial.temporary_state.ray_actor
+            assert actor is not None, "a trial that reports has a worker"
+            actor.execute.remote(ask_to_stop)  # runs there before Ray lets the report return
+        return str(TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """The worker is gone: killed, out of memory, its node lost, or thrown away after an exception."""
         self._attempts.pop(trial.trial_id, None)
         cause = _cause(trial)
+        if isinstance(cause, TaskCancelledError):
+            # Nobody cancels: it is Ray's name for a KeyboardInterrupt that reaches a worker's main thread.
+            self._dispatcher.interrupted(trial.trial_id)
+            return
         reason = StopReason.OOM if isinstance(cause, OutOfMemoryError) else StopReason.LOST
         told = _first_line(cause)
         if trial.trial_id in self._timed_out:
@@ -56,15 +71,8 @@ class LedgerScheduler(FIFOScheduler):
         self._attempts.pop(trial.trial_id, None)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """First come, first served.
-
-        Called once a step, so this is also where a trial is noticed that hangs, or whose warm worker
-        could not be reset: Ray marks it ERROR and tells neither searcher nor scheduler.
-        """
-        self._kill_hanging()
-        for attempt in [a for a, trial in self._attempts.items() if trial.status == Trial.ERROR]:
-            del self._attempts[attempt]
-            self._dispatcher.lost(attempt, StopReason.LOST, "its warm worker could not be reset")
+        """First come, first served; called once a step."""
+        self.look_after_workers()
         # Ray's own goes through every trial there ever was, at each step.
         pending = [trial for trial in self._attempts.values() if trial.status == Trial.PENDING]
         # What waited before has a worker of its own on the way, perhaps on a node that has just joined. If
@@ -73,21 +81,33 @@ class LedgerScheduler(FIFOScheduler):
         self._waited = {trial.trial_id for trial in pending}
         return next(iter(fresh or pending), None)
 
-    def _kill_hanging(self) -> None:
+    def look_after_workers(self) -> None:
+        """Kill workers that hang, and notice trials that Ray has marked ERROR without telling anybody.
+
+        So it marks one whose warm worker could not be reset, which is no fault of the trial.
+        """
         for attempt, trial in self._attempts.items():
-            actor = trial.temporary_state.ray_actor
-            if trial.status != Trial.RUNNING or actor is None or attempt in self._timed_out:
+            if attempt in self._timed_out or trial.status != Trial.RUNNING:
                 continue
             if self._dispatcher.overdue(attempt):
                 self._timed_out.add(attempt)
-                ray.kill(actor)  # Ray then reports the actor's death as it does any other
+                _kill(trial)
+        for attempt in [a for a, trial in self._attempts.items() if trial.status == Trial.ERROR]:
+            del self._attempts[attempt]
+            self._dispatcher.returned(attempt)
+
+    def kill_workers(self) -> None:
+        """Kill every worker that a trial has: Ray would wait for their answers."""
+        for trial in self._attempts.values():
+            _kill(trial)
 
 
 class SweepStopper(Stopper):
     """Ends Ray's loop when a stop was asked for and its grace is over."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, scheduler: LedgerScheduler) -> None:
         self._dispatcher = dispatcher
+        self._scheduler = scheduler
 
     def __getstate__(self) -> dict[str, Any]:
         """As for the scheduler."""
@@ -99,7 +119,17 @@ class SweepStopper(Stopper):
 
     def stop_all(self) -> bool:
         """Whether what still runs is to be dropped."""
-        return self._dispatcher.abandon
+        if not self._dispatcher.abandon:
+            return False
+        self._scheduler.kill_workers()
+        return True
+
+
+def _kill(trial: Trial) -> None:
+    """Kill a trial's worker, if it has one; Ray then reports its death as it does any other."""
+    actor = trial.temporary_state.ray_actor
+    if actor is not None:
+        ray.kill(actor)
 
 
 def _cause(trial: Trial) -> BaseException | None:

@@ -8,6 +8,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from search.dispatch import Dispatcher
+from search.pruning import LedgerScheduler
 
 
 class LedgerSearcher(Searcher):
@@ -17,21 +18,26 @@ class LedgerSearcher(Searcher):
 
     Args:
         dispatcher: whose word it passes on.
+        scheduler: of the same Tuner. With no trial under way Ray asks for one once a second and does nothing
+            else, for ten minutes, so the scheduler's work has to be done from here.
         most: attempts after which it is finished all the same; a fresh Tuner takes over.
     """
 
-    def __init__(self, dispatcher: Dispatcher, most: int) -> None:
+    def __init__(self, dispatcher: Dispatcher, scheduler: LedgerScheduler, most: int) -> None:
         super().__init__()
         self._dispatcher = dispatcher
+        self._scheduler = scheduler
         self._left = most  # attempts that this Tuner may still start
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is one
         """An assignment as a new Ray trial's config, None while all slots are taken, FINISHED at the end."""
+        self._scheduler.look_after_workers()
         assignment = self._dispatcher.next(trial_id) if self._left else None
         if assignment is not None:
             self._left -= 1
             return dataclasses.asdict(assignment)
-        over = self._dispatcher.done or not (self._left or self._dispatcher.busy)
+        dispatcher = self._dispatcher
+        over = dispatcher.done or dispatcher.abandon or not (self._left or dispatcher.busy)
         return str(Searcher.FINISHED) if over else None
 
     def on_trial_complete(

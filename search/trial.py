@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from ray import tune
 from search.checkpoints import CheckpointStore, checkpoint_path
 from search.failpoints import durable
 from search.failures import failure_reason
-from search.objective import Objective
+from search.objective import Objective, TrialStopped
 from search.records import Epoch, StopReason
 
 MESSAGE = "message"
@@ -57,12 +58,13 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Message:
-    """What a worker tells the driver; exactly one of the three kinds."""
+    """What a worker tells the driver; exactly one of the kinds."""
 
     epochs: tuple[Epoch, ...] = ()  # finished epochs; ones that the study has already are ignored there
     notes: tuple[str, ...] = ()  # what the user should hear about this attempt
     finished: bool = False  # the objective returned
-    failure: StopReason | None = None  # the objective raised
+    left: bool = False  # the objective, told to stop, has cleaned up and ended in whatever way
+    failure: StopReason | None = None  # the objective raised; or, where it has left, its clean-up
     error: str = ""
 
 
@@ -82,6 +84,7 @@ class _Context:
     store: CheckpointStore
     checkpoint: Path | None = None
     history: tuple[Epoch, ...] = field(default=())
+    stopped: bool = False  # the driver has told it to end
     _epoch_began: float = field(default_factory=time.perf_counter)
 
     @property
@@ -89,6 +92,8 @@ class _Context:
         return self.history[-1].epoch if self.history else 0
 
     def report(self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None = None) -> None:
+        if self.stopped:
+            raise TrialStopped  # it was caught, and the objective goes on
         values = self._checked(epoch, metrics)
         # What a trial costs is read from this metric; an objective that does not measure it need not.
         values.setdefault("epoch_s", float(f"{time.perf_counter() - self._epoch_began:.6g}"))
@@ -101,8 +106,18 @@ class _Context:
         )
         self.history = (*self.history, finished)
         notes = self._save(checkpoint) if checkpoint else ()
-        _send(Message(epochs=(finished,), notes=notes))
+        self.tell(Message(epochs=(finished,), notes=notes))
         self._epoch_began = time.perf_counter()
+
+    def tell(self, message: Message) -> None:
+        """Hand a message to the driver and wait for its answer.
+
+        Raises:
+            TrialStopped: the trial is to end.
+        """
+        self.stopped = not _send(message)
+        if self.stopped:
+            raise TrialStopped
 
     def _save(self, folder: Path) -> tuple[str, ...]:
         """Store a checkpoint; where that fails, the epoch still counts and the user hears of it."""
@@ -149,34 +164,62 @@ def make_trainable(spec: WorkerSpec) -> Callable[[dict[str, Any]], None]:
 def run_attempt(spec: WorkerSpec, assignment: Assignment) -> None:
     """Train one trial from its newest checkpoint, telling the driver of each epoch and of the end.
 
+    The end is told when all of it is over, the objective's own clean-up and that of its folder: the driver
+    gives this worker the next trial then.
+
     Raises:
-        Exception: whatever the objective raised, told to the driver as the trial's failure; or what kept
-            the attempt from starting, untold, so that it counts as a lost worker's.
+        Exception: the objective raised, which the driver was told as the trial's failure; or what kept
+            the attempt from starting, untold, so that it counts as a lost worker's. Ray throws a worker
+            away that raises: nobody knows what state the error left behind.
     """
+    _stop_asked.clear()
     scratch = Path(tempfile.mkdtemp(prefix=f"sweep-trial-{assignment.number:03d}-"))
     try:
-        # Checkpoints that do not answer for a moment are no fault of the trial: it is handed out again.
-        context = _prepare(spec, assignment, scratch)
-        _train(spec.objective, assignment.params, context)
+        context = _context(spec, assignment, scratch)
+        end, error = _train(spec.objective, assignment, context, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    _send(end)
+    if error is not None:
+        # Of a class of its own: Ray takes a SystemExit for an orderly end, and would keep the worker.
+        raise RuntimeError("the objective raised") from error
 
 
-def _train(objective: Objective, params: Mapping[str, Any], context: _Context) -> None:
+def ask_to_stop(_trainable: object) -> None:
+    """Let the report that now waits for an answer end its trial; run by Ray in the worker."""
+    _stop_asked.set()
+
+
+_stop_asked = threading.Event()  # in a worker: the driver's answer to the newest message was to stop
+
+
+def _train(
+    objective: Objective, assignment: Assignment, context: _Context, scratch: Path
+) -> tuple[Message, BaseException | None]:
+    """Run the objective to its end; what the driver is to hear of it, and an error that spoils the worker."""
     try:
-        objective(dict(params), context)
-        _send(Message(finished=True))
-    except Exception as error:
-        # Whatever the user's objective raises is the trial's failure, not the sweep's. It is raised on,
-        # so that Ray throws this worker away: nobody knows what state the error left behind.
-        _send(Message(failure=failure_reason(error), error=_describe(error)))
-        raise
+        # Checkpoints that do not answer for a moment are no fault of the trial: it is handed out again.
+        faults = _fetch_checkpoint(assignment, context, scratch)
+        if context.history or faults:
+            context.tell(Message(epochs=context.history, notes=tuple(faults)))
+    except TrialStopped:
+        return Message(left=True), None
+    try:
+        objective(dict(assignment.params), context)
+    except BaseException as error:
+        # Whatever the user's objective raises is the trial's failure, not the sweep's; SystemExit and
+        # KeyboardInterrupt too, which it may raise of itself.
+        if not context.stopped:
+            return Message(failure=failure_reason(error), error=_describe(error)), error
+        if isinstance(error, Exception):
+            return Message(left=True, failure=failure_reason(error), error=_describe(error)), error
+    return (Message(left=True) if context.stopped else Message(finished=True)), None
 
 
-def _prepare(spec: WorkerSpec, assignment: Assignment, scratch: Path) -> _Context:
-    store = CheckpointStore(spec.checkpoints)
-    newest, faults = store.newest(assignment.number)
-    context = _Context(
+def _context(spec: WorkerSpec, assignment: Assignment, scratch: Path) -> _Context:
+    files = scratch / "files"
+    files.mkdir()
+    return _Context(
         number=assignment.number,
         seed=assignment.seed,
         max_epochs=spec.max_epochs,
@@ -184,29 +227,32 @@ def _prepare(spec: WorkerSpec, assignment: Assignment, scratch: Path) -> _Contex
         paths=spec.paths,
         cpus=spec.cpus,
         gpus=spec.gpus,
-        scratch=scratch / "files",
+        scratch=files,
         metric=spec.metric,
-        store=store,
+        store=CheckpointStore(spec.checkpoints),
     )
-    context.scratch.mkdir()
+
+
+def _fetch_checkpoint(assignment: Assignment, context: _Context, scratch: Path) -> list[str]:
+    """Let an attempt go on from the trial's newest checkpoint; what the user should hear of it."""
+    newest, faults = context.store.newest(assignment.number)
     if newest:
-        context.checkpoint = store.fetch(newest, scratch / "checkpoint")
+        context.checkpoint = context.store.fetch(newest, scratch / "checkpoint")
         context.history = newest.history
     if context.epochs_done < assignment.epochs_known:
         known = assignment.epochs_known
         faults.append(
             f"goes on from epoch {context.epochs_done}, though the study knows {known} epochs of it"
         )
-    if newest or faults:
-        _send(Message(epochs=context.history, notes=tuple(faults)))
-    return context
+    return faults
 
 
-def _send(message: Message) -> None:
-    """Hand a message to the driver and wait for its answer: going on, or SystemExit."""
+def _send(message: Message) -> bool:
+    """Hand a message to the driver and wait for its answer: whether the attempt goes on."""
     tune.report({MESSAGE: message})
+    return not _stop_asked.is_set()
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: BaseException) -> str:
     """The error with the innermost frames of its traceback: what one needs to find the fault."""
     return "".join(traceback.format_exception(error, limit=-6)).strip()

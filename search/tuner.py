@@ -67,11 +67,12 @@ def slots(placement: Placement) -> Callable[[], int]:
 
 
 def _tuner(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> tune.Tuner:
+    scheduler = LedgerScheduler(dispatcher)
     return tune.Tuner(
         tune.with_resources(make_trainable(spec), {"cpu": spec.cpus, "gpu": spec.gpus}),
         tune_config=tune.TuneConfig(
-            search_alg=LedgerSearcher(dispatcher, TRIALS_A_TUNER),
-            scheduler=LedgerScheduler(dispatcher),
+            search_alg=LedgerSearcher(dispatcher, scheduler, TRIALS_A_TUNER),
+            scheduler=scheduler,
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -79,7 +80,7 @@ def _tuner(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> tune.Tuner
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(folder),
-            stop=SweepStopper(dispatcher),
+            stop=SweepStopper(dispatcher, scheduler),
             failure_config=tune.FailureConfig(max_failures=0),  # the dispatcher hands lost trials out again
             verbose=0,
         ),

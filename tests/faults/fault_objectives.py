@@ -5,8 +5,10 @@ Each names its trials in a setting, by number as text.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -42,6 +44,58 @@ def hang(params: Mapping[str, Any], context: TrialContext) -> None:
             time.sleep(3600)
 
     scripted.learn(params, _Interfering(context, maybe_hang))
+
+
+def linger(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Setting `clean_s`: seconds that the clean-up of a trial takes; its end is marked in folder `marks`."""
+    seconds = context.settings["clean_s"]
+    try:
+        scripted.learn(params, context)
+    finally:
+        time.sleep(seconds.get(str(context.number), seconds.get("others", 0.0)))
+        Path(context.settings["marks"], f"cleaned-{context.number}").touch()
+
+
+def stuck(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Setting `stuck`: hangs in its second epoch, or in its clean-up, or swallows the stop and hangs."""
+    how = context.settings["stuck"]
+    begun = Path(context.settings["marks"], f"stuck-{context.number}")
+    try:
+        for epoch in range(1, context.max_epochs + 1):
+            if how == "epoch" and epoch == 2:
+                begun.touch()
+                time.sleep(3600)
+            try:
+                context.report(epoch, {"val_acc": 0.1})
+            except SystemExit:
+                if how == "clean-up":
+                    raise
+            if how == "swallow" and epoch == context.max_epochs:
+                begun.touch()
+                time.sleep(3600)
+    finally:
+        if how == "clean-up":
+            begun.touch()
+            time.sleep(3600)
+
+
+def leave(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Setting `leave`: how trials end of themselves, after an epoch."""
+    how = context.settings["leave"].get(str(context.number))
+    if how:
+        context.report(1, {"val_acc": 0.1})
+    if how == "exit":
+        sys.exit(3)
+    if how == "words":
+        sys.exit("no images in /data")
+    if how == "zero":
+        sys.exit()
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "main":
+        _thread.interrupt_main()
+        time.sleep(1)
+    scripted.report_only(params, context)
 
 
 def damage(params: Mapping[str, Any], context: TrialContext) -> None:

@@ -50,6 +50,7 @@ OTHER_VALUES: dict[str, Any] = {
     "concurrency": 3,
     "time_budget_s": 60.0,
     "trial_timeout_s": 60.0,
+    "cleanup_time_s": 5.0,
     "ray_address": "auto",
     "storage": "sqlite:///other.db",
     "tracking_uri": "sqlite:///other.db",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from fake_cluster import Drivers, fail, finish
@@ -13,6 +17,8 @@ from search.dispatch import STOP_GRACE_S, Dispatcher, Stop
 from search.interrupts import stopped_by_signals
 from search.records import StopReason
 from search.trial import Message
+
+PRUNES_ALL = {"pruner": "threshold", "pruner_args": {"lower": 2.0, "n_warmup_steps": 0}}
 
 
 def end_trials(dispatcher: Dispatcher, outcomes: str) -> str:
@@ -37,6 +43,78 @@ def too_late_for_another() -> tuple[Drivers, Dispatcher]:
     drivers.clock.now = 99
     assert dispatcher.next("c") is None
     return drivers, dispatcher
+
+
+def test_a_planned_stop_lets_epochs_end_however_long_they_take() -> None:
+    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
+    dispatcher = drivers.start()
+    dispatcher.next("a")
+    drivers.clock.now = 101
+    assert dispatcher.next("b") is None
+    assert dispatcher.stop is Stop.TIME_BUDGET
+    drivers.clock.now = 10_000
+    assert not dispatcher.abandon
+    dispatcher.request_stop(Stop.INTERRUPTED)
+    assert dispatcher.stop is Stop.INTERRUPTED
+    assert not dispatcher.abandon, "a signal's grace begins with the signal"
+    drivers.clock.now += STOP_GRACE_S + 1
+    assert dispatcher.abandon
+
+
+def test_a_trial_that_was_told_to_stop_holds_its_slot_until_it_has_left() -> None:
+    dispatcher = Drivers(sweep_config(**PRUNES_ALL)).start(slots=1)
+    dispatcher.next("a")
+    assert not dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),)))
+    assert dispatcher.next("b") is None
+    assert not dispatcher.receive("a", Message(left=True))
+    dispatcher.ended("a")
+    assert dispatcher.next("b") is not None
+
+
+def test_a_clean_up_has_a_time_of_its_own_and_costs_the_trial_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    drivers = Drivers(sweep_config(trial_timeout_s=5, cleanup_time_s=60, max_attempts=1, **PRUNES_ALL))
+    dispatcher = drivers.start(slots=1)
+    dispatcher.next("a")
+    dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),)))
+    drivers.clock.now = 59.9
+    assert not dispatcher.overdue("a"), "the timeout is for training"
+    drivers.clock.now = 60.1
+    assert dispatcher.overdue("a")
+    dispatcher.lost("a", StopReason.TIMEOUT, "killed")
+    assert "trial-000: its clean-up took longer than the 60 s of --cleanup-time" in caplog.text
+    assert [record.state.name for record in dispatcher.records] == ["PRUNED"]
+    assert dispatcher.stop is None
+
+
+def test_a_clean_up_that_fails_is_said_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = Drivers(sweep_config(**PRUNES_ALL)).start(slots=1)
+    dispatcher.next("a")
+    dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),)))
+    told = Message(left=True, failure=StopReason.ERROR, error="OSError: disk full")
+    assert dispatcher.receive("a", told), "its worker raises, for Ray to throw it away"
+    dispatcher.lost("a", StopReason.LOST, "the worker raised")
+    assert "trial-000: its clean-up failed; a new worker takes over\nOSError: disk full" in caplog.text
+    assert [record.state.name for record in dispatcher.records] == ["PRUNED"]
+    assert "worker lost" not in caplog.text
+
+
+def test_an_attempt_that_never_got_its_worker_is_not_counted() -> None:
+    dispatcher = Drivers(sweep_config(max_attempts=1)).start(slots=1)
+    dispatcher.next("a")
+    dispatcher.returned("a")
+    given = dispatcher.next("b")
+    assert given is not None
+    assert (given.number, dispatcher.records[0].times_lost) == (0, 0)
+
+
+def test_an_interrupt_of_the_objectives_own_is_its_error() -> None:
+    dispatcher = Drivers().start(slots=1)
+    dispatcher.next("a")
+    dispatcher.interrupted("a")
+    [record] = dispatcher.records
+    assert (record.state.name, record.stop_reason) == ("FAIL", StopReason.ERROR)
 
 
 @pytest.mark.parametrize(
@@ -261,3 +339,43 @@ def test_a_second_signal_does_not_wait() -> None:
     assert not waited
     assert dispatcher.stop is Stop.INTERRUPTED
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_main_thread_that_does_not_come_back_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.interrupts.STOP_GRACE_S", 0.1)
+    monkeypatch.setattr("search.interrupts._AFTER_GRACE_S", 0.1)
+    dispatcher = Drivers().start()
+    came_back = False
+    with stopped_by_signals(dispatcher):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+        came_back = True
+    assert not came_back
+    assert dispatcher.stop is Stop.INTERRUPTED
+
+
+HANGS = """
+import sqlite3, sys
+from unittest.mock import Mock
+import search.interrupts
+from search.interrupts import stopped_by_signals
+search.interrupts.STOP_GRACE_S = search.interrupts._AFTER_GRACE_S = search.interrupts._TO_UNWIND_S = 0.2
+sqlite3.connect(sys.argv[1], isolation_level=None, check_same_thread=False).execute("BEGIN IMMEDIATE")
+locked = sqlite3.connect(sys.argv[1], timeout=60)
+with stopped_by_signals(Mock()):
+    print("locked", flush=True)
+    locked.execute("BEGIN IMMEDIATE")  # in C, deaf to signals
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_main_thread_that_cannot_be_interrupted_ends_with_its_process(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-c", HANGS, str(tmp_path / "study.db")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        process.send_signal(number)
+        assert process.wait(20) == 130

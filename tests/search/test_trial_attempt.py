@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +33,11 @@ def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempt:
     def run(objective: Objective, stop_after: int | None = None, **changes: Any) -> list[Message]:
         messages: list[Message] = []
 
-        def send(message: Message) -> None:
+        def send(message: Message) -> bool:
             messages.append(message)
-            if len(messages) == stop_after:
-                raise SystemExit
+            if message.finished or message.left or message.failure:
+                assert list((tmp_path / "scratch").iterdir()) == [], "the end is told when all is cleaned up"
+            return len(messages) != stop_after
 
         monkeypatch.setattr(search.trial, "_send", send)
         spec = WorkerSpec(
@@ -49,8 +52,8 @@ def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempt:
         )
         try:
             run_attempt(spec, replace(ASSIGNMENT, **changes))
-        except (Exception, SystemExit):
-            assert messages, "whatever ends an attempt, the driver hears of it"
+        except Exception:
+            assert messages[-1].failure, "a worker that is to be thrown away raises, after it has told why"
         finally:
             assert list((tmp_path / "scratch").iterdir()) == [], "an attempt cleans up behind itself"
         return messages
@@ -185,15 +188,101 @@ def test_what_an_objective_raises_is_told_with_its_reason_and_where(
 def test_the_error_goes_on_to_ray_which_throws_the_worker_away(
     attempt: Attempt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(search.trial, "_send", lambda message: None)
+    monkeypatch.setattr(search.trial, "_send", lambda message: True)
     spec = WorkerSpec(raises(KeyError("lr")), {}, {}, "val_acc", MAX_EPOCHS, str(tmp_path), 1, 0)
-    with pytest.raises(KeyError, match="lr"):
+    with pytest.raises(RuntimeError) as raised:
         run_attempt(spec, ASSIGNMENT)
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (SystemExit(0), "SystemExit: 0"),
+        (SystemExit(), "SystemExit"),
+        (SystemExit("no data in /data"), "SystemExit: no data in /data"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+)
+def test_an_exit_of_the_objectives_own_is_its_failure(
+    attempt: Attempt, error: BaseException, told: str
+) -> None:
+    def exits_in_a_pool(params: Mapping[str, Any], context: TrialContext) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(raises(error), params, context).result()
+
+    for objective in (raises(error), exits_in_a_pool):
+        [_, failure] = attempt(objective)
+        assert failure.failure is StopReason.ERROR
+        assert failure.error.splitlines()[-1] == told
 
 
 def test_an_attempt_that_the_driver_ends_is_no_failure(attempt: Attempt) -> None:
     messages = attempt(train, stop_after=2)
-    assert [message.epochs[0].epoch for message in messages] == [1, 2]
+    assert [message.epochs[0].epoch for message in messages[:-1]] == [1, 2]
+    assert messages[-1] == Message(left=True)
+
+
+def swallows(error: BaseException) -> None:
+    """Goes on as if nothing had happened."""
+
+
+def exits_otherwise(error: BaseException) -> None:
+    raise SystemExit(1) from error
+
+
+def raises_again(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("then", [swallows, exits_otherwise, raises_again])
+def test_a_stop_that_is_caught_is_still_a_stop(
+    attempt: Attempt, then: Callable[[BaseException], None]
+) -> None:
+    def stubborn(params: Mapping[str, Any], context: TrialContext) -> None:
+        for epoch in range(1, context.max_epochs + 1):
+            try:
+                context.report(epoch, {"val_acc": 0.5})
+            except SystemExit as error:
+                then(error)
+
+    messages = attempt(stubborn, stop_after=2)
+    assert [len(message.epochs) for message in messages] == [1, 1, 0]
+    assert messages[-1] == Message(left=True)
+
+
+def test_a_stop_in_a_thread_of_the_objectives_is_a_stop(attempt: Attempt) -> None:
+    def in_a_pool(params: Mapping[str, Any], context: TrialContext) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(train, params, context).result()
+
+    def in_a_thread(params: Mapping[str, Any], context: TrialContext) -> None:
+        thread = threading.Thread(target=train, args=(params, context))
+        thread.start()
+        thread.join()
+
+    for objective in (in_a_pool, in_a_thread):
+        assert attempt(objective, stop_after=1)[-1] == Message(left=True)
+
+
+def test_a_clean_up_that_fails_is_told_apart_and_spoils_the_worker(attempt: Attempt) -> None:
+    def train_and_trip(params: Mapping[str, Any], context: TrialContext) -> None:
+        try:
+            train(params, context)
+        finally:
+            raise OSError(28, "No space left on device")
+
+    end = attempt(train_and_trip, stop_after=1)[-1]
+    assert (end.left, end.failure) == (True, StopReason.ERROR)
+    assert "No space left on device" in end.error
+
+
+def test_an_attempt_may_end_before_it_trains(attempt: Attempt) -> None:
+    attempt(train, stop_after=2)
+    first, end = attempt(train, stop_after=1, epochs_known=2)
+    assert len(first.epochs) == 2
+    assert end == Message(left=True)
 
 
 def test_a_resumed_attempt_tells_its_history_first_and_goes_on_from_there(attempt: Attempt) -> None:
@@ -207,7 +296,7 @@ def test_a_resumed_attempt_tells_its_history_first_and_goes_on_from_there(attemp
 
     messages = attempt(look_and_train, epochs_known=2)
     assert done == [(2, "after 2")]
-    assert messages[0] == Message(epochs=tuple(message.epochs[0] for message in first))
+    assert messages[0] == Message(epochs=tuple(message.epochs[0] for message in first[:-1]))
     assert [message.epochs[0].epoch for message in messages[1:-1]] == [3, 4]
 
 
@@ -249,7 +338,7 @@ def test_checkpoints_that_do_not_answer_are_no_fault_of_the_trial(
         raise OSError("SLOW_DOWN: reduce your request rate")
 
     told: list[Message] = []
-    monkeypatch.setattr(search.trial, "_send", told.append)
+    monkeypatch.setattr(search.trial, "_send", lambda message: told.append(message) or True)
     monkeypatch.setattr(CheckpointStore, "newest", throttled)
     spec = WorkerSpec(train, {}, {}, "val_acc", MAX_EPOCHS, str(tmp_path), 1, 0)
     with pytest.raises(OSError, match="SLOW_DOWN"):
@@ -261,7 +350,7 @@ def test_a_trainable_takes_an_assignment_as_its_config(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     told: list[Message] = []
-    monkeypatch.setattr(search.trial, "_send", told.append)
+    monkeypatch.setattr(search.trial, "_send", lambda message: told.append(message) or True)
     spec = WorkerSpec(reports((1, {"val_acc": 0.5})), {}, {}, "val_acc", 1, str(tmp_path), 1, 0)
     make_trainable(spec)({"number": 3, "params": {}, "seed": 1, "epochs_known": 0})
     assert [message.finished for message in told] == [False, True]

@@ -208,6 +208,11 @@ class SweepConfig(BaseModel):
         return self.sweeps_dir / self.name
 
     @property
+    def classes(self) -> int | None:
+        """Classes among which the metric, an accuracy, tells; None: it is another, or nobody has said."""
+        return self.dataset.classes if self.dataset and "acc" in self.metric.lower() else None
+
+    @property
     def storage_url(self) -> str:
         """URL of the study's storage, with the default filled in."""
         return self.storage or f"sqlite:///{self.folder.absolute() / 'study.db'}"

@@ -68,7 +68,9 @@ class Ledger:
         study = optuna.load_study(
             study_name=config.name,
             storage=mirror,
-            pruner=make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args),
+            pruner=make_pruner(
+                config.pruner, config.max_epochs, config.direction, config.pruner_args, config.classes
+            ),
         )
         asked = len(study.get_trials(deepcopy=False))
         study.sampler = make_sampler(

@@ -6,6 +6,7 @@ Epochs are counted from 1 and are the pruners' steps, so `min_resource=1` decide
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -29,6 +30,13 @@ _ETA = 3  # the reduction factor with which both papers ran their experiments on
 _FEWEST_EPOCHS_TO_PRUNE = 3
 # Hyperband's brackets differ from plain successive halving only once there are three rungs (eta = 3).
 _FEWEST_EPOCHS_FOR_HYPERBAND = 27
+
+# An accuracy has left chance that is a fifth above it, or two points where that is less: 0.12 for ten
+# classes, 0.52 for two, 0.012 for a hundred.
+_OVER_CHANCE = 1.2
+_MOST_OVER_CHANCE = 0.02
+
+_logger = logging.getLogger(__name__)
 
 PRUNERS: dict[str, Callable[..., BasePruner]] = {
     "hyperband": HyperbandPruner,
@@ -61,14 +69,40 @@ def make_pruner(
     max_epochs: int,
     direction: Literal["maximize", "minimize"],
     args: Mapping[str, Any] | None = None,
+    classes: int | None = None,
 ) -> BasePruner:
     """The pruner called `name`, with defaults for trials of `max_epochs` epochs overridden by `args`.
+
+    Args:
+        name: as for `pruner_name`.
+        max_epochs: epochs of a trial that is not pruned.
+        direction: of the metric.
+        args: of the pruner's class.
+        classes: among which the metric is the share told rightly; None: it is something else, or unknown.
 
     Raises:
         UserError: an unknown name or argument, or an argument out of its range.
     """
     name = pruner_name(name, max_epochs)
-    return build(PRUNERS[name], f"pruner {name}", {**_defaults(name, max_epochs, direction), **(args or {})})
+    given = dict(args or {})
+    defaults = _defaults(name, max_epochs, direction)
+    if name == "threshold":
+        defaults |= _bound(direction, classes, given)
+    return build(PRUNERS[name], f"pruner {name}", {**defaults, **given})
+
+
+def _bound(direction: str, classes: int | None, given: Mapping[str, Any]) -> dict[str, float]:
+    """Beyond what the threshold pruner ends a trial: a loss that explodes, an accuracy that is chance's."""
+    if direction == "minimize":
+        return {"upper": 1e6}
+    if classes is not None:
+        return {"lower": min(_OVER_CHANCE / classes, 1 / classes + _MOST_OVER_CHANCE)}
+    if not {"lower", "upper"} & set(given):
+        _logger.warning(
+            "pruner threshold ends no trial: nobody knows what is too low for this metric; "
+            "say it when a sweep is made, such as pruner_args={'lower': 0.2}"
+        )
+    return {"lower": -math.inf}
 
 
 def _defaults(name: str, max_epochs: int, direction: str) -> dict[str, Any]:
@@ -83,8 +117,8 @@ def _defaults(name: str, max_epochs: int, direction: str) -> dict[str, Any]:
         # The first epochs say little of a network whose learning rate still warms up.
         warm_up = {"n_warmup_steps": max(2, max_epochs // 5)}
         return {**warm_up, "percentile": 25.0} if name == "percentile" else warm_up
-    if name == "threshold":  # what cannot be an accuracy, or has not left chance on ten classes
-        return {"lower": 0.12, "n_warmup_steps": 2} if direction == "maximize" else {"upper": 1e6}
+    if name == "threshold" and direction == "maximize":
+        return {"n_warmup_steps": 2}  # the first epoch may end at chance
     if name == "patient":
         return {"wrapped_pruner": None, "patience": max(2, max_epochs // 5)}
     return {}

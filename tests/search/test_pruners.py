@@ -8,12 +8,15 @@ from typing import Literal
 
 import optuna
 import pytest
+import sweep_makers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.pruners import SuccessiveHalvingPruner
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
+from sweep_makers import memory_ledger, sweep_config
 
+from search.config import DatasetNote
 from search.errors import UserError
 from search.pruners import PRUNERS, make_pruner, pruner_name
 
@@ -30,7 +33,7 @@ def study_of(
         storage=storage,
         load_if_exists=storage is not None,
         direction=direction,
-        pruner=make_pruner(name, epochs, direction),
+        pruner=make_pruner(name, epochs, direction, classes=10),
     )
 
 
@@ -92,6 +95,54 @@ def test_threshold_ends_what_has_not_left_chance_and_a_loss_that_explodes() -> N
     assert train(study_of("threshold"), [0.1, *[0.5] * (EPOCHS - 1)]) == EPOCHS
     assert train(study_of("threshold", "minimize"), [1e7] * EPOCHS) == 1
     assert train(study_of("threshold", "minimize"), [2.3] * EPOCHS) == EPOCHS
+
+
+@pytest.mark.parametrize(
+    ("classes", "chance", "learns"), [(2, 0.51, 0.53), (3, 0.34, 0.36), (10, 0.11, 0.13), (100, 0.011, 0.013)]
+)
+def test_threshold_goes_by_the_number_of_classes(classes: int, chance: float, learns: float) -> None:
+    def trained(value: float) -> int:
+        pruner = make_pruner("threshold", EPOCHS, "maximize", classes=classes)
+        return train(optuna.create_study(direction="maximize", pruner=pruner), [value] * EPOCHS)
+
+    assert trained(1 / classes) == trained(chance) == 2
+    assert trained(learns) == EPOCHS
+
+
+def test_threshold_is_as_it_was_for_ten_classes() -> None:
+    pruner = make_pruner("threshold", EPOCHS, "maximize", classes=10)
+    assert train(optuna.create_study(direction="maximize", pruner=pruner), [0.12] * EPOCHS) == EPOCHS
+    assert train(optuna.create_study(direction="maximize", pruner=pruner), [0.1199] * EPOCHS) == 2
+
+
+@pytest.mark.parametrize(
+    ("classes", "metric", "pruned"),
+    [(10, "val_acc", True), (100, "val_acc", False), (10, "val_f1", False)],
+)
+def test_a_sweep_tells_its_pruner_how_many_classes_an_accuracy_is_of(
+    classes: int, metric: str, pruned: bool
+) -> None:
+    note = DatasetNote(name="images", digest="abc", sizes={"train": 1000}, classes=classes)
+    ledger = memory_ledger(sweep_config(pruner="threshold", dataset=note, metric=metric))
+    number = ledger.ask().number
+    for position in (1, 2):
+        ledger.report(number, sweep_makers.epoch(position, metrics={metric: 0.05}))
+    assert ledger.should_prune(number) == pruned
+
+
+def test_threshold_guesses_no_bound_of_an_unknown_metric_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def trained(args: dict[str, float]) -> int:
+        pruner = make_pruner("threshold", EPOCHS, "maximize", args)
+        return train(optuna.create_study(direction="maximize", pruner=pruner), [-7.0] * EPOCHS)
+
+    assert trained({}) == EPOCHS
+    assert "pruner_args={'lower': 0.2}" in caplog.text
+    caplog.clear()
+    assert trained({"lower": -8.0}) == EPOCHS
+    assert trained({"lower": -6.0}) == 2
+    assert not caplog.records
 
 
 def test_patient_ends_what_no_longer_gets_better() -> None:

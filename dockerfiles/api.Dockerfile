@@ -29,7 +29,8 @@ COPY --from=build /opt/venv /opt/venv
 RUN useradd --uid 1000 --create-home server
 USER 1000
 WORKDIR /home/server
-ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 MLFLOW_DISABLE_TELEMETRY=true
+# A user given by number has no home of his own.
+ENV PATH=/opt/venv/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 MLFLOW_DISABLE_TELEMETRY=true
 EXPOSE 8000
 HEALTHCHECK --interval=10s --start-period=60s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz')"]

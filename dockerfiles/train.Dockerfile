@@ -28,7 +28,9 @@ RUN uv pip install --no-deps .
 
 FROM python:3.11.14-slim-bookworm
 COPY --from=build /opt/venv /opt/venv
-RUN useradd --uid 1000 --create-home sweeper && mkdir /work && chown sweeper /work
+# A new volume takes its owner from the folder that it is mounted over.
+RUN useradd --uid 1000 --create-home sweeper && mkdir /work /shared /artifacts \
+    && chown sweeper /work /shared /artifacts
 USER 1000
 WORKDIR /work
 # A user given by number has no home of his own.

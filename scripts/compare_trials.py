@@ -67,7 +67,7 @@ def compare(
     elif format is Format.CSV:
         every = ((summary, record) for summary in summaries for record in summary.records)
         trials = every if all_trials else best_of_all(summaries, top)
-        out.file.write(write_csv([trial_row(summary, record) for summary, record in trials]))
+        out.file.write(write_csv([trial_row(summary, record, summaries) for summary, record in trials]))
     else:
         print_comparison(summaries, best_of_all(summaries, top), port)
     if shown_in is not None:

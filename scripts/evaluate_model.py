@@ -33,6 +33,7 @@ def evaluate(
 
     from scripts.screen import err, out
     from search.config import SweepConfig
+    from search.digits import score, scores
     from search.errors import TrackingDown
     from search.examine import examine, log_examination, mean_corrupted
     from search.launch import command
@@ -41,20 +42,21 @@ def evaluate(
     examined = examine(sweep, figures_dir / name, corruptions=corruptions)
     told, (low, high) = examined.evaluation, examined.interval
     out.print(
-        f"test accuracy      {told['accuracy']:.4f} ({low:.4f} to {high:.4f}, 95% by {told['n']:,} images), "
+        f"test accuracy      {score(told['accuracy'])} ({score(low)} to {score(high)}, 95% by "
+        f"{told['n']:,} images), "
         "of the first seed's model, the saved one"
     )
-    out.print(f"calibration error  {told['calibration_error']:.4f}")
+    out.print(f"calibration error  {score(told['calibration_error'])}")
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
     table.add_column("accuracy", justify="right")
-    for label, accuracy in zip(told["class_names"], told["class_accuracy"], strict=True):
-        table.add_row(label, "-" if accuracy is None else f"{accuracy:.4f}")
+    for row in zip(told["class_names"], scores(told["class_accuracy"]), strict=True):
+        table.add_row(*row)
     out.print(table)
     for kind, values in examined.corrupted.items():
-        out.print(f"under {kind:<10}   " + "  ".join(f"{value:.4f}" for value in values))
+        out.print(f"under {kind:<10}   " + "  ".join(scores(values)))
     if (mean := mean_corrupted(examined)) is not None:
-        out.print(f"under all          {mean:.4f} on average")
+        out.print(f"under all          {score(mean)} on average")
     out.print(f"figures            {figures_dir / name}")
     try:
         logged = log_examination(examined)

@@ -13,16 +13,15 @@ from scripts.screen import err, out
 from scripts.sweep_output import with_progress
 from search.comparison import SweepSummary
 from search.config import SweepConfig
-from search.confirm import Confirmation, confirm, confirm_config
+from search.confirm import Confirmation, confirm, confirm_config, confirmed_figures
+from search.digits import score, shown
 from search.errors import TrackingDown
 from search.launch import typed
 from search.progress import human_seconds
 from search.reads_of_test import check_test_read, has_read_test
 from search.records import TrialRecord
 from search.repeats import told_failures
-from search.results import shown
 from search.retrain import Published, Retrained, retrain, retrain_config
-from search.statistics import Estimate
 
 
 def retrain_and_print(
@@ -113,17 +112,18 @@ def print_confirmation(summary: SweepSummary, confirmation: Confirmation) -> Non
     table = Table(box=None, pad_edge=False, title=f"{metric} of the finalists", title_justify="left")
     for heading in ("trial", "claimed", "confirmed", "95% interval", "sd", "n", "P(best)", "optimism"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for finalist in confirmation.finalists:
+    told = confirmed_figures(confirmation.finalists)
+    for finalist, figures in zip(confirmation.finalists, told, strict=True):
         estimate = finalist.estimate
         table.add_row(
             finalist.record.key,
-            _figure(finalist.claimed),
-            _figure(estimate.mean),
-            _interval(estimate),
-            _figure(estimate.deviation),
+            figures.claimed,
+            figures.mean,
+            figures.interval,
+            figures.deviation,
             f"{estimate.n} of {estimate.n + finalist.failed}" if finalist.failed else str(estimate.n),
             "-" if estimate.probability_best is None else f"{estimate.probability_best:.2f}",
-            "-" if finalist.optimism is None else f"{finalist.optimism:+.4f}",
+            figures.optimism,
         )
     out.print(table)
     for finalist in confirmation.finalists:
@@ -143,16 +143,17 @@ def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retra
     params = ", ".join(f"{name}={shown(value)}" for name, value in winner.params.items())
     out.print(f"retrained trial {winner.number} of {summary.config.name}: {params}")
     if quick:
-        claimed = _figure(winner.value)
+        claimed = score(winner.value)
         out.print(
             f"not confirmed: {claimed} was the best of many, and is probably too good by some of its luck"
         )
     test, (low, high) = retrained.test, retrained.binomial
-    spread = f" ({_interval(test)} over {test.n} seeds, 95%)" if test.low is not None else ""
-    out.print(f"test accuracy    {test.mean:.4f}{spread}")
-    out.print(
-        f"test images      {retrained.test_images:,}: they alone leave {low:.4f} to {high:.4f} open (95%)"
-    )
+    spread = ""
+    if test.low is not None:
+        spread = f" ({score(test.low)} to {score(test.high)} over {test.n} seeds, 95%)"
+    out.print(f"test accuracy    {score(test.mean)}{spread}")
+    alone = f"{score(low)} to {score(high)}"
+    out.print(f"test images      {retrained.test_images:,}: they alone leave {alone} open (95%)")
     if retrained.test_reads > 1:
         out.print(
             f"test split       read by {retrained.test_reads} retrainings: the best of them is too good"
@@ -186,11 +187,3 @@ def _print_published(published: Published) -> None:
 
 def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    return "-" if estimate.low is None else f"{estimate.low:.4f} to {estimate.high:.4f}"

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from search.columns import Columns
 from search.config import SweepConfig
 from search.launch import command
 from search.progress import human_seconds
 from search.records import TrialRecord
-from search.results import shown
+from search.results import leading
 
 # A table of results is wrapped by a narrow terminal, and never cut: what is cut cannot be read nor piped on.
 _WIDTH = 1000
@@ -25,19 +26,15 @@ def leaderboard(
 ) -> Table:
     """Trials as a table, in the order given."""
     several = len({row[0].name for row in rows}) > 1
-    names = list(dict.fromkeys(name for row in rows for name in row[0].space.parameters))
+    first, last = (["sweep", "trial"] if several else ["trial"]), ["epochs", "train time"]
+    columns = Columns.of([row[0] for row in rows], [*first, *last])
     table = Table(title=title or None, box=None, pad_edge=False, title_justify="left")
-    for heading in (["sweep"] if several else []) + ["trial", config.metric, "epochs", "train time", *names]:
+    for heading in (*first, columns.metrics[config.metric], *last, *columns.params.values()):
         table.add_column(heading, justify="right", no_wrap=True)
-    for owner, record in rows:
-        values = (shown(record.params.get(name)) for name in names)
-        cells = [
-            record.key,
-            f"{record.value:.4f}",
-            str(len(record.epochs)),
-            human_seconds(record.train_seconds),
-        ]
-        table.add_row(*([owner.name] if several else []), *cells, *values)
+    told = leading([record for _, record in rows], columns.params)
+    for (owner, record), (key, value, *params) in zip(rows, told, strict=True):
+        cost = str(len(record.epochs)), human_seconds(record.train_seconds)
+        table.add_row(*([owner.name] if several else []), key, value, *cost, *params)
     return table
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from search.columns import Columns, apart
 from search.config import SweepConfig
 from search.errors import UserError
 from search.ledger import records_of
@@ -20,6 +21,9 @@ from search.records import TrialRecord, ranked
 from search.results import STATE_WORDS, Savings, counts, importances, savings
 from search.storage import open_storage, read_one_moment
 from search.tracking.uri import absolute_uri, printable_uri
+
+# A row's own columns, whatever a sweep's parameters and metric are called.
+_ROW = ("sweep", "trial", "state", "stop_reason", "epochs", "train_s", "mlflow_run_id")
 
 
 @dataclass(frozen=True)
@@ -93,25 +97,38 @@ def opened_study(config: SweepConfig) -> Iterator[optuna.Study]:
         storage.engine.dispose()
 
 
-def trial_row(summary: SweepSummary, record: TrialRecord) -> dict[str, Any]:
-    """A trial as one flat row, for JSON and CSV; its metric is its value, or what it last reported."""
+def trial_row(
+    summary: SweepSummary, record: TrialRecord, among: Sequence[SweepSummary] = ()
+) -> dict[str, Any]:
+    """A trial as one flat row, for JSON and CSV; its metric is its value, or what it last reported.
+
+    Args:
+        summary: of its sweep.
+        record: the trial.
+        among: the sweeps whose trials stand in one table, if there are others.
+    """
     metric = summary.config.metric
+    columns = Columns.of([each.config for each in among or (summary,)], _ROW)
     last = record.epochs[-1].metrics[metric] if record.epochs else None
     return {
         "sweep": summary.config.name,
         "trial": record.number,
         "state": STATE_WORDS[record.state],
         "stop_reason": record.stop_reason,
-        metric: last if record.value is None else record.value,
+        columns.metrics[metric]: last if record.value is None else record.value,
         "epochs": len(record.epochs),
         "train_s": round(record.train_seconds, 3),
-        **{name: record.params.get(name) for name in summary.config.space.parameters},
+        **{columns.params[name]: record.params.get(name) for name in summary.config.space.parameters},
         "mlflow_run_id": record.run_id,
     }
 
 
 def _history(record: TrialRecord) -> list[dict[str, float]]:
-    return [{"epoch": epoch.epoch, **epoch.metrics} for epoch in record.epochs]
+    return [
+        {"epoch": epoch.epoch}
+        | {name: epoch.metrics[key] for key, name in apart("metric", epoch.metrics, ["epoch"]).items()}
+        for epoch in record.epochs
+    ]
 
 
 def write_csv(rows: Sequence[dict[str, Any]]) -> str:

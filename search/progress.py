@@ -15,9 +15,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from search.columns import Columns
 from search.config import SweepConfig
+from search.digits import all_shown, score, scores, shown
 from search.records import TrialRecord, ranked
-from search.results import STATE_WORDS, shown
+from search.results import STATE_WORDS
 
 _REFRESHES_A_SECOND = 2
 _MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen
@@ -98,20 +100,23 @@ class Progress:
         self._best = next(iter(ranked(candidates, self._config.direction)), None)
 
     def _line(self, record: TrialRecord) -> str:
-        value = record.epochs[-1].metrics[self._config.metric] if record.epochs else None
         params = " ".join(f"{name}={shown(value)}" for name, value in record.params.items())
         reason = f" ({record.stop_reason})" if record.state is TrialState.FAIL else ""
         return (
-            f"{record.key} {STATE_WORDS[record.state]}{reason} {self._config.metric}={shown(value)} "
+            f"{record.key} {STATE_WORDS[record.state]}{reason} "
+            f"{self._config.metric}={score(self._newest(record))} "
             f"after {len(record.epochs)} of {self._config.max_epochs} epochs, {params}; {self._summary()}"
         )
+
+    def _newest(self, record: TrialRecord) -> float | None:
+        return record.epochs[-1].metrics[self._config.metric] if record.epochs else None
 
     def _summary(self) -> str:
         ended, best = self._ended, self._best
         parts = [f"{ended.total()}/{self._config.budget} done"]
         parts += [f"{ended[TrialState.PRUNED]} pruned", f"{ended[TrialState.FAIL]} failed"]
         parts.append(
-            f"best {best.value:.4f} ({best.key})" if best and best.value is not None else "no best yet"
+            f"best {score(best.value)} ({best.key})" if best and best.value is not None else "no best yet"
         )
         if (left := self._seconds_left()) is not None:
             parts.append(f"about {human_seconds(left)} left")
@@ -129,14 +134,19 @@ class Progress:
             running = [record for _, record in sorted(self._running.items())]
             summary = self._summary()
         table = Table(box=None, pad_edge=False)
-        names = list(self._config.space.parameters)
-        for heading in ("trial", "epoch", self._config.metric, *names):
+        rows = running[:_MOST_ROWS]
+        columns = Columns.of([self._config], ["trial", "epoch"])
+        cells = {
+            "trial": [record.key for record in rows],
+            "epoch": [f"{len(record.epochs)}/{self._config.max_epochs}" for record in rows],
+            columns.metrics[self._config.metric]: scores([self._newest(record) for record in rows]),
+        }
+        for name, heading in columns.params.items():
+            cells[heading] = all_shown([record.params.get(name) for record in rows])
+        for heading in cells:
             table.add_column(heading, justify="right", no_wrap=True)
-        for record in running[:_MOST_ROWS]:
-            value = record.epochs[-1].metrics[self._config.metric] if record.epochs else None
-            params = (Text(shown(record.params.get(name))) for name in names)
-            epoch = f"{len(record.epochs)}/{self._config.max_epochs}"
-            table.add_row(record.key, epoch, shown(value), *params)
+        for row in zip(*cells.values(), strict=True):
+            table.add_row(*map(Text, row))
         elapsed = human_seconds(time.monotonic() - self._started)
         return Group(table, Text(f"{self._config.name}: {summary}, {elapsed} so far"))
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import statistics
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import optuna
 from optuna.trial import TrialState
 
+from search.columns import Columns
 from search.config import SweepConfig
+from search.digits import all_shown, scores
 from search.records import TrialRecord, not_retried, ranked
 
 STATE_WORDS = {
@@ -123,19 +125,11 @@ def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
     ]
     best = ranked(records, config.direction)[:3]
     if best:
-        names = list(config.space.parameters)
-        lines += ["", f"| trial | {config.metric} | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
-        for record in best:
-            values = " | ".join(shown(record.params.get(name)) for name in names)
-            lines.append(f"| {record.key} | {record.value:.4f} | {values} |")
+        columns = Columns.of([config], ["trial"])
+        headings = ["trial", columns.metrics[config.metric], *columns.params.values()]
+        lines += ["", f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+        lines += [f"| {' | '.join(row)} |" for row in leading(best, columns.params)]
     return "\n".join(lines)
-
-
-def shown(value: object) -> str:
-    """A parameter's value as people read it: four digits, a dash where it does not exist."""
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def cause(error: str) -> str:
@@ -165,6 +159,13 @@ def causes(records: Sequence[TrialRecord]) -> list[str]:
         f"{keys[0]} {why}" if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more {why}"
         for why, keys in alike.items()
     ]
+
+
+def leading(best: Sequence[TrialRecord], params: Iterable[str]) -> list[list[str]]:
+    """Trials as rows of text, told apart by enough digits: key, value, parameters."""
+    cells = [[record.key for record in best], scores([record.value for record in best])]
+    cells += [all_shown([record.params.get(name) for record in best]) for name in params]
+    return [list(row) for row in zip(*cells, strict=True)]
 
 
 def typical_seconds(records: Sequence[TrialRecord]) -> float | None:

@@ -57,7 +57,7 @@ def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.F
             text=[each and key for key, each in epochs],
             mode="lines",
             line={"color": colour, "width": 1},
-            hovertemplate="%{text}<br>epoch %{x}: %{y:.4f}<extra></extra>",
+            hovertemplate="%{text}<br>epoch %{x}: %{y:.6~g}<extra></extra>",
             **shared,
         )
         figure.add_scatter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,16 +14,19 @@ import optuna
 from optuna.trial import TrialState
 from plotly.offline import get_plotlyjs
 
+from search.columns import Columns
 from search.comparison import SweepSummary, opened_study, summarise
-from search.config import SweepConfig, sweep_names
-from search.confirm import Confirmation, confirmed
+from search.config import sweep_names
+from search.confirm import Confirmation, confirmed, confirmed_figures
+from search.digits import score
 from search.errors import UserError
 from search.progress import human_seconds
 from search.pruners import pruner_name
 from search.records import TrialRecord
 from search.reporting.figures import Section, learning_curves, study_sections, timeline
-from search.results import STATE_WORDS, counts, shown
+from search.results import STATE_WORDS, counts, leading
 
+_COST = ("epochs", "train time")  # columns of the leaderboard beside the metric and the parameters
 _MOST_ROWS = 20  # of the leaderboard
 _MOST_FAILURES = 10  # told with their tracebacks
 _HEIGHT = 450  # pixels of a figure that does not say
@@ -94,13 +97,13 @@ def _render(summary: SweepSummary, study: optuna.Study) -> str:
     failures = [record for record in summary.records if record.state is TrialState.FAIL]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(files("search.reporting").joinpath("report.html").read_text("utf-8"))
-    found = newest_confirmation(summary)
+    found, columns = newest_confirmation(summary), Columns.of([config], ["trial", *_COST])
     return template.render(
         config=config,
         headline=_headline(summary),
         facts=_facts(summary),
-        headings=["trial", config.metric, "epochs", "train time", *config.space.parameters],
-        leaderboard=[_row(config, record) for record in top[:_MOST_ROWS]],
+        headings=["trial", columns.metrics[config.metric], *_COST, *columns.params.values()],
+        leaderboard=_rows(top[:_MOST_ROWS], columns.params),
         more=max(0, len(top) - _MOST_ROWS),
         confirmation=[] if found is None else _confirmed(found),
         figures=[_shown(section) for section in sweep_sections(summary, study)],
@@ -139,7 +142,7 @@ def _headline(summary: SweepSummary) -> str:
     told = ", ".join(f"{count} {STATE_WORDS[state]}" for state, count in by_state.items() if count)
     if best is None or best.value is None:
         return f"{told or 'no trials yet'}."
-    return f"{told}. Best {summary.config.metric} {best.value:.4f}, {best.key}."
+    return f"{told}. Best {summary.config.metric} {score(best.value)}, {best.key}."
 
 
 def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
@@ -159,30 +162,32 @@ def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
     ]
 
 
-def _row(config: SweepConfig, record: TrialRecord) -> list[str]:
-    values = [shown(record.params.get(name)) for name in config.space.parameters]
-    value = "-" if record.value is None else f"{record.value:.4f}"
-    return [record.key, value, str(len(record.epochs)), human_seconds(record.train_seconds), *values]
+def _rows(best: Sequence[TrialRecord], params: Iterable[str]) -> list[list[str]]:
+    told = zip(best, leading(best, params), strict=True)
+    return [
+        [key, value, str(len(record.epochs)), human_seconds(record.train_seconds), *values]
+        for record, (key, value, *values) in told
+    ]
 
 
 def _confirmed(found: Confirmation) -> list[list[str]]:
+    """Each finalist's key, claimed and confirmed score, interval, seeds, P(best) and optimism."""
     rows = []
-    for finalist in found.finalists:
+    for finalist, told in zip(found.finalists, confirmed_figures(found.finalists), strict=True):
         estimate = finalist.estimate
-        figures = (finalist.claimed, estimate.mean)
         rows.append(
             [
                 finalist.record.key,
-                *("-" if figure is None else f"{figure:.4f}" for figure in figures),
-                "-" if estimate.low is None else f"{estimate.low:.4f} to {estimate.high:.4f}",
+                told.claimed,
+                told.mean,
+                told.interval,
                 f"{estimate.n} ({finalist.failed} more failed)" if finalist.failed else str(estimate.n),
                 "-" if estimate.probability_best is None else f"{estimate.probability_best:.2f}",
-                "-" if finalist.optimism is None else f"{finalist.optimism:+.4f}",
+                told.optimism,
             ]
         )
     for record in found.unconfirmed:
-        claimed = "-" if record.value is None else f"{record.value:.4f}"
-        rows.append([record.key, claimed, "-", "-", "0 (all failed)", "-", "-"])
+        rows.append([record.key, score(record.value), "-", "-", "0 (all failed)", "-", "-"])
     return rows
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
+from search.columns import apart
 from search.config import SweepConfig
 from search.records import TrialRecord
 from search.results import STATE_WORDS, Best
@@ -37,15 +38,16 @@ class Point:
 
 def trial_points(config: SweepConfig, record: TrialRecord, skip: int = 0) -> list[Point]:
     """A trial's metrics as MLflow shows them, without its first `skip` epochs."""
+    final = f"final_{config.metric}"
     points = [
-        Point(name, epoch.epoch, epoch.timestamp_ms, value)
+        Point(name, epoch.epoch, epoch.timestamp_ms, epoch.metrics[key])
         for epoch in record.epochs[skip:]
-        for name, value in epoch.metrics.items()
+        for key, name in apart("metric", epoch.metrics, [final]).items()
     ]
     if record.state is not TrialState.RUNNING and record.epochs:
         last = record.epochs[-1]
         # A single step 0: the UI draws such a metric as sorted bars, the leaderboard.
-        points.append(Point(f"final_{config.metric}", 0, last.timestamp_ms, last.metrics[config.metric]))
+        points.append(Point(final, 0, last.timestamp_ms, last.metrics[config.metric]))
     return points
 
 
@@ -56,11 +58,11 @@ def sweep_points(config: SweepConfig, history: Iterable[Best]) -> list[Point]:
 
 def trial_params(config: SweepConfig, record: TrialRecord) -> dict[str, str]:
     """A trial's sampled parameters as MLflow shows them, with log10 of those sampled on a log scale."""
-    shown = {}
+    shown, logs = {}, log_names(config)
     for name, value in record.params.items():
         shown[name] = f"{value:.6g}" if isinstance(value, float) else str(value)
-        if is_log(config, name):
-            shown[f"{name}_log10"] = f"{math.log10(value):.4g}"  # parallel coordinates have no log axis
+        if name in logs:
+            shown[logs[name]] = f"{math.log10(value):.4g}"  # parallel coordinates have no log axis
     return shown
 
 
@@ -71,10 +73,19 @@ def colour(number: int) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def is_log(config: SweepConfig, name: str) -> bool:
-    """Whether a parameter is a float sampled on a log scale."""
-    distribution = config.space.parameters[name]
-    return isinstance(distribution, FloatDistribution) and distribution.log
+def log_names(config: SweepConfig) -> dict[str, str]:
+    """What the logarithm of each float that is sampled on a log scale is called: `lr_log10` of `lr`.
+
+    None where the space has a parameter of that name itself.
+    """
+    parameters = config.space.parameters
+    return {
+        name: logarithm
+        for name, distribution in parameters.items()
+        if isinstance(distribution, FloatDistribution)
+        and distribution.log
+        and (logarithm := f"{name}_log10") not in parameters
+    }
 
 
 def sweep_params(config: SweepConfig) -> dict[str, str]:
@@ -86,14 +97,16 @@ def sweep_params(config: SweepConfig) -> dict[str, str]:
         "max_epochs": config.max_epochs,
         "seed": config.seed,
         "objective": config.objective,
-        **config.space.fixed,
     }
+    fixed = apart("param", config.space.fixed, shared)
+    shared |= {name: config.space.fixed[key] for key, name in fixed.items()}
     return {name: str(value) for name, value in shared.items()}
 
 
 def sweep_tags(config: SweepConfig, sweep_id: str) -> dict[str, str]:
     """What marks a sweep's parent run."""
-    return {"sweep.id": sweep_id, "sweep.kind": config.kind, "sweep.name": config.name, **config.tags}
+    own = {"sweep.id": sweep_id, "sweep.kind": config.kind, "sweep.name": config.name}
+    return config.tags | own
 
 
 def trial_tags(config: SweepConfig, sweep_id: str, sweep_run_id: str, record: TrialRecord) -> dict[str, str]:

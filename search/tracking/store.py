@@ -32,7 +32,7 @@ from search.tracking.conventions import (
     Point,
     end_tags,
     full_key,
-    is_log,
+    log_names,
     sweep_params,
     sweep_tags,
     trial_params,
@@ -260,7 +260,7 @@ class TrackingStore:
     def _write_views(self, config: SweepConfig, run_id: str) -> None:
         """The saved views of the sweep, two tags of the experiment in the UI's own format."""
         names = list(config.space.parameters)
-        logs = [f"{name}_log10" for name in names if is_log(config, name)]
+        logs = list(log_names(config).values())
         order = f"final_{config.metric}", config.direction == "minimize"
         views = [
             leaderboard_view(run_id, names, *order, name=f"{config.name}: leaderboard"),

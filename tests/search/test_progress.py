@@ -27,7 +27,7 @@ def test_each_end_is_a_line_with_what_is_left() -> None:
     progress.trial_changed(record(0, epochs=THREE, value=0.5))
     progress.trial_changed(record(1, TrialState.PRUNED, epochs=THREE[:1]))
     first, second = told.getvalue().splitlines()
-    assert "trial-000 complete val_acc=0.5 after 3 of 3 epochs" in first
+    assert "trial-000 complete val_acc=0.5000 after 3 of 3 epochs" in first
     assert "1/4 done, 0 pruned, 0 failed, best 0.5000 (trial-000), about 18 s left" in first
     assert "2/4 done, 1 pruned, 0 failed, best 0.5000 (trial-000), about 8 s left" in second
 

@@ -12,6 +12,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 from sweep_makers import CONDITIONAL, DISCRETE, epoch, record, sweep_config
 
+from search.digits import shown
 from search.records import StopReason, TrialRecord
 from search.results import (
     Best,
@@ -21,7 +22,6 @@ from search.results import (
     counts,
     importances,
     savings,
-    shown,
     summary_note,
     typical_seconds,
 )

@@ -49,8 +49,10 @@ class BoundedTPESampler(TPESampler):
     def _part(self, study: optuna.Study) -> optuna.Study:
         # Hyperband hands in a study whose public `get_trials` shows one bracket alone; TPE looks at them all.
         trials = study._get_trials(deepcopy=False)
-        if len(trials) - self._since > 2 * NEWEST:
-            self._since = len(trials) - NEWEST
+        # Whole steps, so that a resumed sampler looks at the same trials.
+        since = max(0, len(trials) // NEWEST - 1) * NEWEST if len(trials) > 2 * NEWEST else 0
+        if since != self._since:
+            self._since = since
             old = trials[: self._since]
             running = [trial.number for trial in old if trial.state is TrialState.RUNNING]
             finished = [trial for trial in old if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]

@@ -21,7 +21,7 @@ from search.checkpoints import CheckpointStore
 from search.config import SweepConfig
 from search.expected_cost import ExpectedCost
 from search.ledger import Ledger
-from search.records import StopReason, TrialRecord
+from search.records import Decision, StopReason, TrialRecord
 from search.results import causes, typical_seconds
 from search.retention import Retention
 from search.trial import Assignment, Message
@@ -112,7 +112,8 @@ class Dispatcher:
         self._closed = False  # the time left is too short for another trial
         for observer in observers:
             observer.sweep_opened(self.records)
-        self._retention = Retention(checkpoints, config, self._records.values(), self._waiting)
+        unfinished = [*self._waiting, *ledger.queued()]
+        self._retention = Retention(checkpoints, config, self._records.values(), unfinished)
 
     @property
     def stop(self) -> Stop | None:
@@ -164,9 +165,15 @@ class Dispatcher:
                 continue
             self._working[attempt] = record.number
             self._retention.started(record.number)
-            self._changed(record)
             return self._assignment(record)
         return None
+
+    @_remembers_faults
+    def started(self, attempt: str) -> None:
+        """A worker has taken an attempt: from now on its trial runs. Said again it changes nothing."""
+        if attempt in self._working and attempt not in self._heard:
+            self._heard[attempt] = self._clock()
+            self._changed(self._ledger.start(self._working[attempt]))
 
     def overdue(self, attempt: str) -> bool:
         """Whether an attempt that has a worker has been silent, or cleaned up, for longer than it may.
@@ -177,7 +184,7 @@ class Dispatcher:
         if attempt in self._leaving:
             return now - self._leaving[attempt] > self._config.cleanup_time_s
         timeout = self._config.trial_timeout_s
-        return timeout is not None and now - self._heard.setdefault(attempt, now) > timeout
+        return timeout is not None and now - self._heard[attempt] > timeout
 
     @_remembers_faults
     def receive(self, attempt: str, message: Message) -> bool:
@@ -185,6 +192,7 @@ class Dispatcher:
 
         One that does not is told so and cleans up; it still works here until it says that it has left.
         """
+        self.started(attempt)
         self._heard[attempt] = self._clock()
         for note in message.notes:
             _logger.warning("%s: %s", self._records[self._working[attempt]].key, note)
@@ -195,6 +203,8 @@ class Dispatcher:
 
     def _take_in(self, attempt: str, message: Message) -> bool:
         number = self._working[attempt]
+        if self._records[number].state is not TrialState.RUNNING:
+            return False  # somebody else has ended it
         if message.failure:
             self._failed(number, message.failure, message.error)
             return True  # the worker is about to raise, and Ray to discard it
@@ -202,9 +212,9 @@ class Dispatcher:
             self._changed(self._ledger.complete(number))
             return False
         for epoch in message.epochs:
-            self._changed(self._ledger.report(number, epoch))
-            if self._ledger.should_prune(number):
-                self._changed(self._ledger.prune(number))
+            record, decision = self._ledger.report(number, epoch)
+            self._changed(record)
+            if decision is not Decision.CONTINUE:
                 return False
         self._watch_time_budget()
         return self._stop is None
@@ -233,7 +243,7 @@ class Dispatcher:
             self._clean_up_cut_off(attempt)
             return
         number = self._forget(attempt)
-        if number is None or self._records[number].state is not TrialState.RUNNING:
+        if number is None or self._ledger.record(number).state is not TrialState.RUNNING:
             return
         if self._stop is not None:
             return
@@ -289,19 +299,22 @@ class Dispatcher:
         if self._slots() == 1 or self._config.time_budget_s is not None:
             few = 0
         asked = [self._ledger.ask() for _ in range(left if left <= few else min(left, 1))]
+        for record in asked:
+            if record.state is not TrialState.RUNNING:  # enqueued with values that the space does not hold
+                self._changed(record)
+        asked = [record for record in asked if record.state is TrialState.RUNNING]
         if len(asked) > 1:
             cost = ExpectedCost(self._config.space, list(self._records.values()))
             asked.sort(key=cost.order, reverse=True)
         self._waiting.extend(record.number for record in asked)
 
     def _settled(self, record: TrialRecord) -> bool:
-        """Whether an adopted trial only lacks its ending, which the last driver did not get to write."""
-        if self._ledger.should_prune(record.number):
-            self._changed(self._ledger.prune(record.number))
-        elif len(record.epochs) >= self._config.max_epochs:
-            self._changed(self._ledger.complete(record.number))
-        else:
-            return False
+        """Whether an adopted trial has ended, or only lacks an ending that the last driver did not write."""
+        if record.state is TrialState.RUNNING:
+            if len(record.epochs) < self._config.max_epochs:
+                return False
+            record = self._ledger.complete(record.number)
+        self._changed(record)
         return True
 
     def _changed(self, record: TrialRecord) -> None:

@@ -118,14 +118,24 @@ def run_sweep(
         while True:
             left = _with_time_left(config, started)
             try:
-                dispatcher, missing, page = drive(left, observers, token, retry)
+                driven = drive(left, observers, token, retry)
             except STORAGE_ERRORS as error:
                 wait_for_storage(config.storage_url, error)
             else:
                 break
-        used = utilisation(dispatcher.records, placement.slots(nodes()), started_ms)
+        used = utilisation(driven.records, placement.slots(nodes()), started_ms)
     seconds = time.monotonic() - started
-    return SweepResult(config, dispatcher.records, dispatcher.stop, missing, seconds, page, used)
+    return SweepResult(config, driven.records, driven.stop, driven.view_missing, seconds, driven.page, used)
+
+
+@dataclass(frozen=True)
+class _Driven:
+    """What one drive of a sweep leaves."""
+
+    records: list[TrialRecord]
+    stop: Stop | None
+    view_missing: str | None
+    page: SweepPage | None
 
 
 @dataclass
@@ -159,7 +169,7 @@ def _drive(
     placement: Placement,
     folder: Path,
     connect: Callable[[], TrackingStore],
-) -> tuple[Dispatcher, str | None, SweepPage | None]:
+) -> _Driven:
     """Drive the sweep for as long as its storage answers."""
     from search.tracking.view import MlflowView  # loaded by now, beside Ray
 
@@ -170,7 +180,8 @@ def _drive(
             ledger.retry_failed()  # one that was cut short knows which it has enqueued
             retry.wanted = False
         view = MlflowView(connect, config, ledger.sweep_id, lease.check)
-        followers: list[Observer] = [_RunIds(ledger, view), view, *observers]
+        run_ids = _RunIds(ledger, view)
+        followers: list[Observer] = [run_ids, view, *observers]
         dispatcher = Dispatcher(ledger, config, checkpoints, slots(placement), followers)
         try:
             with stopped_by_signals(dispatcher):
@@ -179,7 +190,10 @@ def _drive(
             # Whoever drives the sweep next brings the view up to date; this one may have lost its lease.
             view.abandon()
             raise
-        return dispatcher, view.close(*_end_of_view(dispatcher.stop), wait_s=_VIEW_WAIT_S), view.page
+        missing = view.close(*_end_of_view(dispatcher.stop), wait_s=_VIEW_WAIT_S)
+        for record in ledger.records():  # a trial may have ended before its run was there
+            run_ids.trial_changed(record)
+        return _Driven(ledger.records(), dispatcher.stop, missing, view.page)
 
 
 class _RunIds:
@@ -189,12 +203,12 @@ class _RunIds:
         self._ledger, self._view = ledger, view
 
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
-        """Nothing is to be kept of trials that have ended."""
+        """The view has no run yet."""
 
     def trial_changed(self, record: TrialRecord) -> None:
-        """Keep the id while the trial runs: Optuna lets nobody add to one that has ended."""
+        """Keep the id as soon as there is one."""
         run_id = self._view.run_id(record.number)
-        if run_id and record.run_id is None and record.state is TrialState.RUNNING:
+        if run_id and record.run_id is None:
             self._ledger.set_run_id(record.number, run_id)
 
 

@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 DurableWrite = Literal[
     "ask",  # a trial into the study, with its parameters
+    "start",  # a worker has taken a trial
     "run",  # a trial's run into MLflow
     "checkpoint",  # a checkpoint onto its file system; in a worker
     "report",  # an epoch into the study

@@ -52,6 +52,7 @@ class Lease:
         self._study_name = study_name
         self._token = token
         self._released = threading.Event()
+        self.after_death = False  # whether the driver before this one died
         # FOR SHARE holds a takeover off until the transaction is through; SQLite locks the file anyway.
         holder = sa.select(_table.c.token, _table.c.host, _table.c.pid).where(self._row)
         self._holder = holder.with_for_update(read=True)
@@ -112,7 +113,8 @@ class Lease:
                     stale = self._row & (_table.c.token == holder.token)
                     unrenewed = stale & (_table.c.expires_at == holder.expires_at)
                     if connection.execute(_table.update().where(unrenewed).values(**values)).rowcount:
-                        if holder.token != self._token:
+                        self.after_death = holder.token != self._token
+                        if self.after_death:
                             _logger.info("took over from the driver on %s", _told(holder.host, holder.pid))
                         return
             except sa.exc.IntegrityError:

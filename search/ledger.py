@@ -7,13 +7,16 @@ the state), so a half-done change is simply done again.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -22,9 +25,12 @@ from search.errors import UserError
 from search.failpoints import DurableWrite, durable
 from search.mirror import StudyMirror
 from search.pruners import make_pruner
-from search.records import Epoch, StopReason, TrialRecord, epoch_attr
-from search.samplers import make_sampler
+from search.records import Decision, Epoch, StopReason, TrialRecord, epoch_attr
+from search.samplers import make_sampler, reseed
+from search.sweep_storage import NumberTaken
+from spaces.space import InvalidSpace
 
+_GUESTS_EVERY_S = 1.0  # how often the end of a sweep looks for trials that somebody has enqueued
 _END_STATES: dict[TrialState, DurableWrite] = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "prune",
@@ -50,9 +56,9 @@ class Ledger:
         self._mirror = mirror
         self._config = config
         self._live: dict[int, tuple[Trial, TrialRecord]] = {}
-        trials = study.get_trials(deepcopy=False)
-        self._asked = counted(trials)
+        self._asked = counted(study.get_trials(deepcopy=False))
         self._budget = config.budget
+        self._looked_at = -math.inf  # when guests were last looked for
 
     @classmethod
     def open(cls, config: SweepConfig, storage: BaseStorage) -> Ledger:
@@ -72,10 +78,7 @@ class Ledger:
                 config.pruner, config.max_epochs, config.direction, config.pruner_args, config.classes
             ),
         )
-        asked = len(study.get_trials(deepcopy=False))
-        study.sampler = make_sampler(
-            config.sampler, config.space, config.seed, asked=asked, args=config.sampler_args
-        )
+        study.sampler = make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args)
         attrs = study.user_attrs
         if "definition" in attrs:
             check_same_definition(config, attrs["definition"])
@@ -97,72 +100,109 @@ class Ledger:
         return self._budget
 
     def remaining(self) -> int:
-        """Trials that may still be asked for."""
-        return max(0, self._budget - self._asked)
+        """Trials that may still be asked for: of the budget, and beyond it what a guest has enqueued."""
+        return max(0, self._budget - self._asked) or self._guests_waiting()
 
     def unfinished(self) -> list[int]:
         """Numbers of the trials that an earlier driver left RUNNING, oldest first."""
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return sorted(trial.number for trial in running if trial.number not in self._live)
 
+    def queued(self) -> list[int]:
+        """Numbers of the trials that wait in the study; a worker may have begun one that was asked for."""
+        waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        return [trial.number for trial in waiting]
+
     def ask(self) -> TrialRecord:
-        """A new trial, RUNNING, with its parameters sampled (or those of a failed one, if it is a retry)."""
+        """A new trial with its parameters: enqueued ones (a failed trial's, if it is a retry), else sampled.
+
+        It is RUNNING from here on, though the database has it WAITING until `start`. One that somebody
+        enqueued with values that the space does not hold has FAILED, with the reason.
+        """
         assert self.remaining() > 0, "asked beyond the budget"
-        with durable("ask"), self._mirror.at_once():
-            trial = self.study.ask()
+        while True:
+            reseed(self.study.sampler, self._config.seed, len(self.study.get_trials(deepcopy=False)))
+            try:
+                with durable("ask"), self._mirror.at_once():
+                    trial = self.study.ask()
+                    problem = self._problem(trial)
+                    if problem is None:
+                        self._config.space.suggest(trial)
+            except NumberTaken:  # by a guest; numbers decide seeds, so it is drawn again
+                self._take_in()
+                continue
+            except UpdateFinishedTrialError:  # a queued trial that a guest has ended
+                self._mirror.take_back(trial.number)
+                self._recount()
+                continue
             self._asked += 1
-            return self._hold(trial)
+            record = self._hold(trial)
+            return record if problem is None else self.fail(record.number, StopReason.INVALID, problem)
 
     def adopt(self, number: int) -> TrialRecord:
-        """Take an unfinished trial on: the same number and parameters, its epochs kept.
-
-        A retry that was killed before all of its parameters were written gets the rest now.
-        """
-        frozen = self.study.get_trials(deepcopy=False)[number]
+        """Take an unfinished trial on: the same number and parameters, its epochs kept."""
+        frozen = self._mirror.get_trial(number)
         if frozen.state is not TrialState.RUNNING:
             raise IllegalTransition(f"trial {number} is {frozen.state.name} and cannot be adopted")
-        return self._hold(Trial(self.study, frozen._trial_id))
+        trial = Trial(self.study, number)
+        with self._unless_ended(number):
+            self._config.space.suggest(trial)  # what a killed driver of an earlier version left to be written
+            return self._hold(trial)
+        return self.record(number)
+
+    def start(self, number: int) -> TrialRecord:
+        """A worker has taken a trial: it starts now, unless it did under an earlier driver."""
+        trial, _ = self._running(number)
+        with durable("start"), self._unless_ended(number):
+            trial.set_user_attr("launch", self._launches)
+            self._mirror.start(number)
+            self._live[number] = (trial, TrialRecord.of(self._mirror.get_trial(number)))
+        return self.record(number)
 
     def record(self, number: int) -> TrialRecord:
         """What is known of one trial."""
         if number in self._live:
             return self._live[number][1]
-        return TrialRecord.of(self.study.get_trials(deepcopy=False)[number])
+        return TrialRecord.of(self._mirror.get_trial(number))
 
     def records(self) -> list[TrialRecord]:
         """What is known of all trials that were started, in the order of their numbers."""
         return records_of(self.study)
 
-    def report(self, number: int, epoch: Epoch) -> TrialRecord:
-        """Write a finished epoch down; one that is known already changes nothing."""
-        trial, record = self._running(number)
-        if any(known.epoch == epoch.epoch for known in record.epochs):
-            return record
-        value = epoch.metrics[self._config.metric]
-        assert math.isfinite(value), f"the worker lets no {self._config.metric}={value} pass"
-        with durable("report"), self._mirror.at_once():
-            trial.set_user_attr(epoch_attr(epoch.epoch), epoch.to_json())
-            trial.report(value, step=epoch.epoch)
-        epochs = tuple(sorted((*record.epochs, epoch), key=lambda known: known.epoch))
-        return self._update(number, epochs=epochs)
+    def report(self, number: int, epoch: Epoch) -> tuple[TrialRecord, Decision]:
+        """Write a finished epoch down and judge the trial by it, once; a known epoch changes nothing.
 
-    def should_prune(self, number: int) -> bool:
-        """Whether the pruner wants the trial stopped after its newest epoch.
-
-        A trial that has trained its last epoch is never pruned: there is nothing left to save, and a
-        COMPLETE trial tells the sampler more.
+        The judgement and a pruned trial's end are in the transaction of the report: some pruners note what
+        they have judged, and go on when they are asked again. A trial that has trained its last epoch is
+        never pruned: there is nothing left to save, and a COMPLETE trial tells the sampler more.
         """
         trial, record = self._running(number)
-        if not record.epochs or record.epochs[-1].epoch >= self._config.max_epochs:
-            return False
-        return trial.should_prune()
+        if any(known.epoch == epoch.epoch for known in record.epochs):
+            return record, Decision.CONTINUE
+        value = epoch.metrics[self._config.metric]
+        assert math.isfinite(value), f"the worker lets no {self._config.metric}={value} pass"
+        decision = Decision.CONTINUE
+        with contextlib.ExitStack() as pruned, durable("report"), self._unless_ended(number):
+            trial.set_user_attr(epoch_attr(epoch.epoch), epoch.to_json())
+            trial.report(value, step=epoch.epoch)
+            epochs = tuple(sorted((*record.epochs, epoch), key=lambda known: known.epoch))
+            self._update(number, epochs=epochs, drivers_lost=0)
+            if epochs[-1].epoch < self._config.max_epochs and trial.should_prune():
+                decision = Decision.PRUNE
+                pruned.enter_context(durable("prune"))
+                self._write_end(number, TrialState.PRUNED, StopReason.PRUNED)
+        record = self.record(number)
+        if record.state is not TrialState.RUNNING and record.stop_reason is not StopReason.PRUNED:
+            decision = Decision.STOP  # somebody else has ended it
+        return record, decision
 
-    def set_run_id(self, number: int, run_id: str) -> None:
-        """Keep the id of the trial's MLflow run."""
-        trial, record = self._running(number)
-        if record.run_id != run_id:
-            trial.set_user_attr("mlflow_run_id", run_id)
-            self._update(number, run_id=run_id)
+    def set_run_id(self, number: int, run_id: str) -> TrialRecord:
+        """Keep the id of a trial's MLflow run, also of a trial that has ended."""
+        if self.record(number).run_id != run_id:
+            self._mirror.annotate(number, "mlflow_run_id", run_id)
+            if number in self._live:
+                self._update(number, run_id=run_id)
+        return self.record(number)
 
     def complete(self, number: int) -> TrialRecord:
         """End a trial that trained to its end: its value is the metric of the last epoch."""
@@ -173,15 +213,9 @@ class Ledger:
             number, TrialState.COMPLETE, StopReason.FINISHED, epochs[-1].metrics[self._config.metric]
         )
 
-    def prune(self, number: int) -> TrialRecord:
-        """End a trial that the pruner stopped; its intermediate values stay."""
-        return self._finish(number, TrialState.PRUNED, StopReason.PRUNED)
-
     def fail(self, number: int, reason: StopReason, error: str) -> TrialRecord:
         """End a trial that cannot go on, with the reason and the error's text."""
-        self._running(number)[0].set_user_attr("error", error)
-        self._update(number, error=error)
-        return self._finish(number, TrialState.FAIL, reason)
+        return self._finish(number, TrialState.FAIL, reason, error=error)
 
     def lose(self, number: int, reason: StopReason, error: str) -> TrialRecord:
         """Note that a trial's worker died: it stays RUNNING for another attempt, or FAILs at the last."""
@@ -189,8 +223,10 @@ class Ledger:
         times_lost = record.times_lost + 1
         if times_lost >= self._config.max_attempts:
             return self.fail(number, reason, f"{error} (attempt {times_lost} of {self._config.max_attempts})")
-        trial.set_user_attr("times_lost", times_lost)
-        return self._update(number, times_lost=times_lost)
+        with self._unless_ended(number):
+            trial.set_user_attr("times_lost", times_lost)
+            self._update(number, times_lost=times_lost)
+        return self.record(number)
 
     def retry_failed(self) -> list[int]:
         """Enqueue failed trials' parameters again; a retry takes the failed one's place in the budget."""
@@ -199,7 +235,7 @@ class Ledger:
         failed = [t for t in trials if t.state is TrialState.FAIL and t.number not in retried]
         for trial in failed:
             self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
-        self._asked = counted(self.study.get_trials(deepcopy=False))
+        self._recount()
         return [trial.number for trial in failed]
 
     def append_launch(self, launch: dict[str, Any]) -> dict[str, Any] | None:
@@ -208,10 +244,48 @@ class Ledger:
         self.study.set_user_attr("launches", [*launches, launch])
         return launches[-1] if launches else None
 
+    def note_dead_driver(self) -> None:
+        """The last driver died: each trial that it was training may be why. Before `append_launch`."""
+        for number in self.unfinished():
+            trial, record = self._mirror.get_trial(number), self.record(number)
+            if trial.user_attrs.get("launch") == self._launches:
+                lost = (record.drivers_lost + 1, len(record.epochs))
+                self._mirror.set_trial_user_attr(number, "drivers_lost", lost)
+
+    @property
+    def _launches(self) -> int:
+        return len(self.study.user_attrs.get("launches", []))
+
+    def _take_in(self) -> None:
+        if self._mirror.take_in():
+            self._recount()
+
+    def _recount(self) -> None:
+        self._asked = counted(self.study.get_trials(deepcopy=False))
+
+    def _guests_waiting(self) -> int:
+        """Trials that somebody has enqueued and the budget has no room for: they are run all the same."""
+        if time.monotonic() - self._looked_at > _GUESTS_EVERY_S:
+            self._take_in()
+            self._looked_at = time.monotonic()
+        waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        return len(waiting) if all(map(self._is_guests, waiting)) else 0
+
+    def _is_guests(self, trial: FrozenTrial) -> bool:
+        fixed = trial.system_attrs.get("fixed_params")
+        return not trial.params and "retry_of" not in trial.user_attrs and fixed not in self._config.enqueue
+
+    def _problem(self, trial: Trial) -> str | None:
+        """What is wrong with the values that somebody has enqueued a trial with, if anything is."""
+        fixed = self._mirror.get_trial(trial.number).system_attrs.get("fixed_params", {})
+        try:
+            self._config.space.check_some(fixed)
+        except InvalidSpace as error:
+            return f"enqueued with {fixed}: {error}"
+        return None
+
     def _hold(self, trial: Trial) -> TrialRecord:
-        self._config.space.suggest(trial)
-        frozen = self._mirror.get_trial(trial._trial_id)
-        self._live[trial.number] = (trial, TrialRecord.of(frozen))
+        self._live[trial.number] = (trial, TrialRecord.of(self._mirror.get_trial(trial.number)))
         return self._live[trial.number][1]
 
     def _running(self, number: int) -> tuple[Trial, TrialRecord]:
@@ -224,17 +298,44 @@ class Ledger:
         self._live[number] = (trial, dataclasses.replace(record, **changes))
         return self._live[number][1]
 
+    @contextlib.contextmanager
+    def _unless_ended(self, number: int) -> Iterator[None]:
+        """One transaction on a trial; nothing of it happens if somebody else has ended the trial."""
+        try:
+            with self._mirror.at_once(number):
+                yield
+        except UpdateFinishedTrialError:
+            self._live.pop(number, None)
+
     def _finish(
-        self, number: int, state: TrialState, reason: StopReason, value: float | None = None
+        self,
+        number: int,
+        state: TrialState,
+        reason: StopReason,
+        value: float | None = None,
+        error: str | None = None,
     ) -> TrialRecord:
+        self._running(number)
+        with durable(_END_STATES[state]), self._unless_ended(number):
+            self._write_end(number, state, reason, value, error)
+        return self.record(number)
+
+    def _write_end(
+        self,
+        number: int,
+        state: TrialState,
+        reason: StopReason,
+        value: float | None = None,
+        error: str | None = None,
+    ) -> None:
         """The one place where a trial ends: RUNNING -> COMPLETE, PRUNED or FAIL, once."""
         assert state in _END_STATES
         trial, _ = self._running(number)
-        with durable(_END_STATES[state]), self._mirror.at_once():
-            trial.set_user_attr("stop_reason", reason.value)
-            self.study.tell(trial, value, state=state)
+        if error is not None:
+            trial.set_user_attr("error", error)
+        trial.set_user_attr("stop_reason", reason.value)
+        self.study.tell(trial, value, state=state)
         del self._live[number]
-        return self.record(number)
 
 
 def check_same_definition(config: SweepConfig, recorded: dict[str, Any]) -> None:

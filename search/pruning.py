@@ -82,13 +82,15 @@ class LedgerScheduler(FIFOScheduler):
         return next(iter(fresh or pending), None)
 
     def look_after_workers(self) -> None:
-        """Kill workers that hang, and notice trials that Ray has marked ERROR without telling anybody.
+        """Notice workers that have come up, kill those that hang, and notice what Ray tells nobody.
 
-        So it marks one whose warm worker could not be reset, which is no fault of the trial.
+        A trial is RUNNING in Ray once its worker is there, which takes seconds for one that is new. Ray marks
+        a trial ERROR whose warm worker could not be reset, which is no fault of the trial.
         """
         for attempt, trial in self._attempts.items():
             if attempt in self._timed_out or trial.status != Trial.RUNNING:
                 continue
+            self._dispatcher.started(attempt)
             if self._dispatcher.overdue(attempt):
                 self._timed_out.add(attempt)
                 _kill(trial)

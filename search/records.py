@@ -20,6 +20,16 @@ class StopReason(enum.StrEnum):
     ERROR = "error"  # an exception in the objective
     TIMEOUT = "timeout"  # no report for as long as a trial may be silent
     LOST = "lost"  # its worker died as often as it may
+    INVALID = "invalid"  # somebody enqueued it with values that the space does not hold
+    EXTERNAL = "external"  # somebody else ended it, by Optuna's API or dashboard
+
+
+class Decision(enum.Enum):
+    """What a report of an epoch leads to."""
+
+    CONTINUE = "continue"
+    PRUNE = "prune"  # the trial has been pruned
+    STOP = "stop"  # the attempt ends; the trial has ended, or waits for a resume
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,7 @@ class TrialRecord:
     stop_reason: StopReason | None = None
     error: str | None = None
     times_lost: int = 0  # how often its worker died under it
+    drivers_lost: int = 0  # how many drivers in a row died with it, without a finished epoch between
     run_id: str | None = None  # of its MLflow run
     retry_of: int | None = None
 
@@ -79,10 +90,12 @@ class TrialRecord:
     def of(cls, trial: FrozenTrial) -> Self:
         """The record of a trial of the study."""
         attrs = trial.user_attrs
-        epochs = (Epoch.from_json(attrs[epoch_attr(step)]) for step in sorted(trial.intermediate_values))
+        # What somebody else has added to the study comes without the epochs' metrics.
+        steps = [step for step in sorted(trial.intermediate_values) if epoch_attr(step) in attrs]
+        epochs = (Epoch.from_json(attrs[epoch_attr(step)]) for step in steps)
         # Details are written before the state they explain: a driver killed between the two left some
         # that explain nothing.
-        reason = attrs.get("stop_reason") if trial.state.is_finished() else None
+        reason = attrs.get("stop_reason", StopReason.EXTERNAL) if trial.state.is_finished() else None
         return cls(
             number=trial.number,
             state=trial.state,
@@ -94,6 +107,7 @@ class TrialRecord:
             stop_reason=StopReason(reason) if reason else None,
             error=attrs.get("error") if trial.state is TrialState.FAIL else None,
             times_lost=attrs.get("times_lost", 0),
+            drivers_lost=_drivers_lost(attrs, len(steps)),
             run_id=attrs.get("mlflow_run_id"),
             retry_of=attrs.get("retry_of"),
         )
@@ -121,6 +135,11 @@ def trial_key(number: int) -> str:
 def epoch_attr(epoch: int) -> str:
     """The study's user attribute that holds an epoch's metrics."""
     return f"epoch:{epoch:04d}"
+
+
+def _drivers_lost(attrs: Mapping[str, Any], epochs: int) -> int:
+    count, epochs_then = attrs.get("drivers_lost", (0, epochs))
+    return int(count) if epochs == epochs_then else 0
 
 
 def _milliseconds(moment: Any) -> int | None:

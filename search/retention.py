@@ -21,7 +21,7 @@ class Retention:
         checkpoints: of the sweep; what an earlier driver left is cleared up at once.
         config: tells how many finished trials keep theirs.
         records: every trial of the sweep.
-        unfinished: numbers of the trials that are RUNNING, whether or not anybody works on them.
+        unfinished: numbers of the trials that have not ended, whether or not anybody works on them.
     """
 
     def __init__(

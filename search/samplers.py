@@ -7,6 +7,9 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
     BaseSampler,
@@ -16,6 +19,8 @@ from optuna.samplers import (
     QMCSampler,
     RandomSampler,
 )
+from optuna.samplers._lazy_random_state import LazyRandomState  # what Optuna's samplers draw from
+from optuna.trial import FrozenTrial
 
 from search.arguments import of_right_types
 from search.bounded_tpe import BoundedTPESampler
@@ -32,16 +37,25 @@ class _Grid(GridSampler):
         """The ledger's budget ends a sweep."""
 
 
+class _GP(GPSampler):
+    """Optuna's, except that each fit begins anew, not where this process' last one ended."""
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """As Optuna's; a driver that is resumed then fits what the killed one would have."""
+        self._gprs_cache_list = None
+        return super().sample_relative(study, trial, search_space)
+
+
 SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "tpe": BoundedTPESampler,
     "random": RandomSampler,
-    "gp": GPSampler,
+    "gp": _GP,
     "cmaes": CmaEsSampler,
     "qmc": QMCSampler,
     "grid": _Grid,
 }
-# Their sequence is fixed by the seed and continued from the study, so a resume must not change the seed.
-_SEQUENCES = ("qmc", "grid")
 # Optuna warns once a trial about what these samplers hand to an independent sampler; a conditional
 # or categorical parameter is handed over by design, and a user cannot act on it.
 _QUIET: dict[str, dict[str, Any]] = {
@@ -52,16 +66,14 @@ _QUIET: dict[str, dict[str, Any]] = {
 
 
 def make_sampler(
-    name: str, space: SearchSpace, seed: int, *, asked: int = 0, args: Mapping[str, Any] | None = None
+    name: str, space: SearchSpace, seed: int, *, args: Mapping[str, Any] | None = None
 ) -> BaseSampler:
-    """The sampler called `name`.
+    """The sampler called `name`; `reseed` it before each trial.
 
     Args:
         name: one of `SAMPLERS`.
         space: the search space; the grid sampler enumerates it.
         seed: seed of the sweep.
-        asked: trials that the study already holds. A sampler made anew with the same seed would draw
-            the same points again, so a resumed one is seeded with `seed + asked`.
         args: further arguments of the sampler's class.
 
     Raises:
@@ -69,7 +81,6 @@ def make_sampler(
     """
     if name not in SAMPLERS:
         raise UserError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
-    own_seed = seed if name in _SEQUENCES else (seed + asked) % 2**31
     given = dict(args or {})
     if "seed" in given:
         raise UserError(f"sampler argument seed={given['seed']!r}: give --seed, which the trials use too")
@@ -78,7 +89,20 @@ def make_sampler(
             given["search_space"] = space.grid()
         except InvalidSpace as error:
             raise UserError(str(error)) from error
-    return build(SAMPLERS[name], f"sampler {name}", {**_QUIET.get(name, {}), **given, "seed": own_seed})
+    return build(SAMPLERS[name], f"sampler {name}", {**_QUIET.get(name, {}), **given, "seed": seed})
+
+
+def reseed(sampler: BaseSampler, *seed: int) -> None:
+    """Give a sampler's random generators states that follow from these numbers alone.
+
+    With the sweep's seed and the trial's number, a draw depends on nothing but the history: a driver that is
+    killed and resumed asks for the trials that it would have asked for anyway, and none twice.
+    """
+    for place, (_, part) in enumerate(sorted(vars(sampler).items())):
+        if isinstance(part, LazyRandomState):
+            part.rng.seed(np.random.SeedSequence([*seed, place]).generate_state(4))
+        elif isinstance(part, BaseSampler):
+            reseed(part, *seed, place)
 
 
 def build(kind: Callable[..., T], label: str, args: Mapping[str, Any]) -> T:

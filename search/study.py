@@ -38,6 +38,8 @@ def open_study(config: SweepConfig, token: str | None = None) -> Iterator[tuple[
             ledger = Ledger.open(config, storage)
             with _writing_to(config):
                 config.save()
+            if lease.after_death:
+                ledger.note_dead_driver()
             _note_launch(ledger)
             yield ledger, lease
     finally:

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from optuna._typing import JSONSerializable  # the types of the methods below
 from optuna.distributions import distribution_to_json
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models  # its tables, whose form Optuna keeps by migrations
 from optuna.trial import FrozenTrial, TrialState
@@ -23,10 +23,15 @@ from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql, sqlite
 
 
+class NumberTaken(Exception):
+    """Another process has added a trial to the study: take it in first, then number one's own."""
+
+
 class _Session(orm.Session):
     """A session of which several methods of Optuna's storage can make one transaction."""
 
     joined = refused = False
+    guarded: int | None = None  # a trial that may not have ended before the first write
 
     def commit(self) -> None:
         """Within a joined transaction, only send what there is to the database."""
@@ -60,16 +65,20 @@ class SweepStorage(RDBStorage):
         self._write_system_attr = _upsert(dialect, _SYSTEM_ATTRS, "trial_id", "key")
 
     @contextlib.contextmanager
-    def joined(self) -> Iterator[orm.Session]:
+    def joined(self, unended: int | None = None) -> Iterator[orm.Session]:
         """One transaction for all that this thread writes in here: all of it or, at an error, nothing.
+
+        Args:
+            unended: id of the trial that it changes, and that nobody else may have ended.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: it cannot be committed.
             StorageInternalError: one of the writes was refused.
+            UpdateFinishedTrialError: `unended` has ended.
         """
         session = self.scoped_session()
         assert isinstance(session, _Session)
-        session.joined, session.refused = True, False
+        session.joined, session.refused, session.guarded = True, False, unended
         try:
             yield session
             session.joined = False
@@ -83,20 +92,34 @@ class SweepStorage(RDBStorage):
         finally:
             session.close()
 
-    def insert_trial(self, study_id: int, trial: FrozenTrial) -> int:
-        """Write a new trial, with all that it has but values: `trial.number` is the next of its study.
+    def newer_trials(self, study_id: int, than: int) -> list[int]:
+        """Ids of the study's trials beyond one, in the order of their numbers."""
+        newer = sa.select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id, _TRIALS.c.trial_id > than)
+        with self._session() as session:
+            return list(session.execute(newer.order_by(_TRIALS.c.trial_id)).scalars())
+
+    def insert_trial(self, study_id: int, trial: FrozenTrial, last_known: int) -> int:
+        """Write a new trial, WAITING for a worker, with all that it has but values.
+
+        Args:
+            study_id: its study.
+            trial: its number is the next of its study, if `last_known` is the last trial there is.
+            last_known: id of the trial before it; 0 if it is the first.
 
         Returns:
             The trial's id in the database.
+
+        Raises:
+            NumberTaken: there are trials beyond the last known one.
         """
         assert not trial.state.is_finished(), "a new trial has not ended"
-        row = {
-            "number": trial.number,
-            "study_id": study_id,
-            "state": trial.state,
-            "datetime_start": _utc(trial.datetime_start),
-        }
+        row = {"number": trial.number, "study_id": study_id, "state": TrialState.WAITING}
         with self._session() as session:
+            # The lock that every Optuna takes to number a trial: a row's in PostgreSQL, SQLite's only one.
+            lock = sa.update(_STUDIES).where(_STUDIES.c.study_id == study_id)
+            session.execute(lock.values(study_name=_STUDIES.c.study_name))
+            if self.newer_trials(study_id, last_known):
+                raise NumberTaken
             insert = sa.insert(_TRIALS).values(row).returning(_TRIALS.c.trial_id)
             trial_id: int = session.execute(insert).scalar_one()
             params = [
@@ -118,7 +141,11 @@ class SweepStorage(RDBStorage):
         return trial_id
 
     def write_state(self, trial_id: int, trial: FrozenTrial) -> None:
-        """Write a trial's state, times and value, as they are in memory."""
+        """Write a trial's state, times and value, as they are in memory.
+
+        Raises:
+            UpdateFinishedTrialError: it has ended.
+        """
         changes = {
             "state": trial.state,
             "datetime_start": _utc(trial.datetime_start),
@@ -128,7 +155,7 @@ class SweepStorage(RDBStorage):
         update = sa.update(_TRIALS).where(_TRIALS.c.trial_id == trial_id, unended).values(changes)
         with self._session() as session:
             if session.execute(update).rowcount != 1:  # type: ignore[attr-defined]
-                raise StorageInternalError(f"trial {trial.number} has ended already, in the database")
+                raise UpdateFinishedTrialError(f"trial {trial.number} has ended already, in the database")
             if trial.value is not None:
                 value, kind = models.TrialValueModel.value_to_stored_repr(trial.value)
                 row = {"trial_id": trial_id, "objective": 0, "value": value, "value_type": kind}
@@ -155,11 +182,16 @@ class SweepStorage(RDBStorage):
         """The joined transaction's session, or a transaction of its own."""
         session = self.scoped_session()
         assert isinstance(session, _Session)
-        if session.joined:
-            yield session
-        else:
+        if not session.joined:
             with self.joined():
                 yield session
+            return
+        if session.guarded is not None:
+            trial_id, session.guarded = session.guarded, None
+            state = sa.select(_TRIALS.c.state).where(_TRIALS.c.trial_id == trial_id).with_for_update()
+            if session.execute(state).scalar_one().is_finished():
+                raise UpdateFinishedTrialError(f"somebody else has ended the trial with id {trial_id}")
+        yield session
 
 
 def _table(model: Any) -> sa.Table:
@@ -168,6 +200,7 @@ def _table(model: Any) -> sa.Table:
     return table
 
 
+_STUDIES = _table(models.StudyModel)
 _TRIALS = _table(models.TrialModel)
 _PARAMS = _table(models.TrialParamModel)
 _VALUES = _table(models.TrialValueModel)

@@ -86,6 +86,13 @@ class Drivers:
         )
 
 
+def take(dispatcher: Dispatcher, attempt: str) -> Assignment | None:
+    """A worker takes the next trial, if there is one for it."""
+    assignment = dispatcher.next(attempt)
+    dispatcher.started(attempt)
+    return assignment
+
+
 def finish(dispatcher: Dispatcher, attempt: str, values: Sequence[float]) -> None:
     """An attempt that reports these values and comes to its end."""
     for number, value in enumerate(values, 1):

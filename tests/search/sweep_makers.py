@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from search.config import SweepConfig
 from search.ledger import Ledger
-from search.records import Epoch, TrialRecord
+from search.records import Epoch, StopReason, TrialRecord
 from spaces.space import Condition, SearchSpace
 
 FLAT = SearchSpace(
@@ -65,9 +65,25 @@ def memory_ledger(config: SweepConfig, storage: BaseStorage | None = None) -> Le
     return Ledger.open(config, storage or InMemoryStorage())
 
 
+PRUNES_BELOW_HALF: dict[str, Any] = {
+    "pruner": "threshold",
+    "pruner_args": {"lower": 0.5, "n_warmup_steps": 0},
+}
+
+
+def started(ledger: Ledger) -> TrialRecord:
+    """A new trial that a worker has taken."""
+    return ledger.start(ledger.ask().number)
+
+
+def prune(ledger: Ledger, number: int) -> None:
+    """End a trial as a pruner does, whatever pruner the sweep has."""
+    ledger._finish(number, TrialState.PRUNED, StopReason.PRUNED)
+
+
 def run_trial(ledger: Ledger, values: Sequence[float]) -> TrialRecord:
     """Ask for a trial and report these values, one an epoch, to its end."""
-    number = ledger.ask().number
+    number = started(ledger).number
     for position, value in enumerate(values, 1):
         ledger.report(number, epoch(position, value))
     return ledger.complete(number)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from script_runs import run_script
-from sweep_makers import epoch, run_trial, sweep_config
+from sweep_makers import epoch, prune, run_trial, started, sweep_config
 
 from search.config import DatasetNote, SweepConfig
 from search.ledger import Ledger
@@ -32,10 +32,10 @@ def swept(folder: Path, name: str, best: float = 0.7, **fields: Any) -> SweepCon
     ledger = Ledger.open(config, storage)
     run_trial(ledger, (0.3, 0.5, 0.6))
     run_trial(ledger, (0.4, 0.5, best))
-    ledger.report(ledger.ask().number, epoch(1, 0.2))
-    ledger.prune(2)
-    ledger.fail(ledger.ask().number, StopReason.ERROR, "ValueError: no")
-    ledger.ask()
+    ledger.report(started(ledger).number, epoch(1, 0.2))
+    prune(ledger, 2)
+    ledger.fail(started(ledger).number, StopReason.ERROR, "ValueError: no")
+    started(ledger)
     storage.remove_session()
     storage.engine.dispose()
     return config

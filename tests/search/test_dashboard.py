@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from browsers import free_port, serving
-from sweep_makers import CONDITIONAL, epoch, sweep_config
+from sweep_makers import CONDITIONAL, epoch, prune, started, sweep_config
 
 from search.ledger import Ledger
 from search.records import StopReason
@@ -32,12 +32,12 @@ def test_the_dashboard_shows_the_study(tmp_path: Path) -> None:
     storage = open_storage(config.storage_url)
     ledger = Ledger.open(config, storage)
     for _ in range(4):
-        ledger.ask()
+        started(ledger)
     for number in range(3):
         ledger.report(number, epoch(1, 0.3 + number / 10))
     ledger.report(0, epoch(2, 0.9))
     ledger.complete(0)
-    ledger.prune(1)
+    prune(ledger, 1)
     ledger.fail(2, StopReason.ERROR, "ValueError: broken")
     study = ledger.study
     expected = {trial.number: trial for trial in study.get_trials()}

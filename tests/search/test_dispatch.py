@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from fake_cluster import Drivers, fail, finish
+from fake_cluster import Drivers, fail, finish, take
 from optuna.trial import TrialState
 from sweep_makers import epoch, sweep_config
 
@@ -18,7 +18,7 @@ PRUNES_BELOW_HALF = {"pruner": "threshold", "pruner_args": {"lower": 0.5, "n_war
 
 def handed_out(dispatcher: Dispatcher, *attempts: str) -> list[int | None]:
     """The trial that each of these attempts gets."""
-    return [(given := dispatcher.next(attempt)) and given.number for attempt in attempts]
+    return [(given := take(dispatcher, attempt)) and given.number for attempt in attempts]
 
 
 def states(dispatcher: Dispatcher) -> list[str]:
@@ -52,8 +52,8 @@ def test_slots_are_counted_each_time_for_a_cluster_grows() -> None:
 def test_an_assignment_is_all_that_a_worker_needs() -> None:
     drivers = Drivers(sweep_config(seed=100))
     dispatcher = drivers.start()
-    dispatcher.next("a")
-    given = dispatcher.next("b")
+    take(dispatcher, "a")
+    given = take(dispatcher, "b")
     assert given is not None
     assert (given.number, given.seed, given.epochs_known) == (1, 101, 0)
     assert given.params == {**dispatcher.records[1].params, "optimizer": "sgd"}
@@ -66,7 +66,7 @@ def test_what_a_killed_driver_left_comes_first() -> None:
     finish(killed, "b", [0.5])
     killed.receive("c", Message(epochs=(epoch(1),)))
     resumed = drivers.start(slots=3)
-    given = [resumed.next(attempt) for attempt in "abc"]
+    given = [take(resumed, attempt) for attempt in "abc"]
     assert [g and (g.number, g.epochs_known) for g in given] == [(0, 0), (2, 1), (3, 0)]
     assert [g and g.params for g in given[:2]] == [
         drivers.config.configuration(r.params) for r in killed.records
@@ -76,7 +76,7 @@ def test_what_a_killed_driver_left_comes_first() -> None:
 def test_a_sweep_that_was_done_is_done() -> None:
     drivers = Drivers(sweep_config(trials=1))
     first = drivers.start()
-    first.next("a")
+    take(first, "a")
     finish(first, "a", [0.5])
     resumed = drivers.start()
     assert resumed.done
@@ -85,7 +85,7 @@ def test_a_sweep_that_was_done_is_done() -> None:
 
 def test_a_pruned_trial_stops_at_that_epoch() -> None:
     dispatcher = Drivers(sweep_config(**PRUNES_BELOW_HALF)).start()
-    dispatcher.next("a")
+    take(dispatcher, "a")
     assert dispatcher.receive("a", Message(epochs=(epoch(1, 0.6),)))
     assert not dispatcher.receive("a", Message(epochs=(epoch(2, 0.4),)))
     dispatcher.ended("a")
@@ -95,7 +95,7 @@ def test_a_pruned_trial_stops_at_that_epoch() -> None:
 
 def test_a_failing_trial_is_fail_with_its_reason_and_the_sweep_goes_on() -> None:
     dispatcher = Drivers().start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     dispatcher.receive("a", Message(failure=StopReason.OOM, error="too wide"))
     dispatcher.lost("a", StopReason.LOST, "the worker raised")
     [failed] = dispatcher.records
@@ -106,37 +106,58 @@ def test_a_failing_trial_is_fail_with_its_reason_and_the_sweep_goes_on() -> None
 def test_a_backlog_of_epochs_comes_in_one_message_and_only_its_news_count() -> None:
     drivers = Drivers()
     killed = drivers.start()
-    killed.next("a")
+    take(killed, "a")
     killed.receive("a", Message(epochs=(epoch(1, 0.1),)))
     resumed = drivers.start()
-    resumed.next("a")
+    take(resumed, "a")
     assert resumed.receive("a", Message(epochs=(epoch(1, 0.9), epoch(2, 0.2), epoch(3, 0.3))))
     assert [e.metrics["val_acc"] for e in resumed.records[0].epochs] == [0.1, 0.2, 0.3]
 
 
 def test_the_pruner_may_stop_a_trial_within_a_backlog() -> None:
     dispatcher = Drivers(sweep_config(**PRUNES_BELOW_HALF)).start()
-    dispatcher.next("a")
+    take(dispatcher, "a")
     assert not dispatcher.receive("a", Message(epochs=(epoch(1, 0.6), epoch(2, 0.4), epoch(3, 0.9))))
     assert [e.epoch for e in dispatcher.records[0].epochs] == [1, 2]
     assert states(dispatcher) == ["PRUNED"]
 
 
-@pytest.mark.parametrize("values", [[0.6, 0.6, 0.6], [0.6, 0.4]])
-def test_a_trial_that_only_lacks_its_ending_gets_it_without_a_worker(values: list[float]) -> None:
+def test_a_trial_that_only_lacks_its_ending_gets_it_without_a_worker() -> None:
     drivers = Drivers()
     killed = drivers.start(slots=1)
-    killed.next("a")
-    killed.receive("a", Message(epochs=tuple(epoch(n, v) for n, v in enumerate(values, 1))))
-    # The driver is killed before it acts on the last epoch: here it had no pruner, the next one has.
-    pruner = {"pruner": "threshold", "pruner_args": {"lower": 0.5, "n_warmup_steps": 0}}
-    config = sweep_config(**pruner)
-    study = killed._ledger.study
-    study.set_user_attr("definition", config.definition())
-    drivers.config = config
-    resumed = drivers.start(slots=1)
+    take(killed, "a")
+    killed.receive("a", Message(epochs=tuple(epoch(number) for number in (1, 2, 3))))
+    resumed = drivers.start(slots=1)  # the last driver was killed before it heard that the objective returned
     assert handed_out(resumed, "a") == [1]
-    assert states(resumed) == ["COMPLETE" if len(values) == 3 else "PRUNED", "RUNNING"]
+    assert states(resumed) == ["COMPLETE", "RUNNING"]
+
+
+def test_a_trial_runs_in_the_study_once_a_worker_has_taken_it() -> None:
+    drivers = Drivers()
+    dispatcher = drivers.start(slots=1)
+    assert dispatcher.next("a") is not None
+    assert (states(dispatcher), drivers.follower.changes) == ([], [])
+    assert [trial.state for trial in drivers.storage.get_all_trials(0)] == [TrialState.WAITING]
+    dispatcher.started("a")
+    dispatcher.started("a")
+    assert states(dispatcher) == ["RUNNING"]
+    assert len(drivers.follower.changes) == 1
+    [trial] = drivers.storage.get_all_trials(0)
+    assert trial.state is TrialState.RUNNING
+    assert trial.datetime_start is not None
+
+
+def test_an_attempt_whose_trial_somebody_ends_is_stopped_at_its_next_report() -> None:
+    drivers = Drivers()
+    dispatcher = drivers.start(slots=1)
+    take(dispatcher, "a")
+    assert dispatcher.receive("a", Message(epochs=(epoch(1),)))
+    drivers.storage.set_trial_state_values(0, TrialState.FAIL)  # Optuna's API, or its dashboard
+    assert not dispatcher.receive("a", Message(epochs=(epoch(2),)))
+    dispatcher.ended("a")
+    [ended] = dispatcher.records
+    assert (ended.state, ended.stop_reason, len(ended.epochs)) == (TrialState.FAIL, StopReason.EXTERNAL, 1)
+    assert handed_out(dispatcher, "b") == [1]
 
 
 def test_a_lost_trial_is_handed_out_again_before_any_new_one_and_fails_at_the_last_attempt(
@@ -159,7 +180,7 @@ def test_a_lost_trial_is_handed_out_again_before_any_new_one_and_fails_at_the_la
 
 def test_the_last_trial_is_waited_for_while_it_may_be_handed_out_again() -> None:
     dispatcher = Drivers(sweep_config(trials=1)).start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     dispatcher.lost("a", StopReason.LOST, "gone")
     assert not dispatcher.done
     assert handed_out(dispatcher, "b") == [0]
@@ -169,7 +190,7 @@ def test_the_last_trial_is_waited_for_while_it_may_be_handed_out_again() -> None
 
 def test_losing_an_attempt_that_is_over_changes_nothing() -> None:
     dispatcher = Drivers().start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     dispatcher.receive("a", Message(epochs=(epoch(1),)))
     dispatcher.receive("a", Message(finished=True))
     dispatcher.lost("a", StopReason.LOST, "after its end")
@@ -181,7 +202,7 @@ def test_followers_hear_what_was_there_and_then_each_change() -> None:
     drivers = Drivers(sweep_config(trials=2))
     first = drivers.start(slots=1)
     assert drivers.follower.opened == []
-    first.next("a")
+    take(first, "a")
     finish(first, "a", [0.5, 0.6])
     told = [(r.state.name, len(r.epochs)) for r in drivers.follower.changes]
     assert told == [("RUNNING", 0), ("RUNNING", 1), ("RUNNING", 2), ("COMPLETE", 2)]
@@ -193,7 +214,7 @@ def test_checkpoints_are_kept_of_the_best_and_of_what_runs() -> None:
     drivers = Drivers(sweep_config(trials=6, keep_checkpoints=2))
     dispatcher = drivers.start(slots=6)
     for number, attempt in enumerate("abcdef"):
-        dispatcher.next(attempt)
+        take(dispatcher, attempt)
         drivers.checkpoints.epochs[number] = ()
     finish(dispatcher, "a", [0.3])
     finish(dispatcher, "b", [0.9])
@@ -219,7 +240,7 @@ def test_what_goes_wrong_within_is_remembered_as_it_was() -> None:
     dispatcher = Drivers().start(observers=[Breaks()])
     for attempt in "ab":
         with pytest.raises(KeyError):
-            dispatcher.next(attempt)
+            take(dispatcher, attempt)
         told.append(attempt)
     assert isinstance(dispatcher.fault, KeyError)
     assert str(dispatcher.fault) == "'change 0'", "the first is the cause"
@@ -227,7 +248,7 @@ def test_what_goes_wrong_within_is_remembered_as_it_was() -> None:
 
 def test_a_workers_notes_are_for_the_user(caplog: pytest.LogCaptureFixture) -> None:
     dispatcher = Drivers().start()
-    dispatcher.next("a")
+    take(dispatcher, "a")
     with caplog.at_level(logging.WARNING):
         dispatcher.receive("a", Message(notes=("epochs 2 to 3 are trained again",)))
     assert "trial-000: epochs 2 to 3 are trained again" in caplog.text
@@ -236,7 +257,7 @@ def test_a_workers_notes_are_for_the_user(caplog: pytest.LogCaptureFixture) -> N
 def test_an_interrupted_trial_waits_for_the_resume() -> None:
     drivers = Drivers()
     dispatcher = drivers.start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     dispatcher.request_stop(Stop.INTERRUPTED)
     dispatcher.lost("a", StopReason.LOST, "interrupted with the driver")
     assert (states(dispatcher), dispatcher.done) == (["RUNNING"], True)
@@ -250,7 +271,7 @@ def test_the_last_trials_are_asked_for_together_and_the_longest_starts_first() -
     dispatcher = drivers.start(slots=2)
     order = []
     for _ in range(16):
-        given = dispatcher.next("a")
+        given = take(dispatcher, "a")
         assert given is not None
         order.append(given.number)
         seconds = float(given.params["depth"])

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_cluster import Drivers, fail, finish
+from fake_cluster import Drivers, fail, finish, take
 from sweep_makers import epoch, sweep_config
 
 from search.dispatch import STOP_GRACE_S, Dispatcher, Stop
@@ -26,7 +26,7 @@ def end_trials(dispatcher: Dispatcher, outcomes: str) -> str:
     done = ""
     for outcome in outcomes:
         attempt = str(len(done))
-        if dispatcher.next(attempt) is None:
+        if take(dispatcher, attempt) is None:
             break
         done += outcome
         fail(dispatcher, attempt) if outcome == "F" else finish(dispatcher, attempt, [0.5])
@@ -37,11 +37,11 @@ def too_late_for_another() -> tuple[Drivers, Dispatcher]:
     """A driver with a second left of its time, too little for a third trial; the second one, `b`, runs."""
     drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
     dispatcher = drivers.start(slots=2)
-    dispatcher.next("a")
-    dispatcher.next("b")
+    take(dispatcher, "a")
+    take(dispatcher, "b")
     finish(dispatcher, "a", [0.5, 0.5, 0.5])
     drivers.clock.now = 99
-    assert dispatcher.next("c") is None
+    assert take(dispatcher, "c") is None
     return drivers, dispatcher
 
 
@@ -160,7 +160,7 @@ def test_the_share_of_failures_can_be_chosen() -> None:
 def test_lost_trials_that_fail_count_as_failures() -> None:
     dispatcher = Drivers(sweep_config(trials=9, max_attempts=1)).start(slots=1)
     for attempt in "abc":
-        dispatcher.next(attempt)
+        take(dispatcher, attempt)
         dispatcher.lost(attempt, StopReason.LOST, "gone")
     assert dispatcher.stop is Stop.FAILURES
 
@@ -174,7 +174,7 @@ def test_a_resume_after_failures_gets_a_fresh_chance() -> None:
 def test_running_trials_stop_after_their_epoch_when_too_many_failed() -> None:
     dispatcher = Drivers(sweep_config(trials=9)).start(slots=4)
     for attempt in "abcd":
-        dispatcher.next(attempt)
+        take(dispatcher, attempt)
     for attempt in "abc":
         fail(dispatcher, attempt)
     assert not dispatcher.done
@@ -187,13 +187,13 @@ def test_running_trials_stop_after_their_epoch_when_too_many_failed() -> None:
 def test_no_trial_is_started_that_would_not_fit_the_time_left() -> None:
     drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
     dispatcher = drivers.start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     finish(dispatcher, "a", [0.5, 0.5, 0.5])  # six seconds of training
     drivers.clock.now = 93.9
-    assert dispatcher.next("b") is not None
+    assert take(dispatcher, "b") is not None
     finish(dispatcher, "b", [0.5, 0.5, 0.5])
     drivers.clock.now = 94.1
-    assert dispatcher.next("c") is None
+    assert take(dispatcher, "c") is None
     assert dispatcher.stop is Stop.TIME_BUDGET
     assert dispatcher.done
 
@@ -214,44 +214,44 @@ def test_with_nothing_known_of_how_long_a_trial_takes_one_is_started() -> None:
     drivers = Drivers(sweep_config(time_budget_s=1))
     dispatcher = drivers.start()
     drivers.clock.now = 0.9
-    assert dispatcher.next("a") is not None
+    assert take(dispatcher, "a") is not None
     drivers.clock.now = 1.0
-    assert dispatcher.next("b") is None
+    assert take(dispatcher, "b") is None
     assert dispatcher.stop is Stop.TIME_BUDGET
 
 
 def test_what_trials_took_is_known_from_earlier_drivers_too() -> None:
     drivers = Drivers(sweep_config(trials=9))
     first = drivers.start(slots=1)
-    first.next("a")
+    take(first, "a")
     finish(first, "a", [0.5, 0.5, 0.5])
-    assert drivers.start(time_budget_s=5).next("a") is None
-    assert drivers.start(time_budget_s=7).next("a") is not None
+    assert take(drivers.start(time_budget_s=5), "a") is None
+    assert take(drivers.start(time_budget_s=7), "a") is not None
 
 
 def test_a_lost_trial_is_started_again_though_no_new_one_would_fit() -> None:
     _, dispatcher = too_late_for_another()
     dispatcher.lost("b", StopReason.LOST, "gone")
     assert not dispatcher.done
-    assert dispatcher.next("d") is not None
+    assert take(dispatcher, "d") is not None
 
 
 def test_a_sweep_that_used_its_trials_up_in_time_was_not_stopped() -> None:
     drivers = Drivers(sweep_config(trials=1, time_budget_s=100))
     dispatcher = drivers.start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     finish(dispatcher, "a", [0.5])
     drivers.clock.now = 99.9
-    assert dispatcher.next("b") is None
+    assert take(dispatcher, "b") is None
     assert dispatcher.stop is None
 
 
 def test_an_interruption_ends_each_trial_with_its_epoch_and_starts_no_other() -> None:
     dispatcher = Drivers().start(slots=3)
-    dispatcher.next("a")
-    dispatcher.next("b")
+    take(dispatcher, "a")
+    take(dispatcher, "b")
     dispatcher.request_stop(Stop.INTERRUPTED)
-    assert dispatcher.next("c") is None
+    assert take(dispatcher, "c") is None
     assert not dispatcher.receive("a", Message(epochs=(epoch(1),)))
     dispatcher.ended("a")
     assert not dispatcher.done
@@ -262,7 +262,7 @@ def test_an_interruption_ends_each_trial_with_its_epoch_and_starts_no_other() ->
 
 def test_a_trial_that_ends_during_an_interruption_has_ended() -> None:
     dispatcher = Drivers().start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     dispatcher.receive("a", Message(epochs=(epoch(1),)))
     dispatcher.request_stop(Stop.INTERRUPTED)
     dispatcher.receive("a", Message(finished=True))
@@ -272,7 +272,7 @@ def test_a_trial_that_ends_during_an_interruption_has_ended() -> None:
 def test_what_does_not_end_within_the_grace_is_abandoned() -> None:
     drivers = Drivers()
     dispatcher = drivers.start()
-    dispatcher.next("a")
+    take(dispatcher, "a")
     drivers.clock.now = 1000
     assert not dispatcher.abandon
     dispatcher.request_stop(Stop.INTERRUPTED)
@@ -295,9 +295,8 @@ def test_an_attempt_that_says_nothing_for_too_long_is_overdue() -> None:
     dispatcher = drivers.start()
     dispatcher.next("a")
     drivers.clock.now = 1000
-    assert not dispatcher.overdue("a"), (
-        "time runs from when Ray first runs it, not from when it was asked for"
-    )
+    dispatcher.started("a")
+    assert not dispatcher.overdue("a"), "time runs from when a worker takes it"
     drivers.clock.now += 50
     dispatcher.receive("a", Message(epochs=(epoch(1),)))
     drivers.clock.now += 59
@@ -305,14 +304,14 @@ def test_an_attempt_that_says_nothing_for_too_long_is_overdue() -> None:
     drivers.clock.now += 2
     assert dispatcher.overdue("a")
     dispatcher.lost("a", StopReason.TIMEOUT, "silent")
-    dispatcher.next("b")
+    take(dispatcher, "b")
     assert not dispatcher.overdue("b")
 
 
 def test_without_a_timeout_a_trial_may_be_silent_for_ever() -> None:
     drivers = Drivers()
     dispatcher = drivers.start()
-    dispatcher.next("a")
+    take(dispatcher, "a")
     assert not dispatcher.overdue("a")
     drivers.clock.now = 1e9
     assert not dispatcher.overdue("a")
@@ -330,7 +329,7 @@ def test_a_first_signal_asks_although_the_time_is_too_short_for_another_trial() 
 
 def test_a_second_signal_does_not_wait() -> None:
     dispatcher = Drivers(sweep_config(trials=9)).start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     waited = False
     with stopped_by_signals(dispatcher):
         os.kill(os.getpid(), signal.SIGINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,13 +10,22 @@ from typing import Any
 import optuna
 import pytest
 from killable_storage import KillableStorage, Killed
-from optuna.storages import InMemoryStorage
+from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import TrialState
-from sweep_makers import CONDITIONAL, DISCRETE, epoch, memory_ledger, run_trial, sweep_config
+from sweep_makers import (
+    CONDITIONAL,
+    DISCRETE,
+    PRUNES_BELOW_HALF,
+    epoch,
+    memory_ledger,
+    run_trial,
+    started,
+    sweep_config,
+)
 
 from search.errors import UserError
 from search.ledger import IllegalTransition, Ledger
-from search.records import StopReason
+from search.records import Decision, StopReason
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -35,15 +45,16 @@ def test_a_trial_that_trains_to_its_end_is_complete_with_its_last_value(ledger: 
     assert ledger.records() == [ended]
 
 
-def test_a_pruned_trial_keeps_its_parameters_and_all_its_values(ledger: Ledger) -> None:
+def test_a_pruned_trial_keeps_its_parameters_and_all_its_values(sqlite_storage: RDBStorage) -> None:
+    ledger = Ledger.open(sweep_config(**PRUNES_BELOW_HALF), sqlite_storage)
     asked = ledger.ask()
-    for number, value in ((1, 0.3), (2, 0.2)):
-        ledger.report(asked.number, epoch(number, value))
-    ended = ledger.prune(asked.number)
+    for number, value in ((1, 0.6), (2, 0.4)):
+        ended, decision = ledger.report(asked.number, epoch(number, value))
+    assert decision is Decision.PRUNE
     assert (ended.state, ended.value, ended.stop_reason) == (TrialState.PRUNED, None, StopReason.PRUNED)
     assert ended.params == asked.params
-    assert ended.epochs == (epoch(1, 0.3), epoch(2, 0.2))
-    assert ledger.study.trials[0].intermediate_values == {1: 0.3, 2: 0.2}
+    assert ended.epochs == (epoch(1, 0.6), epoch(2, 0.4))
+    assert ledger.study.trials[0].intermediate_values == {1: 0.6, 2: 0.4}
 
 
 @pytest.mark.parametrize("reason", [StopReason.NAN, StopReason.OOM, StopReason.ERROR])
@@ -68,7 +79,8 @@ def test_an_objective_that_reports_nothing_fails(ledger: Ledger) -> None:
 def test_the_same_epoch_again_changes_nothing(ledger: Ledger) -> None:
     number = ledger.ask().number
     ledger.report(number, epoch(1, 0.5))
-    assert ledger.report(number, epoch(1, 0.9)).epochs == (epoch(1, 0.5),)
+    record, decision = ledger.report(number, epoch(1, 0.9))
+    assert (record.epochs, decision) == ((epoch(1, 0.5),), Decision.CONTINUE)
     assert ledger.study.trials[0].intermediate_values == {1: 0.5}
 
 
@@ -84,14 +96,12 @@ def test_what_is_not_finite_never_reaches_the_study(ledger: Ledger, value: float
 CHANGES: dict[str, Callable[[Ledger, int], Any]] = {
     "report": lambda ledger, number: ledger.report(number, epoch(2)),
     "repeat": lambda ledger, number: ledger.report(number, epoch(1)),
-    "should_prune": lambda ledger, number: ledger.should_prune(number),
-    "set_run_id": lambda ledger, number: ledger.set_run_id(number, "run"),
+    "start": lambda ledger, number: ledger.start(number),
     "complete": lambda ledger, number: ledger.complete(number),
-    "prune": lambda ledger, number: ledger.prune(number),
     "fail": lambda ledger, number: ledger.fail(number, StopReason.ERROR, "again"),
     "lose": lambda ledger, number: ledger.lose(number, StopReason.LOST, "again"),
 }
-ENDS = {name: CHANGES[name] for name in ("complete", "prune", "fail")}
+ENDS = {name: CHANGES[name] for name in ("complete", "fail")}
 
 
 @pytest.mark.parametrize("then", [*CHANGES, "adopt"])
@@ -110,7 +120,7 @@ def test_a_trial_that_has_ended_can_not_change(end: str, then: str) -> None:
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_earlier_drivers_trial_is_adopted_before_it_changes(change: str) -> None:
     storage = InMemoryStorage()
-    number = memory_ledger(sweep_config(), storage).ask().number
+    number = started(memory_ledger(sweep_config(), storage)).number
     resumed = memory_ledger(sweep_config(), storage)
     before = resumed.study.get_trials()
     with pytest.raises(IllegalTransition, match="ask or adopt it first"):
@@ -123,7 +133,8 @@ def test_an_earlier_drivers_trial_is_adopted_before_it_changes(change: str) -> N
 def test_an_adopted_trial_is_the_same_trial(ledger: Ledger) -> None:
     asked = ledger.ask()
     ledger.set_run_id(asked.number, "run")
-    last = ledger.report(asked.number, epoch(1, checkpoint="trial-000/epoch-0001"))
+    ledger.start(asked.number)
+    last, _ = ledger.report(asked.number, epoch(1, checkpoint="trial-000/epoch-0001"))
     resumed = Ledger.open(sweep_config(), ledger.study._storage)
     assert resumed.unfinished() == [asked.number]
     assert resumed.adopt(asked.number) == last
@@ -148,7 +159,7 @@ def test_the_budget_counts_every_trial_and_grows(ledger: Ledger) -> None:
 def test_a_worker_may_be_lost_so_often_and_no_more() -> None:
     config, storage = sweep_config(max_attempts=3), InMemoryStorage()
     ledger = memory_ledger(config, storage)
-    number = ledger.ask().number
+    number = started(ledger).number
     assert ledger.lose(number, StopReason.LOST, "gone").state is TrialState.RUNNING
     resumed = memory_ledger(config, storage)  # the count survives the driver
     assert resumed.adopt(number).times_lost == 1
@@ -181,7 +192,7 @@ def test_what_is_enqueued_is_tried_first_and_once_whatever_is_killed() -> None:
     half_done.enqueue_trial({"depth": 3, "lr": 0.05})  # and there the first driver was killed
     ledger = memory_ledger(config, storage)
     assert ledger.remaining() == 4
-    first, second = ledger.ask(), ledger.ask()
+    first, second = started(ledger), started(ledger)
     assert first.params == {"depth": 3, "lr": 0.05}
     assert second.params["lr"] == 1.0
     assert second.params["depth"] in (1, 2, 3), "what is left out is sampled"
@@ -224,14 +235,11 @@ def test_a_changed_definition_is_refused_with_the_difference(ledger: Ledger) -> 
 
 
 def test_a_trial_in_its_last_epoch_is_not_pruned() -> None:
-    ledger = memory_ledger(sweep_config(pruner="threshold", pruner_args={"lower": 0.9, "n_warmup_steps": 0}))
+    ledger = memory_ledger(sweep_config(**PRUNES_BELOW_HALF))
     number = ledger.ask().number
-    assert not ledger.should_prune(number), "there is nothing to judge yet"
-    ledger.report(number, epoch(1, 0.1))
-    assert ledger.should_prune(number)
-    ledger.report(number, epoch(2, 0.1))
-    ledger.report(number, epoch(3, 0.1))
-    assert not ledger.should_prune(number)
+    decisions = [ledger.report(number, epoch(n, value))[1] for n, value in ((1, 0.9), (2, 0.9), (3, 0.1))]
+    assert decisions == [Decision.CONTINUE] * 3
+    assert ledger.complete(number).value == 0.1
 
 
 def test_minimised_sweeps_minimise() -> None:
@@ -253,29 +261,64 @@ def test_launches_are_noted_one_after_another(ledger: Ledger) -> None:
 
 def test_a_new_trial_is_written_with_its_parameters_or_not_at_all() -> None:
     config, storage = sweep_config(space=CONDITIONAL), KillableStorage()
-    ledger = memory_ledger(config, storage)
-    storage.kill_after(0)
-    with pytest.raises(Killed):
-        ledger.ask()
-    storage.revive()
-    assert optuna.load_study(study_name="try", storage=storage).trials == []
-    resumed = memory_ledger(config, storage)
-    storage.kill_after(1)
-    config.space.check_values(resumed.ask().params)
+    kills = 0
+    while True:
+        ledger = memory_ledger(config, storage)
+        storage.kill_after(kills)
+        try:
+            params = ledger.ask().params
+            break
+        except Killed:
+            storage.revive()
+            assert optuna.load_study(study_name="try", storage=storage).trials == []
+        kills += 1
+    assert kills > 2
+    [written] = optuna.load_study(study_name="try", storage=storage).trials
+    assert (written.state, written.params) == (TrialState.WAITING, params)
 
 
-def test_a_retry_killed_while_it_was_written_gets_the_rest_of_its_parameters() -> None:
+def test_a_retry_that_is_killed_while_it_is_asked_for_waits_as_it_was() -> None:
     config, storage = sweep_config(space=CONDITIONAL), KillableStorage()
     ledger = memory_ledger(config, storage)
-    failed = ledger.ask()
+    failed = started(ledger)
     ledger.fail(failed.number, StopReason.ERROR, "broken")
     ledger.retry_failed()
-    storage.kill_after(2)
+    storage.kill_after(1)
     with pytest.raises(Killed):
         ledger.ask()
     storage.revive()
-    half = optuna.load_study(study_name="try", storage=storage).trials[1]
-    assert len(half.params) == 1, "begun, and one parameter written, before the end"
     resumed = memory_ledger(config, storage)
-    assert resumed.adopt(1).params == failed.params
-    assert resumed.remaining() == 3
+    assert (resumed.unfinished(), resumed.queued(), resumed.remaining()) == ([], [1], 4)
+    assert resumed.ask().params == failed.params
+
+
+@pytest.mark.parametrize("pruner", ["asha", "hyperband"])
+def test_a_driver_killed_anywhere_in_a_report_leaves_the_decision_as_it_would_have_been(pruner: str) -> None:
+    """Both pruners note the rung that they judge, and go on when they are asked about it again."""
+    config = sweep_config(pruner=pruner, max_epochs=9, trials=10)
+
+    def judged(kills: int | None) -> list[Decision]:
+        """The decisions on bad trials after a good one; each report is killed after some writes."""
+        with contextlib.closing(KillableStorage()) as storage:
+            ledger = memory_ledger(config, storage)
+            run_trial(ledger, [0.9] * 9)
+            decisions = []
+            for number in range(1, 9):
+                started(ledger)
+                if kills is not None:
+                    storage.kill_after(kills)
+                try:
+                    decision = ledger.report(number, epoch(1, 0.1 - number / 100))[1]
+                except Killed:
+                    storage.revive()
+                    ledger = memory_ledger(config, storage)
+                    assert ledger.adopt(number).epochs == (), "all of the report is written, or nothing"
+                    decision = ledger.report(number, epoch(1, 0.1 - number / 100))[1]
+                storage.revive()
+                decisions.append(decision)
+            return decisions
+
+    undisturbed = judged(None)
+    assert set(undisturbed) == {Decision.PRUNE} | ({Decision.CONTINUE} if pruner == "hyperband" else set())
+    for kills in range(6):
+        assert judged(kills) == undisturbed

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from killable_storage import KillableStorage, Killed
 from optuna.trial import TrialState
-from sweep_makers import CONDITIONAL, epoch, memory_ledger, sweep_config
+from sweep_makers import CONDITIONAL, PRUNES_BELOW_HALF, epoch, memory_ledger, started, sweep_config
 
 from search.ledger import IllegalTransition, Ledger
 from search.records import StopReason
@@ -42,7 +42,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.storage = KillableStorage()
         self.trials: list[Modelled] = []
         self.held: set[int] = set()
-        self.queued: list[int] = []  # failed trials whose retry has not begun
+        # Trials that were asked for and not begun: retries, by the failed trial, or sampled parameters.
+        self.queued: list[int | dict[str, Any]] = []
         self.budget = 3
 
     @initialize()
@@ -50,8 +51,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger = self.opened()
 
     def opened(self) -> Ledger:
-        config = sweep_config(space=CONDITIONAL, trials=self.budget, max_epochs=MAX_EPOCHS, max_attempts=2)
+        config = sweep_config(
+            space=CONDITIONAL, trials=self.budget, max_epochs=MAX_EPOCHS, max_attempts=2, **PRUNES_BELOW_HALF
+        )
         return memory_ledger(config, self.storage)
+
+    def teardown(self) -> None:
+        self.storage.close()
 
     def resume(self) -> None:
         """A new driver, with nothing but the study."""
@@ -73,15 +79,16 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.remaining > 0)
     @rule()
     def ask(self) -> None:
-        record = self.ledger.ask()
+        record = started(self.ledger)
         assert record.number == len(self.trials)
         self.started(record.params)
         self.held.add(record.number)
 
     def started(self, params: Any) -> None:
-        retry_of = self.queued.pop(0) if self.queued else None
-        if retry_of is not None:
-            assert params == self.trials[retry_of].params
+        before = self.queued.pop(0) if self.queued else None
+        retry_of = before if isinstance(before, int) else None
+        if before is not None:
+            assert params == (before if isinstance(before, dict) else self.trials[before].params)
         self.trials.append(Modelled(dict(params), retry_of=retry_of))
 
     @precondition(lambda self: self.unfinished)
@@ -94,7 +101,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.held.add(number)
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), value=st.floats(0, 1))
+    @rule(data=st.data(), value=st.floats(0.5, 1))
     def report(self, data: st.DataObject, value: float) -> None:
         number = self.any_held(data)
         values = self.trials[number].values
@@ -120,8 +127,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def do(self, change: str, number: int) -> None:
         if change == "report":
             self.ledger.report(number, epoch(len(self.trials[number].values) + 1, 0.5))
+        elif change == "prune":
+            self.ledger.report(number, epoch(len(self.trials[number].values) + 1, 0.1))
         elif change == "fail":
-            self.ledger.fail(number, StopReason.NAN, "not a number")
+            self.ledger.fail(number, StopReason.ERROR, "it broke")
         elif change == "lose":
             self.ledger.lose(number, StopReason.LOST, "gone")
         else:
@@ -130,17 +139,18 @@ class LedgerMachine(RuleBasedStateMachine):
     def done(self, change: str, number: int) -> None:
         """What the model makes of a change."""
         trial = self.trials[number]
-        if change == "report":
-            trial.values.append(0.5)
-            return
+        if change in ("report", "prune"):
+            trial.values.append(0.5 if change == "report" else 0.1)
+            if change == "report" or len(trial.values) >= MAX_EPOCHS:
+                return
         if change == "lose" and trial.times_lost == 0:
             trial.times_lost = 1
             return
         self.held.remove(number)
         if change in ("fail", "lose") or (change == "complete" and not trial.values):
             trial.state = TrialState.FAIL
-            trial.reason = {"fail": StopReason.NAN, "lose": StopReason.LOST}.get(change, StopReason.ERROR)
-            trial.error = {"fail": "not a number", "lose": "gone (attempt 2 of 2)"}.get(
+            trial.reason = {"fail": StopReason.ERROR, "lose": StopReason.LOST}.get(change, StopReason.ERROR)
+            trial.error = {"fail": "it broke", "lose": "gone (attempt 2 of 2)"}.get(
                 change, "the objective returned without reporting an epoch"
             )
         else:
@@ -149,7 +159,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def retry_failed(self) -> None:
-        retried = {*self.queued, *(trial.retry_of for trial in self.trials)}
+        retried = self.replaced
         failed = [n for n, t in enumerate(self.trials) if t.state is TrialState.FAIL and n not in retried]
         assert self.ledger.retry_failed() == failed
         self.queued += failed
@@ -159,7 +169,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(
         data=st.data(),
-        writes=st.integers(0, 2),
+        writes=st.integers(0, 8),
         change=st.sampled_from(["report", "complete", "prune", "fail", "lose"]),
     )
     def killed_in_a_change(self, data: st.DataObject, writes: int, change: str) -> None:
@@ -175,26 +185,22 @@ class LedgerMachine(RuleBasedStateMachine):
             self.done(change, number)
 
     @precondition(lambda self: self.remaining > 0)
-    @rule(writes=st.integers(0, 3))
-    def killed_while_asking(self, writes: int) -> None:
+    @rule(writes=st.integers(0, 12))
+    def killed_between_asking_and_starting(self, writes: int) -> None:
         self.storage.kill_after(writes)
+        asked = None
         with contextlib.suppress(Killed):
-            self.ledger.ask()
+            asked = self.ledger.ask()
         self.storage.revive()
         self.resume()
-        started = len(self.ledger.records()) > len(self.trials)
-        assert started == (writes > 0)
-        if started:
-            queued = self.queued
-            params = self.trials[queued[0]].params if queued else self.ledger.records()[-1].params
-            self.started(params)
-            self.trials[-1].params = dict(self.ledger.records()[-1].params)
+        if asked is not None and not self.queued:
+            self.queued.append(dict(asked.params))  # it waits, with the parameters that it was sampled with
 
     @precondition(lambda self: len(self.trials) > len(self.held))
     @rule(data=st.data())
     def nothing_changes_a_trial_that_is_not_held(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from([n for n in range(len(self.trials)) if n not in self.held]))
-        for change in ("report", "complete", "prune", "fail", "lose", "should_prune"):
+        for change in ("report", "complete", "prune", "fail", "lose"):
             with pytest.raises(IllegalTransition):
                 self.do(change, number)
         if self.trials[number].state is not TrialState.RUNNING:
@@ -205,8 +211,12 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @property
     def remaining(self) -> int:
-        replaced = {*self.queued, *(trial.retry_of for trial in self.trials)}
-        return max(0, self.budget - len(set(range(len(self.trials))) - replaced))
+        return max(0, self.budget - len(set(range(len(self.trials))) - self.replaced))
+
+    @property
+    def replaced(self) -> set[int | None]:
+        queued = [retry for retry in self.queued if isinstance(retry, int)]
+        return {*queued, *(trial.retry_of for trial in self.trials)}
 
     @property
     def unfinished(self) -> list[int]:

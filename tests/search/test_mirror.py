@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import optuna
@@ -10,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial
-from sweep_makers import CONDITIONAL, epoch, sweep_config
+from sweep_makers import CONDITIONAL, epoch, started, sweep_config
 
 from search.ledger import Ledger
 from search.mirror import StudyMirror
-from search.records import StopReason
+from search.records import Decision, StopReason
 from search.sweep_storage import SweepStorage
 
 
@@ -50,13 +51,11 @@ def test_memory_and_database_agree_after_every_change(sqlite_storage: SweepStora
     config = sweep_config(sampler=sampler, trials=20, pruner="asha")
     ledger = Ledger.open(config, sqlite_storage)
     for number in range(14):
-        record = ledger.ask()
+        record = started(ledger)
         for count in range(1, 3):
-            ledger.report(number, epoch(count, 0.1 * count + 0.01 * number))
-            pruned = ledger.should_prune(number)
+            _, decision = ledger.report(number, epoch(count, 0.1 * count + 0.01 * number))
             assert agree(ledger, sqlite_storage)
-            if pruned:
-                ledger.prune(number)
+            if decision is Decision.PRUNE:
                 break
         else:
             if number % 5 == 4:
@@ -67,7 +66,7 @@ def test_memory_and_database_agree_after_every_change(sqlite_storage: SweepStora
         assert record.number == number
     ledger.retry_failed()
     assert agree(ledger, sqlite_storage)
-    ledger.ask()
+    started(ledger)
     assert agree(ledger, sqlite_storage)
     assert agree(
         Ledger.open(sweep_config(sampler=sampler, trials=20, pruner="asha"), sqlite_storage), sqlite_storage
@@ -87,11 +86,14 @@ def system_attrs(study: optuna.Study) -> dict[str, Any]:
 
 
 def test_each_change_is_one_transaction(sqlite_storage: SweepStorage) -> None:
-    ledger = Ledger.open(sweep_config(space=CONDITIONAL), sqlite_storage)
-    assert commits(sqlite_storage, ledger.ask) == 1
-    assert commits(sqlite_storage, lambda: ledger.report(0, epoch(1, 0.5))) == 1
-    assert commits(sqlite_storage, lambda: ledger.should_prune(0)) == 0
+    ledger = Ledger.open(sweep_config(space=CONDITIONAL, pruner="asha", max_epochs=9), sqlite_storage)
+    for number, values in enumerate([(0.9, 0.9, 0.9), (0.1,)]):
+        assert commits(sqlite_storage, ledger.ask) == 1
+        assert commits(sqlite_storage, partial(ledger.start, number)) == 1
+        for step, value in enumerate(values, 1):
+            assert commits(sqlite_storage, partial(ledger.report, number, epoch(step, value))) == 1
     assert commits(sqlite_storage, lambda: ledger.complete(0)) == 1
+    assert [record.state.name for record in ledger.records()] == ["COMPLETE", "PRUNED"]
 
 
 def test_what_is_joined_is_written_whole_or_not_at_all(sqlite_storage: SweepStorage) -> None:

@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 
 from sweep_checks import check_a_read_amid_writes
-from sweep_makers import epoch, sweep_config
+from sweep_makers import epoch, started, sweep_config
 
 from search.ledger import Ledger
 from search.storage import open_storage
@@ -17,7 +17,7 @@ def test_an_epoch_written_amid_a_read_is_seen_whole_or_not_at_all(tmp_path: Path
     config.save()
     storage = open_storage(config.storage_url)
     ledger = Ledger.open(config, storage)
-    ledger.ask()
+    started(ledger)
     numbers = itertools.count(1)
     check_a_read_amid_writes(config, lambda: ledger.report(0, epoch(next(numbers))))
     storage.remove_session()

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from optuna.trial import TrialState
-from sweep_makers import CONDITIONAL, epoch, sweep_config
+from sweep_makers import CONDITIONAL, epoch, prune, started, sweep_config
 
 from search.cifar_sweep import OBJECTIVE
 from search.comparison import opened_study, summarise
@@ -30,12 +30,12 @@ def study_of(sweeps_dir: Path, trials: int, **fields: Any) -> SweepConfig:
     storage = open_storage(config.storage_url)
     ledger = Ledger.open(config, storage)
     for number in range(trials):
-        ledger.ask()
+        started(ledger)
         ledger.report(number, epoch(1, 0.3 + number / 1000, worker=f"host:{number % 2}"))
         if number == 7:
             ledger.fail(number, StopReason.ERROR, "ValueError: <script>alert(1)</script>")
         elif number % 3 == 1:
-            ledger.prune(number)
+            prune(ledger, number)
         else:
             ledger.report(number, epoch(2, 0.4 + number / 1000, worker=f"host:{number % 2}"))
             ledger.complete(number)
@@ -65,7 +65,7 @@ def test_a_sweep_that_keeps_failing_is_told_in_short(tmp_path: Path) -> None:
     storage = open_storage(config.storage_url)
     ledger = Ledger.open(config, storage)
     for number in range(12):
-        ledger.ask()
+        started(ledger)
         ledger.fail(number, StopReason.ERROR, f"ValueError: {number}")
     storage.remove_session()
     storage.engine.dispose()

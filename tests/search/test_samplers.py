@@ -15,7 +15,7 @@ from sweep_makers import CONDITIONAL, DISCRETE, FLAT
 
 from search.errors import UserError
 from search.pruners import make_pruner
-from search.samplers import SAMPLERS, make_sampler
+from search.samplers import SAMPLERS, make_sampler, reseed
 from spaces.registry import load_space
 from spaces.space import SearchSpace
 
@@ -50,21 +50,21 @@ def study_of(
     args: dict[str, Any] | None = None,
 ) -> optuna.Study:
     """The study in this storage with a sampler and a pruner made anew, as every driver makes them."""
-    asked = sum(len(storage.get_all_trials(study._study_id)) for study in storage.get_all_studies())
     return optuna.create_study(
         study_name="contract",
         storage=storage,
         load_if_exists=True,
         direction="maximize",
-        sampler=make_sampler(name, space, seed, asked=asked, args=args),
+        sampler=make_sampler(name, space, seed, args=args),
         pruner=make_pruner(pruner, 4, "maximize"),
     )
 
 
-def run(study: optuna.Study, space: SearchSpace, trials: int) -> list[dict[str, Any]]:
+def run(study: optuna.Study, space: SearchSpace, trials: int, seed: int = 0) -> list[dict[str, Any]]:
     """Ask, report, prune, tell; a trial in four fails. Returns what was drawn."""
     drawn = []
     for _ in range(trials):
+        reseed(study.sampler, seed, len(study.trials))
         trial = study.ask()
         params = dict(space.suggest(trial))
         space.check_values(params)
@@ -100,7 +100,8 @@ def test_a_whole_sweep_gives_the_same_points_for_the_same_seed(name: str, space:
 @pytest.mark.parametrize(("name", "space"), CASES)
 def test_another_seed_gives_other_points(name: str, space: SearchSpace) -> None:
     one, other = (
-        run(study_of(InMemoryStorage(), name, space, seed=seed), space, trials=3) for seed in (1, 2)
+        run(study_of(InMemoryStorage(), name, space, seed=seed), space, trials=3, seed=seed)
+        for seed in (1, 2)
     )
     assert one != other
 
@@ -156,10 +157,10 @@ def test_unknown_arguments_list_the_samplers_own() -> None:
 
 def test_arguments_reach_the_sampler_and_wrong_values_are_its_own_to_refuse() -> None:
     space = load_space("quickstart")
-    first_random = run(study_of(InMemoryStorage(), "random", space, seed=5), space, trials=1)
-    sampler = make_sampler("tpe", space, 5, args={"n_startup_trials": 1})
-    study = optuna.create_study(sampler=sampler)
-    assert run(study, space, trials=1) == first_random
+    told = [{"n_startup_trials": count} for count in (1, 4)]
+    one, four = (run(study_of(InMemoryStorage(), "tpe", space, args=args), space, trials=6) for args in told)
+    assert one[0] == four[0], "the first is drawn at random whatever comes later"
+    assert one != four
     with pytest.raises(UserError, match=r"sampler qmc refuses .*nonsense"):
         make_sampler("qmc", FLAT, 0, args={"qmc_type": "nonsense"})
 

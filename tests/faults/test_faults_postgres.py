@@ -70,7 +70,7 @@ def test_an_epoch_written_amid_a_read_is_seen_whole_or_not_at_all(config: SweepC
     config.save()
     storage = open_storage(config.storage_url)
     ledger = Ledger.open(config, storage)
-    ledger.ask()
+    ledger.start(ledger.ask().number)
     check_a_read_amid_writes(config, report)
     storage.remove_session()
     storage.engine.dispose()

@@ -239,7 +239,7 @@ def test_what_was_changed_or_is_wrong_before_a_retraining(tmp_path: Path) -> Non
         sweeps_dir=tmp_path / "sweeps",
     )
     with open_study(config) as (ledger, _):
-        ledger.ask()
+        ledger.start(ledger.ask().number)
         ledger.report(0, Epoch(1, {"val_acc": 0.5}, 0, "host:1"))
         ledger.complete(0)
     arguments = ["retrain", "night", "--sweeps-dir", config.sweeps_dir]

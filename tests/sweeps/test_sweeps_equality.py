@@ -15,7 +15,7 @@ from sweep_fixtures import CURVES, MakeSweep
 from search.config import SweepConfig
 from search.driver import run_sweep
 from search.pruners import PRUNERS, make_pruner
-from search.samplers import SAMPLERS, make_sampler
+from search.samplers import SAMPLERS, make_sampler, reseed
 from search.storage import open_storage
 from spaces.space import SearchSpace
 
@@ -50,6 +50,7 @@ def optuna_alone(config: SweepConfig) -> list[FrozenTrial]:
         ),
     )
     for _ in range(config.trials):
+        reseed(study.sampler, config.seed, len(study.trials))
         trial = study.ask()
         params = config.space.suggest(trial)
         study.tell(trial, *_train(trial, params, config.max_epochs))

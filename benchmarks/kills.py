@@ -3,14 +3,18 @@
     uv run benchmarks/kills.py --kills 200 --out kills.json      # about half an hour on two quiet cores
 
 Every sweep is killed several times in a row, at a named fail point or at a random moment (of a resume
-as much as of a launch), and run to its end after that. Then the study, the epochs that were trained and
-every point in MLflow are counted. `checkpoint` is a fail point in a worker, all others are the driver's.
+as much as of a launch), and run to its end after that. Then the study, the epochs that were trained, every
+decision of the pruner and every point in MLflow are counted. `checkpoint` is a fail point in a worker, all
+others are the driver's. Sweeps with one worker and with two take turns, and so do the default pruners, ASHA
+and Hyperband. A decision is right if a pruner that is shown the same reports in the same order decides so;
+a sweep with one worker has to end as one that nobody disturbs.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import itertools
 import json
 import logging
 import math
@@ -26,6 +30,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import optuna
+import sqlalchemy
+from optuna.trial import TrialState
 
 from benchmarks.kill_objective import SPACE, begun, learn
 from search.comparison import summarise
@@ -33,16 +39,34 @@ from search.config import SweepConfig
 from search.driver import run_sweep
 from search.failpoints import FAIL_POINTS
 from search.objective import objective_reference
+from search.pruners import make_pruner
 from search.records import TrialRecord
 from search.storage import open_storage
 from search.tracking.store import TrackingStore
 from search.tracking.sync import sync_view
 
-TRIALS, EPOCHS, SLOTS = 8, 4, 2
+TRIALS = 8
+TRAINING_S = 0.4  # of a trial that is not pruned
 KILLS_A_SWEEP = 10
 LONGEST_RUN_S = 180.0  # a driver that takes longer hangs
 RANDOM = "random moment"
+# The rows are numbered as they are committed, and a repeated report changes nothing.
+_REPORTS = (
+    "SELECT trial_id, step, intermediate_value FROM trial_intermediate_values "
+    "ORDER BY trial_intermediate_value_id"
+)
 IN_WORKER = ("checkpoint.before", "checkpoint.after")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is killed: how many workers, and how long a trial is, which tells its pruner."""
+
+    slots: int
+    epochs: int
+
+
+SHAPES = (Shape(slots=1, epochs=4), Shape(2, 4), Shape(1, 27), Shape(2, 27))
 
 
 @dataclass
@@ -52,16 +76,19 @@ class Count:
     kills: int = 0
     finished_epochs_trained_again: int = 0  # must stay 0
     epochs_trained_twice: int = 0  # in flight at the kill
-    most_after_one_kill: int = 0  # of those; at most one for each of the `SLOTS` running trials
+    most_after_one_kill: int = 0  # of those; at most one for each running trial
 
 
 @dataclass
 class Outcome:
-    """What the sweeps ended with; all of it but `sweeps` and `trials` must stay 0."""
+    """What the sweeps ended with; all of it but `sweeps`, `trials` and `decisions` must stay 0."""
 
     sweeps: int = 0
     trials: int = 0
     trials_lost: int = 0  # missing, too many, or with a gap in their epochs
+    decisions: int = 0  # of pruners, to go on or to prune
+    decisions_wrong: int = 0  # lost, made twice, or other than the reports before them say
+    unlike_undisturbed: int = 0  # trials of sweeps with one worker, in parameters, state or epochs
     zombies: int = 0  # trials RUNNING at the end
     mlflow_duplicates: int = 0  # second runs of a trial
     mlflow_repairs: int = 0  # runs or points that are missing or differ
@@ -98,17 +125,22 @@ def stress(kills: int, chance: random.Random, counts: dict[str, Count], outcome:
     plan: list[str] = []
     while len(plan) < kills:
         plan += chance.sample(kinds, len(kinds))
-    for start in range(0, kills, KILLS_A_SWEEP):
+    for start, shape in zip(range(0, kills, KILLS_A_SWEEP), itertools.cycle(SHAPES), strict=False):
         part = plan[start : min(start + KILLS_A_SWEEP, kills)]
         with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-            _one_sweep(Path(folder), part, chance, counts, outcome)
+            _one_sweep(Path(folder), shape, part, chance, counts, outcome)
         yield start + len(part)
 
 
 def _one_sweep(
-    folder: Path, kinds: list[str], chance: random.Random, counts: dict[str, Count], outcome: Outcome
+    folder: Path,
+    shape: Shape,
+    kinds: list[str],
+    chance: random.Random,
+    counts: dict[str, Count],
+    outcome: Outcome,
 ) -> None:
-    config = _config(folder)
+    config = _config(folder, shape)
     planned, log = folder / "sweep-plan.json", folder / "epochs.log"
     planned.write_text(config.model_dump_json())
     kills: list[tuple[str, int, set[tuple[int, int]]]] = []  # kind, epochs begun and epochs known at each
@@ -123,6 +155,12 @@ def _one_sweep(
     _run(planned, {})
     _count_epochs(begun(log), kills, counts)
     _count_sweep(config, outcome)
+    if shape.slots == 1:
+        undisturbed = config.model_copy(update={"sweeps_dir": folder / "undisturbed"})
+        planned.write_text(undisturbed.model_dump_json())
+        _run(planned, {})
+        ends = zip(_ends(config), _ends(undisturbed), strict=True)
+        outcome.unlike_undisturbed += sum(one != other for one, other in ends)
 
 
 def _count_epochs(
@@ -152,6 +190,9 @@ def _count_sweep(config: SweepConfig, outcome: Outcome) -> None:
     outcome.trials += config.trials
     outcome.zombies += sum(not record.state.is_finished() for record in records)
     outcome.trials_lost += abs(config.trials - len(records)) + sum(_has_gap(record) for record in records)
+    decisions = judged_again(config)
+    outcome.decisions += len(decisions)
+    outcome.decisions_wrong += sum(not right for right in decisions)
     store = TrackingStore(config.tracking_uri, config.experiment)
     repairs = sync_view(store, config, summary.sweep_id, records)
     outcome.mlflow_duplicates += repairs.duplicates
@@ -202,16 +243,43 @@ def _run(planned: Path, environment: dict[str, str]) -> int:
     return driver.returncode
 
 
-def _config(folder: Path) -> SweepConfig:
+def judged_again(config: SweepConfig) -> list[bool]:
+    """Whether each decision of a sweep's pruner is what the reports up to it lead to, in their order."""
+    storage = open_storage(config.storage_url)
+    try:
+        trials = {trial._trial_id: trial for trial in storage.get_all_trials(1, deepcopy=False)}
+        with storage.engine.connect() as connection:
+            reports = connection.execute(sqlalchemy.text(_REPORTS)).all()
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+    pruner = make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args)
+    study = optuna.create_study(study_name=config.name, direction=config.direction, pruner=pruner)
+    replayed = {trial_id: study.ask() for trial_id in sorted(trials)}
+    right = []
+    for trial_id, epoch, value in reports:
+        replayed[trial_id].report(value, epoch)
+        if epoch < config.max_epochs:
+            trial = trials[trial_id]
+            pruned = trial.state is TrialState.PRUNED and epoch == trial.last_step
+            right.append(replayed[trial_id].should_prune() == pruned)
+    return right
+
+
+def _ends(config: SweepConfig) -> list[tuple[object, ...]]:
+    records = summarise(config.name, config.sweeps_dir).records
+    return [(record.params, record.state, len(record.epochs), record.value) for record in records]
+
+
+def _config(folder: Path, shape: Shape) -> SweepConfig:
     return SweepConfig(
         name="kills",
         space=SPACE,
         objective=objective_reference(learn),
-        settings={"log": str(folder / "epochs.log"), "epoch_s": 0.1},
-        max_epochs=EPOCHS,
+        settings={"log": str(folder / "epochs.log"), "epoch_s": TRAINING_S / shape.epochs},
+        max_epochs=shape.epochs,
         trials=TRIALS,
-        concurrency=SLOTS,
-        pruner="asha",
+        concurrency=shape.slots,
         keep_checkpoints=1,
         max_attempts=100,  # a worker is killed again and again here
         sweeps_dir=folder / "sweeps",

@@ -184,7 +184,7 @@ class Dispatcher:
         if attempt in self._leaving:
             return now - self._leaving[attempt] > self._config.cleanup_time_s
         timeout = self._config.trial_timeout_s
-        return timeout is not None and now - self._heard[attempt] > timeout
+        return timeout is not None and now - self._heard.get(attempt, now) > timeout
 
     @_remembers_faults
     def receive(self, attempt: str, message: Message) -> bool:
@@ -259,7 +259,9 @@ class Dispatcher:
     def interrupted(self, attempt: str) -> None:
         """An objective has interrupted its worker's main thread: that is its error, as any other exit."""
         number = self._forget(attempt)
-        if number is not None and self._records[number].state is TrialState.RUNNING and self._stop is None:
+        if number is None or self._stop is not None:
+            return
+        if self._ledger.record(number).state is TrialState.RUNNING:
             self._failed(number, StopReason.ERROR, "KeyboardInterrupt in the worker's main thread")
 
     def _failed(self, number: int, reason: StopReason, error: str) -> None:

@@ -48,9 +48,9 @@ def too_late_for_another() -> tuple[Drivers, Dispatcher]:
 def test_a_planned_stop_lets_epochs_end_however_long_they_take() -> None:
     drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
     dispatcher = drivers.start()
-    dispatcher.next("a")
+    take(dispatcher, "a")
     drivers.clock.now = 101
-    assert dispatcher.next("b") is None
+    assert take(dispatcher, "b") is None
     assert dispatcher.stop is Stop.TIME_BUDGET
     drivers.clock.now = 10_000
     assert not dispatcher.abandon
@@ -63,12 +63,12 @@ def test_a_planned_stop_lets_epochs_end_however_long_they_take() -> None:
 
 def test_a_trial_that_was_told_to_stop_holds_its_slot_until_it_has_left() -> None:
     dispatcher = Drivers(sweep_config(**PRUNES_ALL)).start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     assert not dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),)))
-    assert dispatcher.next("b") is None
+    assert take(dispatcher, "b") is None
     assert not dispatcher.receive("a", Message(left=True))
     dispatcher.ended("a")
-    assert dispatcher.next("b") is not None
+    assert take(dispatcher, "b") is not None
 
 
 def test_a_clean_up_has_a_time_of_its_own_and_costs_the_trial_nothing(
@@ -76,7 +76,7 @@ def test_a_clean_up_has_a_time_of_its_own_and_costs_the_trial_nothing(
 ) -> None:
     drivers = Drivers(sweep_config(trial_timeout_s=5, cleanup_time_s=60, max_attempts=1, **PRUNES_ALL))
     dispatcher = drivers.start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),)))
     drivers.clock.now = 59.9
     assert not dispatcher.overdue("a"), "the timeout is for training"
@@ -90,7 +90,7 @@ def test_a_clean_up_has_a_time_of_its_own_and_costs_the_trial_nothing(
 
 def test_a_clean_up_that_fails_is_said_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     dispatcher = Drivers(sweep_config(**PRUNES_ALL)).start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),)))
     told = Message(left=True, failure=StopReason.ERROR, error="OSError: disk full")
     assert dispatcher.receive("a", told), "its worker raises, for Ray to throw it away"
@@ -104,14 +104,14 @@ def test_an_attempt_that_never_got_its_worker_is_not_counted() -> None:
     dispatcher = Drivers(sweep_config(max_attempts=1)).start(slots=1)
     dispatcher.next("a")
     dispatcher.returned("a")
-    given = dispatcher.next("b")
+    given = take(dispatcher, "b")
     assert given is not None
     assert (given.number, dispatcher.records[0].times_lost) == (0, 0)
 
 
 def test_an_interrupt_of_the_objectives_own_is_its_error() -> None:
     dispatcher = Drivers().start(slots=1)
-    dispatcher.next("a")
+    take(dispatcher, "a")
     dispatcher.interrupted("a")
     [record] = dispatcher.records
     assert (record.state.name, record.stop_reason) == ("FAIL", StopReason.ERROR)

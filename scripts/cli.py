@@ -58,13 +58,13 @@ def exit_codes(command: Callable[P, int]) -> Callable[P, None]:
         try:
             code = command(*args, **kwargs)
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            _print_error("error", error)
             code = USAGE
         except SweepInterrupted as error:
-            print(f"interrupted: {error}", file=sys.stderr)
+            _print_error("interrupted", error)
             code = INTERRUPTED
         except SweepFailed as error:
-            print(f"failed: {error}", file=sys.stderr)
+            _print_error("failed", error)
             code = FAILED
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
@@ -92,11 +92,6 @@ def seconds(text: str | None) -> float | None:
     if not 0 < value < float("inf"):
         raise UserError(f"time {text!r}: write a positive number and a unit, such as 90s, 30m, 2h or 1d")
     return value
-
-
-def absolute(place: str | None) -> str | None:
-    """A folder made absolute, for workers run elsewhere; a URI as it is."""
-    return place if place is None or "://" in place else str(Path(place).absolute())
 
 
 def named_values(pairs: list[str] | None) -> dict[str, Any]:
@@ -128,8 +123,17 @@ def named_texts(pairs: list[str] | None) -> dict[str, str]:
     return texts
 
 
+def _print_error(kind: str, error: Exception) -> None:
+    from search.credentials import hide_in
+
+    print(f"{kind}: {hide_in(str(error))}", file=sys.stderr)
+
+
 def _quiet_logging() -> None:
     """Our own warnings on stderr, one line each; of libraries only what went wrong."""
+    from search.credentials import HidingRecord
+
+    logging.setLogRecordFactory(HidingRecord)
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s: %(message)s")
     logging.getLogger("search").setLevel(logging.INFO)
     logging.getLogger("cifar_cnn").setLevel(logging.INFO)

@@ -60,7 +60,12 @@ def launch(
     trial_timeout: cli.TrialTimeout = None,
     cleanup_time: cli.CleanupTime = "60s",
     ray_address: cli.RayAddress = None,
-    storage: Annotated[str | None, typer.Option(help="SQLAlchemy URL of the study, if not SQLite.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="SQLAlchemy URL of the study, if not SQLite in the sweep's folder.", envvar="SWEEP_STORAGE"
+        ),
+    ] = None,
     tracking_uri: Annotated[
         str, typer.Option(help="MLflow tracking store.", envvar="MLFLOW_TRACKING_URI")
     ] = "sqlite:///mlflow.db",
@@ -105,7 +110,7 @@ def launch(
         storage=storage,
         tracking_uri=tracking_uri,
         experiment=experiment,
-        checkpoint_uri=cli.absolute(checkpoints),
+        checkpoint_uri=checkpoints,
         keep_checkpoints=keep_checkpoints,
         sweeps_dir=sweeps_dir,
     )

@@ -19,6 +19,7 @@ from typing import Any
 
 from pyarrow import fs
 
+from search.credentials import hide, hide_in
 from search.errors import UserError
 from search.records import Epoch, trial_key
 
@@ -48,9 +49,9 @@ class CheckpointStore:
         try:
             self._fs, self._root = fs.FileSystem.from_uri(uri)
         except (OSError, ValueError) as error:
-            cause = " ".join(str(error).split())
+            cause = hide_in(" ".join(str(error).split()))
             raise UserError(
-                f"checkpoints {uri!r} cannot be reached ({cause}): give a folder or URI"
+                f"checkpoints {hide(uri)!r} cannot be reached ({cause}): give a folder or URI"
             ) from error
 
     def claim(self, sweep_id: str) -> None:

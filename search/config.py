@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,15 +22,19 @@ from pydantic import (
     field_validator,
 )
 
+from search import sweep_file
+from search.credentials import HIDDEN, hide, hide_in
 from search.errors import UserError
 from search.goals import VERBS, Direction, direction_of
 from search.objective import objective_reference
+from search.places import absolute, absolute_place, absolute_url
+from search.sweep_file import CONFIG_FILE, URL_OPTIONS
 from spaces.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
 
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-CONFIG_FILE = "sweep.json"
+DEFINITION_VERSION = 1  # goes up when a key is added that may not be left out, or a default changes
 
 
 def _space(value: Any) -> Any:
@@ -66,6 +68,9 @@ class SweepConfig(BaseModel):
 
     The fields named in `DEFINITION` decide what the trials are: they are kept in the study and may
     not change when the sweep is resumed. All others say how the sweep is run here and now.
+
+    Places are made absolute from the folder that the value is made in; URLs may carry passwords, which
+    nothing shows: see `search/places.py` and `search/credentials.py`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -133,9 +138,13 @@ class SweepConfig(BaseModel):
         default=None, description="Address of a running Ray cluster; None starts a local one."
     )
     storage: str | None = Field(
-        default=None, description="SQLAlchemy URL of the study; None: SQLite in the sweep's folder."
+        default=None,
+        repr=False,
+        description="SQLAlchemy URL of the study; None: SQLite in the sweep's folder.",
     )
-    tracking_uri: str = Field(default="sqlite:///mlflow.db", description="MLflow tracking store.")
+    tracking_uri: str = Field(
+        default="sqlite:///mlflow.db", validate_default=True, repr=False, description="MLflow tracking store."
+    )
     experiment: str = Field(default="cifar-sweep", min_length=1, description="MLflow experiment.")
     kind: Literal["sweep", "confirm", "retrain"] = Field(
         default="sweep", description="What the trials are for; a tag of the MLflow runs."
@@ -149,9 +158,12 @@ class SweepConfig(BaseModel):
         description="Where things lie on the machines that train, handed to the objective by name: the data. "
         "Unlike `settings` they may differ when the sweep is resumed elsewhere.",
     )
-    sweeps_dir: Path = Field(default=Path("sweeps"), description="Folder that holds one folder per sweep.")
+    sweeps_dir: Path = Field(
+        default=Path("sweeps"), validate_default=True, description="Folder that holds one folder per sweep."
+    )
     checkpoint_uri: str | None = Field(
         default=None,
+        repr=False,
         description="Folder or pyarrow URI that every worker can write, in which the sweep gets a folder of "
         "its name; None: the sweep's own folder.",
     )
@@ -185,6 +197,25 @@ class SweepConfig(BaseModel):
             _logger.info("%s %s: so its name tells, direction= says otherwise", VERBS[found], metric)
         return found
 
+    @field_validator("sweeps_dir")
+    @classmethod
+    def _absolute_folder(cls, folder: Path) -> Path:
+        return absolute(folder)
+
+    @field_validator("storage", "tracking_uri", "checkpoint_uri")
+    @classmethod
+    def _absolute_url(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is None:
+            return None
+        if HIDDEN in url and HIDDEN in hide(url):
+            raise ValueError(f"{HIDDEN} stands for a password that is not shown: give the whole URL")
+        return absolute_url(url) if info.field_name == "storage" else absolute_place(url)
+
+    @field_validator("paths")
+    @classmethod
+    def _absolute_paths(cls, paths: dict[str, str]) -> dict[str, str]:
+        return {name: absolute_place(path) for name, path in paths.items()}
+
     @field_validator("cpus_per_trial", "gpus_per_trial")
     @classmethod
     def _check_fraction(cls, amount: float | None) -> float | None:
@@ -215,14 +246,15 @@ class SweepConfig(BaseModel):
     @property
     def storage_url(self) -> str:
         """URL of the study's storage, with the default filled in."""
-        return self.storage or f"sqlite:///{self.folder.absolute() / 'study.db'}"
+        return self.storage or f"sqlite:///{self.folder / 'study.db'}"
 
     @property
     def checkpoints(self) -> str:
         """Where the trials' checkpoints lie, with the default filled in; never shared with another sweep."""
         if self.checkpoint_uri is None:
-            return str(self.folder.absolute() / "checkpoints")
-        return f"{self.checkpoint_uri.rstrip('/')}/{self.name}"
+            return str(self.folder / "checkpoints")
+        place, mark, options = self.checkpoint_uri.partition("?")  # s3://bucket?endpoint_override=...
+        return f"{place.rstrip('/')}/{self.name}{mark}{options}"
 
     @property
     def budget(self) -> int:
@@ -238,17 +270,28 @@ class SweepConfig(BaseModel):
         """The part that a resume may not change, as plain JSON."""
         return self.model_dump(mode="json", include=set(DEFINITION))
 
-    def save(self) -> None:
-        """Write the configuration into the sweep's folder, whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{CONFIG_FILE}.{os.getpid()}"
+    def shown(self) -> dict[str, Any]:
+        """The whole configuration as plain JSON, without passwords: for others to read."""
+        fields = self.model_dump(mode="json")
+        return fields | {field: hide(fields[field]) for field in URL_OPTIONS if fields[field] is not None}
+
+    def save(self, study_id: str | None = None) -> None:
+        """Write the configuration into the sweep's folder, whole or not at all.
+
+        Args:
+            study_id: identity of its study, once that is made: a resume goes on with no other.
+        """
         # sweeps_dir is where the file is found, so writing it down would only break a moved folder.
-        temporary.write_text(self.model_dump_json(indent=2, exclude={"sweeps_dir"}) + "\n")
-        temporary.replace(self.folder / CONFIG_FILE)
+        sweep_file.write(self.folder, self.model_dump(mode="json", exclude={"sweeps_dir"}), study_id)
 
     @classmethod
-    def load(cls, name: str, sweeps_dir: Path) -> SweepConfig:
+    def load(cls, name: str, sweeps_dir: Path, given: Collection[str] = ()) -> SweepConfig:
         """Read the configuration of a sweep that exists.
+
+        Args:
+            name: of the sweep.
+            sweeps_dir: where it lies.
+            given: fields that are about to be replaced: their passwords need not be found.
 
         Raises:
             UserError: there is no such sweep, or its file cannot be read; names the sweeps there are.
@@ -260,8 +303,11 @@ class SweepConfig(BaseModel):
                 f"no sweep {name!r} in {sweeps_dir} (there: {there}): check NAME and --sweeps-dir"
             )
         try:
-            return cls.model_validate({**json.loads(path.read_text()), "sweeps_dir": sweeps_dir})
-        except (OSError, TypeError, ValueError) as error:
+            fields = sweep_file.read(absolute(path.parent), given)
+            return cls.model_validate({**fields, "sweeps_dir": sweeps_dir})
+        except UserError:
+            raise
+        except (AttributeError, OSError, TypeError, ValueError) as error:
             raise UserError(f"{path} cannot be read ({one_line(error)}): restore the file") from error
 
 
@@ -288,21 +334,35 @@ def sweep_names(sweeps_dir: Path) -> list[str]:
 
 
 def definition_difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What differs between two definitions, a readable line each; empty if they agree."""
+    """What differs between two definitions, a readable line each; empty if they agree.
+
+    A key that one of them lacks is from before there was such a thing: it means the default.
+    """
+    old, new = _whole(old), _whole(new)
     lines = []
-    for key in DEFINITION:
+    for key in dict.fromkeys([*DEFINITION, *old, *new]):
         if key == "space":
             before, after = SearchSpace.from_json(old[key]), SearchSpace.from_json(new[key])
             lines += [f"space: {line}" for line in before.difference(after)]
-        elif old[key] != new[key]:
-            lines.append(f"{key}: {old[key]!r} -> {new[key]!r}")
+        elif old.get(key) != new.get(key):
+            lines.append(f"{key}: {old.get(key)!r} -> {new.get(key)!r}")
     return lines
 
 
+def _whole(definition: dict[str, Any]) -> dict[str, Any]:
+    """A definition with the defaults of what it lacks, and without its version."""
+    defaults = {
+        key: field.get_default(call_default_factory=True)
+        for key, field in SweepConfig.model_fields.items()
+        if key in DEFINITION and not field.is_required()
+    } | {"direction": "maximize"}  # of earlier versions; it now goes by the metric's name
+    return {**defaults, **{key: value for key, value in definition.items() if key != "version"}}
+
+
 def one_line(error: Exception) -> str:
-    """An error's message on one line; of a validation error, the first field that is wrong."""
+    """An error's message on one line, without passwords; of a validation error, its first field."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return f"{place}={first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
-    return " ".join(str(error).split())
+        return hide_in(f"{place}={first['input']!r}: {first['msg'].removeprefix('Value error, ')}")
+    return hide_in(" ".join(str(error).split()))

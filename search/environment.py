@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from search.credentials import hide, hide_in
+
 _PACKAGES = ("cifar-sweep", "torch", "torchvision", "pytorch-lightning", "optuna", "ray", "mlflow", "numpy")
 
 
@@ -22,10 +24,16 @@ def describe_launch() -> dict[str, Any]:
         "time_ms": int(time.time() * 1000),
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *map(_shown, sys.argv[1:])]),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "code": code_version(),
     }
+
+
+def _shown(argument: str) -> str:
+    """An argument, `--option=URL` or a URL itself, as it may be published."""
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return option + equals + hide_in(hide(value))
 
 
 def code_version() -> str | None:
@@ -43,13 +51,14 @@ def code_version() -> str | None:
 
 def launch_difference(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What changed in code and versions between two launches, a readable line each."""
+    versions = before.get("versions", {})
     lines = [
-        f"{name} {before['versions'].get(name)} -> {there}"
+        f"{name} {versions.get(name)} -> {there}"
         for name, there in now["versions"].items()
-        if before["versions"].get(name) != there
+        if versions.get(name) != there
     ]
-    if before["code"] != now["code"]:
-        lines.append(f"code {before['code']} -> {now['code']}")
+    if before.get("code") != now["code"]:
+        lines.append(f"code {before.get('code')} -> {now['code']}")
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from pydantic import ValidationError
 from sqlalchemy import make_url
 
 from search.cifar_sweep import check_unchanged
-from search.config import CONFIG_FILE, SweepConfig, one_line
+from search.config import SweepConfig, one_line
 from search.errors import UserError
 from search.ledger import counted
+from search.places import absolute, sqlite_file
 from search.storage import check_url, open_storage, printable
+from search.sweep_file import CONFIG_FILE, URL_OPTIONS
 
 
 def fresh_name(space: str, sweeps_dir: Path) -> str:
@@ -63,8 +66,8 @@ def resumed(
         UserError: there is no such sweep, a value is wrong, it has more trials already, or the space's file
             or the data have changed.
     """
-    config = SweepConfig.load(name, sweeps_dir)
     wanted = {field: value for field, value in changes.items() if value is not None}
+    config = SweepConfig.load(name, sweeps_dir, given=wanted.keys() & URL_OPTIONS.keys())
     try:
         config = SweepConfig.model_validate({**dict(config), **wanted, "time_budget_s": time_budget_s})
     except ValidationError as error:
@@ -82,7 +85,8 @@ def resume_command(config: SweepConfig) -> str:
 
 def command(script: str, config: SweepConfig) -> str:
     """What to type to run a script on a sweep: in the way in which this one was run, with uv or without."""
-    folder = "" if config.sweeps_dir == Path("sweeps") else f" --sweeps-dir {config.sweeps_dir}"
+    usual = config.sweeps_dir == absolute(Path("sweeps")) and "SWEEPS_DIR" not in os.environ
+    folder = "" if usual else f" --sweeps-dir {shlex.quote(str(config.sweeps_dir))}"
     return f"{typed(script)} {config.name}{folder}"
 
 
@@ -96,8 +100,8 @@ def _same_database(storage: str, tracking_uri: str) -> bool:
     if "://" not in tracking_uri or tracking_uri.startswith(("http://", "https://")):
         return False
     one, other = check_url(storage), make_url(tracking_uri)
-    if one.drivername == "sqlite" and other.drivername == "sqlite":
-        return Path(str(one.database)).absolute() == Path(str(other.database)).absolute()
+    if one.drivername == "sqlite" or other.drivername == "sqlite":
+        return sqlite_file(storage) is not None and sqlite_file(storage) == sqlite_file(tracking_uri)
     return (one.host, one.port, one.database) == (other.host, other.port, other.database)
 
 

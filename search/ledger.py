@@ -20,7 +20,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search.config import SweepConfig, definition_difference
+from search.config import DEFINITION_VERSION, SweepConfig, definition_difference
 from search.errors import UserError
 from search.failpoints import DurableWrite, durable
 from search.mirror import StudyMirror
@@ -86,7 +86,7 @@ class Ledger:
             for params in config.enqueue:
                 study.enqueue_trial(params, skip_if_exists=True)  # a driver killed right here does it again
             study.set_user_attr("sweep_id", uuid.uuid4().hex)
-            study.set_user_attr("definition", config.definition())
+            study.set_user_attr("definition", {"version": DEFINITION_VERSION, **config.definition()})
         return cls(study, mirror, config)
 
     @property
@@ -342,8 +342,13 @@ def check_same_definition(config: SweepConfig, recorded: dict[str, Any]) -> None
     """Refuse to go on with a study that was made with another definition.
 
     Raises:
-        UserError: they differ; shows in what.
+        UserError: they differ; shows in what. Or the study's is of a later version.
     """
+    if (version := recorded.get("version", 0)) > DEFINITION_VERSION:
+        raise UserError(
+            f"sweep {config.name!r} has a definition of version {version}, written by a later version of "
+            f"this program; this one reads up to {DEFINITION_VERSION}: use the later one"
+        )
     lines = definition_difference(recorded, config.definition())
     if lines:
         raise UserError(

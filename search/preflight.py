@@ -6,8 +6,8 @@ import os
 
 from search.config import SweepConfig
 from search.errors import TrackingDown, UserError
+from search.places import sqlite_file
 from search.storage import open_storage
-from search.tracking.uri import sqlite_file
 
 
 def check_services(config: SweepConfig) -> None:

@@ -15,7 +15,9 @@ import sqlalchemy
 from filelock import FileLock
 from optuna.exceptions import StorageInternalError
 
+from search.credentials import hide, hide_in
 from search.errors import SweepFailed, UserError
+from search.places import sqlite_file
 from search.sweep_storage import SweepStorage
 
 STORAGE_ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
@@ -37,7 +39,7 @@ def open_storage(url: str) -> SweepStorage:
     parsed = check_url(url)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        with _creation_lock(parsed):
+        with _creation_lock(sqlite_file(url)):
             storage = SweepStorage(url, _engine_kwargs(parsed))
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
         raise UserError(
@@ -61,10 +63,9 @@ def read_one_moment(engine: sqlalchemy.Engine) -> None:
 
 
 @contextlib.contextmanager
-def _creation_lock(url: sqlalchemy.URL) -> Iterator[None]:
+def _creation_lock(file: Path | None) -> Iterator[None]:
     """Two processes that open a fresh SQLite file at once would both make its tables, and one fail."""
-    file = Path(str(url.database))
-    if url.drivername != "sqlite" or not os.access(file.parent, os.W_OK):
+    if file is None or not os.access(file.parent, os.W_OK):
         yield  # what cannot be written is not created either
         return
     with FileLock(file.with_name(f".{file.name}.lock")):
@@ -112,15 +113,18 @@ def check_url(url: str) -> sqlalchemy.URL:
         parsed = sqlalchemy.make_url(url)
     except sqlalchemy.exc.ArgumentError as error:
         raise UserError(
-            f"storage {url!r} is no URL: write sqlite:///study.db or {_SCHEMES[1]}://..."
+            f"storage {_without_secret(url)!r} is no URL: write sqlite:///study.db or {_SCHEMES[1]}://..."
         ) from error
     if parsed.drivername not in _SCHEMES:
         raise UserError(f"storage scheme {parsed.drivername!r} is not known: use {' or '.join(_SCHEMES)}")
+    if "@" in (parsed.host or ""):
+        raise UserError(f"storage {hide(url)}: write an @ in a password as %40")
     if parsed.drivername == "sqlite":
         if parsed.database in (None, "", ":memory:"):
-            raise UserError(f"storage {url!r} lives in memory and would not survive: name a file")
-        if not Path(str(parsed.database)).parent.is_dir():
-            raise UserError(f"storage folder {Path(str(parsed.database)).parent} is not there: make it first")
+            raise UserError(f"storage {hide(url)!r} lives in memory and would not survive: name a file")
+        file = sqlite_file(url)
+        if file is not None and not file.parent.is_dir():
+            raise UserError(f"storage folder {file.parent} is not there: make it first")
     return parsed
 
 
@@ -129,14 +133,19 @@ def database_cause(error: BaseException) -> str:
     inner: BaseException | None = error
     while inner is not None:
         if (original := getattr(inner, "orig", None)) is not None:
-            return " ".join(str(original).split())
+            return hide_in(" ".join(str(original).split()))
         inner = inner.__cause__
-    return " ".join(str(error).split())
+    return hide_in(" ".join(str(error).split()))
 
 
 def printable(url: str) -> str:
-    """The URL without its password."""
-    return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    """The URL without its passwords."""
+    return hide(url)
+
+
+def _without_secret(text: str) -> str:
+    """What was given for a URL and is none: whatever it has before an `@` may be a password."""
+    return hide(text) if "://" in text else text[text.rfind("@") + 1 :]
 
 
 def _engine_kwargs(url: sqlalchemy.URL) -> dict[str, Any]:

@@ -6,12 +6,13 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from search.config import CONFIG_FILE, SweepConfig
+from search.config import SweepConfig
 from search.environment import describe_launch, launch_difference
 from search.errors import UserError
 from search.lease import Lease
 from search.ledger import Ledger
 from search.storage import open_storage
+from search.sweep_file import CONFIG_FILE
 
 _logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from search.columns import Columns
 from search.comparison import SweepSummary, opened_study, summarise
 from search.config import sweep_names
 from search.confirm import Confirmation, confirmed, confirmed_figures
+from search.credentials import hide_in
 from search.digits import score
 from search.errors import UserError
 from search.progress import human_seconds
@@ -196,7 +197,7 @@ def _launch(launch: dict[str, Any]) -> Sequence[tuple[str, str]]:
     versions = ", ".join(f"{name} {number}" for name, number in launch["versions"].items())
     return [
         ("launched", f"{when:%Y-%m-%d %H:%M} UTC on {launch['host']}"),
-        ("command", str(launch["command"])),
+        ("command", hide_in(str(launch["command"]))),  # earlier versions wrote passwords down
         ("code", str(launch["code"] or "no checkout")),
         ("versions", versions),
     ]

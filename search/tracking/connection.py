@@ -8,8 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from search.config import CONFIG_FILE, SweepConfig
+from search.config import SweepConfig
 from search.errors import TrackingDown, TrackingRefused, UserError
+from search.sweep_file import CONFIG_FILE
 
 if TYPE_CHECKING:
     from search.tracking.store import TrackingStore

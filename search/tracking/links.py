@@ -66,13 +66,10 @@ def ui_arguments(
     if _is_server(tracking_uri):
         return None
     # By module: the environment's `bin` need not be on PATH.
-    arguments = [sys.executable, "-m", "mlflow", *_server_arguments(tracking_uri, host, port)]
-    return arguments, dict(_SERVER_ENVIRONMENT)
-
-
-def _server_arguments(tracking_uri: str, host: str, port: int) -> list[str]:
     listen = ["--host", host, "--port", str(port), "--workers", "1"]
-    return ["server", *listen, "--backend-store-uri", tracking_uri]
+    arguments = [sys.executable, "-m", "mlflow", "server", *listen]
+    # Not as an argument: those of a process are for everybody to read, and the URI may hold a password.
+    return arguments, {**_SERVER_ENVIRONMENT, "MLFLOW_BACKEND_STORE_URI": tracking_uri}
 
 
 def _is_server(tracking_uri: str) -> bool:

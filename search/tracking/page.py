@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from search.comparison import SweepSummary
 from search.config import SweepConfig
+from search.credentials import without_userinfo
 from search.errors import UserError
 from search.records import TrialRecord
 from search.tracking.links import compare_link, leaderboard_link, ui_arguments, view_link
@@ -22,7 +23,8 @@ UI_PORT = 5000
 
 def base_url(tracking_uri: str, port: int = UI_PORT) -> str:
     """The address of the UI: the server's own, or the one that the printed command starts."""
-    return tracking_uri if tracking_uri.startswith(("http://", "https://")) else f"http://127.0.0.1:{port}"
+    served = tracking_uri.startswith(("http://", "https://"))
+    return without_userinfo(tracking_uri) if served else f"http://127.0.0.1:{port}"
 
 
 def sweep_page(summary: SweepSummary) -> SweepPage | None:
@@ -84,7 +86,9 @@ def serve_ui(tracking_uri: str, port: int, announce: Callable[[str], None]) -> N
     """
     started = ui_arguments(absolute_uri(tracking_uri), port=port)
     if started is None:
-        raise UserError(f"--ui: {tracking_uri} is a server with a UI of its own; open it in a browser")
+        raise UserError(
+            f"--ui: {base_url(tracking_uri)} is a server with a UI of its own; open it in a browser"
+        )
     arguments, variables = started
     try:
         socket.create_server(("127.0.0.1", port)).close()

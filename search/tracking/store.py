@@ -23,8 +23,10 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.config import SweepConfig
+from search.credentials import hide_in
 from search.errors import TrackingDown, TrackingRefused
 from search.failpoints import durable
+from search.places import sqlite_file
 from search.records import TrialRecord
 from search.tracking.conventions import (
     STATUSES,
@@ -40,7 +42,7 @@ from search.tracking.conventions import (
     trial_tags,
 )
 from search.tracking.saved_views import charts_view, leaderboard_view
-from search.tracking.uri import absolute_uri, creation_lock, printable_uri, sqlite_file
+from search.tracking.uri import absolute_uri, creation_lock, printable_uri
 
 _METRICS_A_CALL = 800  # MLflow allows 1000 things a call, of which 100 parameters and 100 tags
 _BROKEN = (MlflowException, requests.exceptions.RequestException, OSError, SQLAlchemyError)
@@ -61,7 +63,7 @@ def answering(uri: str) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        store, cause = f"tracking store {printable_uri(uri)}", " ".join(str(error).split())[:300]
+        store, cause = f"tracking store {printable_uri(uri)}", hide_in(" ".join(str(error).split()))[:300]
         # What its database cannot do just now MLflow calls a bad request too.
         of_database = isinstance(error.__cause__, SQLAlchemyError)
         if isinstance(error, MlflowException) and error.error_code in _REFUSALS and not of_database:
@@ -150,7 +152,7 @@ class TrackingStore:
                 run = self._create(config.name, started_ms, sweep_tags(config, sweep_id))
                 run_id = str(run.info.run_id)
             self._log(run_id, params=sweep_params(config))
-            self.client.log_dict(run_id, json.loads(config.model_dump_json()), "config.json")
+            self.client.log_dict(run_id, config.shown(), "config.json")
             self._log_dataset(run_id, config)
             self._write_views(config, run_id)
         return run_id
@@ -225,7 +227,8 @@ class TrackingStore:
             self._end(run_id, status, ended_ms)
 
     def _create(self, name: str, started_ms: int, tags: dict[str, str]) -> Run:
-        return self.client.create_run(self.experiment_id, started_ms, {**resolve_tags(), **tags}, name)
+        resolved = {key: hide_in(value) for key, value in resolve_tags().items()}
+        return self.client.create_run(self.experiment_id, started_ms, {**resolved, **tags}, name)
 
     def _end(self, run_id: str, status: str, ended_ms: int | None) -> None:
         self.client.set_terminated(run_id, status, ended_ms)

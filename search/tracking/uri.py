@@ -1,33 +1,27 @@
-"""Tracking URIs: SQLite files made absolute and created once, passwords kept off the screen."""
+"""Tracking URIs: places made absolute, SQLite files created once, passwords kept off the screen."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from filelock import FileLock
-from sqlalchemy import make_url
+
+from search.credentials import hide
+from search.places import absolute_place, sqlite_file
 
 _DEFAULT = "MLFLOW_TRACKING_URI"
 
 
 def absolute_uri(uri: str) -> str:
-    """A SQLite URI with its path made absolute, so that every process means the same file."""
-    file = sqlite_file(uri)
-    return f"sqlite:///{file}" if file else uri
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """The absolute path of a SQLite store, None for any other."""
-    prefix = "sqlite:///"
-    return Path(uri.removeprefix(prefix)).absolute() if uri.startswith(prefix) else None
+    """A URI with its local path made absolute, so that every process means the same file."""
+    return absolute_place(uri)
 
 
 def printable_uri(uri: str) -> str:
-    """The URI without its password."""
-    return make_url(uri).render_as_string(hide_password=True) if "@" in uri and "://" in uri else uri
+    """The URI without its passwords."""
+    return hide(uri)
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ LAUNCH = [
     ),
     (["--storage", "studies"], r"storage 'studies' is no URL: write sqlite:///study.db"),
     (["--storage", "sqlite://"], r"lives in memory and would not survive: name a file"),
-    (["--storage", "sqlite:///there/not.db"], r"folder there is not there: make it first"),
+    (["--storage", "sqlite:///there/not.db"], r"folder /.*/there is not there: make it first"),
 ]
 SPACES = {
     "an empty range": ("'lr': FloatDistribution(1, 0.1)", r"line \d+: ValueError: .*low=1.*high=0.1"),

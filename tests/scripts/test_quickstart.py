@@ -79,8 +79,8 @@ def launched(home: Path) -> Iterator[Script]:
 @pytest.fixture(scope="module")
 def config(home: Path, launched: Script) -> SweepConfig:
     config = SweepConfig.load("night", home / "sweeps")
-    assert config.tracking_uri == "sqlite:///mlflow.db"
-    return config.model_copy(update={"tracking_uri": f"sqlite:///{home / 'mlflow.db'}"})
+    assert config.tracking_uri == f"sqlite:///{home / 'mlflow.db'}"
+    return config
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +99,14 @@ def retraining(config: SweepConfig, retrained: Result) -> SweepConfig:
     (name,) = sweep_names(config.folder / "retrain")
     loaded = SweepConfig.load(name, config.folder / "retrain")
     assert name == f"night.retrain-{winner(loaded):03d}-e{EPOCHS}"
-    return loaded.model_copy(update={"tracking_uri": config.tracking_uri})
+    return loaded
 
 
 @pytest.fixture(scope="module")
 def confirming(config: SweepConfig, retrained: Result) -> SweepConfig:
     """The confirmation of the two best as the small sweep that it is."""
     (name,) = sweep_names(config.folder / "confirm")
-    loaded = SweepConfig.load(name, config.folder / "confirm")
-    return loaded.model_copy(update={"tracking_uri": config.tracking_uri})
+    return SweepConfig.load(name, config.folder / "confirm")
 
 
 def winner(retraining: SweepConfig) -> int:
@@ -332,7 +331,7 @@ def test_a_finished_sweep_moves_and_grows_by_a_resume(
     config = SweepConfig.load("night", moved / "sweeps")
     config = config.model_copy(update={"tracking_uri": f"sqlite:///{moved / 'mlflow.db'}"})
     before = records_in(config)
-    result = run_script("resume", "night", "--trials", TRIALS + 2)
+    result = run_script("resume", "night", "--trials", TRIALS + 2, "--tracking-uri", config.tracking_uri)
     assert result.exit_code == 0, result.stderr
     records = check_study(config, TRIALS + 2)
     assert records[:TRIALS] == before

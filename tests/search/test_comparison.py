@@ -113,13 +113,12 @@ def test_a_table_of_all_trials_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_ui_is_of_one_store(tmp_path: Path) -> None:
-    swept(tmp_path, "a", tracking_uri="sqlite:///here.db")
+    swept(tmp_path, "a", tracking_uri=f"sqlite:///{tmp_path}/here.db")
     swept(tmp_path, "b", tracking_uri="postgresql://me:secret@there/mlflow")
     refused = compare(tmp_path, "a", "b", "--ui")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert re.search(
-        r"in several \(a: sqlite:///here\.db, b: postgresql://me:\*\*\*@there/mlflow\)", refused.stderr
-    )
+    told = rf"in several \(a: sqlite:///{tmp_path}/here\.db, b: postgresql://me:\*\*\*@there/mlflow\)"
+    assert re.search(told, refused.stderr)
 
 
 def test_the_link_compares_all_experiments_of_a_store_and_tells_what_it_leaves_out(tmp_path: Path) -> None:

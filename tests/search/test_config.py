@@ -267,6 +267,40 @@ def test_an_unknown_sweep_lists_those_there_are(tmp_path: Path, name: str) -> No
         SweepConfig.load(name, tmp_path)
 
 
+FEWEST = {"name": "try", "space": FLAT, "objective": "package.module:function", "max_epochs": 3, "trials": 4}
+
+
+@pytest.mark.parametrize("version", [2, 99, "1", None])
+def test_a_file_of_a_later_version_is_refused(tmp_path: Path, version: object) -> None:
+    sweep_config(tmp_path).save()
+    file = tmp_path / "try" / "sweep.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "version": version}))
+    with pytest.raises(UserError, match=f"has version {version!r}, written by a later version"):
+        SweepConfig.load("try", tmp_path)
+
+
+@pytest.mark.parametrize("key", [k for k in DEFINITION if not SweepConfig.model_fields[k].is_required()])
+def test_what_an_earlier_versions_definition_lacks_has_its_default(key: str) -> None:
+    now = SweepConfig.model_validate(FEWEST).definition()
+    before = {name: value for name, value in now.items() if name != key}
+    assert definition_difference(before, now) == []
+    assert definition_difference(before, {**now, key: "new"}) == [f"{key}: {now[key]!r} -> 'new'"]
+
+
+def test_what_an_earlier_versions_file_lacks_has_its_default(tmp_path: Path) -> None:
+    config = SweepConfig.model_validate({**FEWEST, "sweeps_dir": tmp_path})
+    config.save()
+    file = tmp_path / "try" / "sweep.json"
+    saved = json.loads(file.read_text())
+    file.write_text(json.dumps({key: saved[key] for key in FEWEST}))
+    assert SweepConfig.load("try", tmp_path) == config
+
+
+def test_what_a_definition_has_that_is_not_known_here_is_a_difference() -> None:
+    known = sweep_config().definition()
+    assert definition_difference({**known, "version": 1, "colour": "red"}, known) == ["colour: 'red' -> None"]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", '{"name": "try"}', '{"colour": 1}', "\x00"])
 def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
     sweep_config(tmp_path).save()

@@ -1,0 +1,115 @@
+"""Passwords and tokens in URLs: shown as `***`, and kept in a file of mode 0600 in the sweep's folder.
+
+A URL may carry them before its host (`scheme://user:password@host`), as a token alone
+(`https://token@host`), or in its query (`?sslpassword=...`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from search.errors import UserError
+
+HIDDEN = "***"
+CREDENTIALS_FILE = "credentials.json"
+
+# After a host a colon begins its port. A password may hold what a URL would write in percents, as people
+# paste it: it ends at the last `@` before the path.
+_USERINFO = (
+    r"(?P<before>{scheme}[^{not_in}:/?#@]*:)(?!\d{{1,5}}(?:[/?#\s]|$))[^{not_in}@]*(?:@[^{not_in}@/?#]*)*@"
+)
+_SCHEME = r"[A-Za-z][\w+.\-]*://"
+_IN_TEXT = re.compile(_USERINFO.format(scheme=_SCHEME, not_in=r"\s"))
+_IN_URL = re.compile(_USERINFO.format(scheme=f"^{_SCHEME}", not_in=""))
+_TOKEN = re.compile(r"(?P<before>https?://)[^\s:/?#@]+@", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?P<before>(?<![\w\-])[\w\-]*"
+    r"(?:password|passwd|pwd|secret|token|credential|signature|(?:api|access|account)[_\-]?key)=)"
+    r"[^\s&;'\"]+",
+    re.IGNORECASE,
+)
+
+
+def hide(url: str) -> str:
+    """A URL as it may be shown: `***` where it has a password or token."""
+    return _hidden(url, _IN_URL)
+
+
+def hide_in(text: str) -> str:
+    """A text in which URLs may stand, such as a library's error, as it may be shown."""
+    return _hidden(text, _IN_TEXT)
+
+
+def _hidden(text: str, userinfo: re.Pattern[str]) -> str:
+    text = userinfo.sub(rf"\g<before>{HIDDEN}@", text)
+    text = _TOKEN.sub(rf"\g<before>{HIDDEN}@", text)
+    return _NAMED.sub(rf"\g<before>{HIDDEN}", text)
+
+
+class HidingRecord(logging.LogRecord):
+    """A line of a log, without passwords, also in the text of the error that goes with it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.exc_info:
+            self.exc_text = hide_in(logging.Formatter().formatException(self.exc_info))
+
+    def getMessage(self) -> str:  # noqa: N802
+        """As the base class's."""
+        return hide_in(super().getMessage())
+
+
+def without_userinfo(url: str) -> str:
+    """An http address as a browser is given it: it asks for the name and password itself."""
+    return re.sub(r"^(https?://)[^/?#]*@", r"\1", url, flags=re.IGNORECASE)
+
+
+def keep(folder: Path, urls: Mapping[str, str]) -> None:
+    """Write down whole the URLs that carry a secret, for nobody but this user to read; none: no file."""
+    file = folder / CREDENTIALS_FILE
+    if not urls:
+        file.unlink(missing_ok=True)
+        return
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    part.unlink(missing_ok=True)
+    # The mode is the file's from its first byte on.
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(json.dumps(dict(urls), indent=2) + "\n")
+    part.replace(file)
+
+
+def recall(folder: Path, option: str, field: str, shown: str) -> str:
+    """The whole URL that is shown with a `***` in it.
+
+    Args:
+        folder: of the sweep.
+        option: that gives the URL on a command line.
+        field: of the configuration.
+        shown: as `hide` shows it.
+
+    Raises:
+        UserError: it is not there, or not for this user to read.
+    """
+    file = folder / CREDENTIALS_FILE
+    try:
+        kept = json.loads(file.read_text()).get(field)
+    except FileNotFoundError:
+        kept = None
+    except (OSError, AttributeError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or "damaged"
+        raise UserError(
+            f"{file}, which holds the password of {option} {shown}, cannot be read ({cause}): ask its owner, "
+            f"or resume with the whole {option}"
+        ) from error
+    if kept is None or hide(kept) != shown:
+        raise UserError(
+            f"the password of {option} {shown} is not in {file}: copy that file too, or resume with the "
+            f"whole {option}"
+        )
+    return str(kept)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from search.comparison import SweepSummary
-from search.config import SweepConfig
+from search.config import SweepConfig, one_line
 from search.digits import NONE, scores
 from search.dispatch import Observer, Stop
 from search.driver import SweepResult, run_sweep
@@ -115,25 +116,40 @@ def confirmed_figures(finalists: Sequence[Finalist]) -> list[Figures]:
 def choose_finalists(summary: SweepSummary, top: int, number: int | None = None) -> list[TrialRecord]:
     """The best distinct configurations of a sweep, one trial each, or the one that was asked for.
 
-    A configuration that was tried more than once is one finalist, by its best trial.
+    A configuration that was tried more than once is one finalist, by its best trial. One that somebody added
+    to the study with values that the space does not hold is none, for it cannot be trained.
 
     Raises:
-        UserError: no trial has completed, or there is no such trial.
+        UserError: no trial has completed, or there is no such trial, or the space does not hold it.
     """
     if number is not None:
         by_number = {record.number: record for record in summary.records}
         if number not in by_number:
             there = f"trials 0 to {max(by_number)}" if by_number else "no trials yet"
             raise UserError(f"--trial {number}: sweep {summary.config.name!r} has {there}")
+        if problem := _not_held(summary.config, by_number[number]):
+            raise UserError(f"--trial {number}: {problem}; choose another")
         return [by_number[number]]
-    if not summary.leaderboard:
+    held = [record for record in summary.leaderboard if not _not_held(summary.config, record)]
+    if not held:
         raise UserError(
             f"sweep {summary.config.name!r} has no completed trial yet: resume it, or name --trial"
         )
     distinct: dict[str, TrialRecord] = {}
-    for record in summary.leaderboard:
+    for record in held:
         distinct.setdefault(json.dumps(dict(record.params), sort_keys=True), record)
     return list(distinct.values())[:top]
+
+
+def _not_held(config: SweepConfig, record: TrialRecord) -> str | None:
+    """Why a trial of the study is none of the space, if it is not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a value out of range, which is refused below
+            config.space.check_values(config.configuration(record.params))
+    except ValueError as error:
+        return one_line(error)
+    return None
 
 
 def confirm_config(summary: SweepSummary, finalists: Sequence[TrialRecord], seeds: int) -> SweepConfig:

@@ -9,9 +9,12 @@ import pytest
 from optuna.trial import TrialState
 from sweep_makers import record, sweep_config
 
-from search.confirm import Confirmation, confirmed
+from search.comparison import SweepSummary
+from search.confirm import Confirmation, choose_finalists, confirmed
+from search.errors import UserError
 from search.records import StopReason, TrialRecord
 from search.repeats import told_failures
+from search.results import savings
 
 SEEDS = 3
 FINALISTS = [record(7, value=0.80), record(2, value=0.79), record(9, value=0.78)]
@@ -96,3 +99,15 @@ def test_a_seed_trained_again_counts_once() -> None:
     assert told_failures([*before, again]) == ""
     first = next(each for each in confirmation([*before, again]).finalists if each.record.number == 7)
     assert (sorted(first.values), first.failed) == ([0.7, 0.71, 0.72], 0)
+
+
+def test_what_somebody_added_that_the_space_does_not_hold_is_no_finalist() -> None:
+    records = [
+        record(0, params={"depth": 9, "lr": 0.1}, value=0.99),
+        record(1, params={"lr": 0.1}, value=0.98),
+        record(2, value=0.5),
+    ]
+    summary = SweepSummary(sweep_config(), "id", records, {}, savings(records, 3))
+    assert choose_finalists(summary, top=3) == [records[2]]
+    with pytest.raises(UserError, match=r"--trial 0: .*'depth' is 9.*choose another"):
+        choose_finalists(summary, top=3, number=0)

@@ -13,7 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from optuna.trial import TrialState
 
@@ -56,6 +56,17 @@ class Observer(Protocol):
 
     def trial_changed(self, record: TrialRecord) -> None:
         """A trial was started, finished an epoch or ended. Must return at once."""
+
+
+@runtime_checkable
+class StopObserver(Protocol):
+    """An observer that also hears that the driver is to end before the sweep is done."""
+
+    def stop_requested(self, reason: Stop, grace_s: float | None) -> None:
+        """A stop was asked for; running epochs have so many seconds to end, None: as long as they take.
+
+        Called in a signal's handler too: it must neither wait for anything nor print.
+        """
 
 
 def _remembers_faults(method: Callable[P, R]) -> Callable[P, R]:
@@ -150,6 +161,9 @@ class Dispatcher:
         """
         if self._stop is None or (reason is Stop.INTERRUPTED and self._stop is not reason):
             self._stop, self._stop_at = reason, self._clock()
+            for observer in self._observers:
+                if isinstance(observer, StopObserver):
+                    observer.stop_requested(reason, STOP_GRACE_S if reason is Stop.INTERRUPTED else None)
 
     @_remembers_faults
     def next(self, attempt: str) -> Assignment | None:

@@ -16,6 +16,7 @@ from search.dispatch import STOP_GRACE_S, Dispatcher, Stop
 _AFTER_GRACE_S = 5.0  # in which what still runs is dropped; then the main thread hangs in something
 _TO_UNWIND_S = 5.0  # for the main thread to leave that; then the process ends as if it was killed
 _EXIT_CODE = 130
+_HEARD = "stopping: running epochs get %.0f s to end; once more to stop at once"
 
 _logger = logging.getLogger(__name__)
 
@@ -35,7 +36,6 @@ def stopped_by_signals(dispatcher: Dispatcher) -> Iterator[None]:
         if asked or watch.late:
             raise KeyboardInterrupt
         asked = True
-        _logger.warning("stopping: running epochs get %.0f s to end; once more to stop at once", STOP_GRACE_S)
         dispatcher.request_stop(Stop.INTERRUPTED)
 
     if threading.current_thread() is not threading.main_thread():
@@ -83,6 +83,9 @@ class _Watch:
         while self._signalled.recv(1) not in (bytes([signal.SIGINT]), bytes([signal.SIGTERM])):
             if self._over.is_set():
                 return
+        # Not in the handler, which may come while the main thread holds a lock of the log or of the screen;
+        # and not waited for, because a terminal that is stopped takes no line.
+        threading.Thread(target=_logger.warning, args=(_HEARD, STOP_GRACE_S), daemon=True).start()
         if self._over.wait(STOP_GRACE_S + _AFTER_GRACE_S):
             return
         self.late = True

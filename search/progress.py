@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from optuna.trial import TrialState
 from rich.console import Console, Group, RenderableType
@@ -20,13 +21,20 @@ from search.config import SweepConfig
 from search.digits import all_shown, score, scores, shown
 from search.records import TrialRecord, ranked
 from search.results import STATE_WORDS
+from search.terminal import logs_above
+
+if TYPE_CHECKING:
+    from search.dispatch import Stop  # loads Ray, which reading a sweep does without
 
 _REFRESHES_A_SECOND = 2
 _MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen
 
 
 class Progress:
-    """Follows a sweep and shows it; a context manager and an `Observer`.
+    """Follows a sweep and shows it; a context manager, an `Observer` and a `StopObserver`.
+
+    The live display is drawn by a thread of its own. What it reads is replaced, never changed: a lock could
+    be held by the very thread that a signal makes draw.
 
     Args:
         config: the sweep.
@@ -37,13 +45,14 @@ class Progress:
         self._config = config
         self._console = console
         self._running: dict[int, TrialRecord] = {}
-        self._ended: Counter[TrialState] = Counter()
+        self._ended = _nothing_ended()
         self._retried: set[int] = set()  # failed trials that a retry has taken the place of
         self._best: TrialRecord | None = None
         self._ended_here, self._seconds_here = 0, 0.0  # of this launch, for the time that is left
         self._most_running = 0
-        self._lock = threading.Lock()
         self._started = time.monotonic()
+        self._stop: tuple[Stop, float | None] | None = None  # and by when, on the monotonic clock
+        self._above = contextlib.ExitStack()
         self._live = (
             Live(
                 console=self._console,
@@ -58,43 +67,45 @@ class Progress:
     def __enter__(self) -> Self:
         if self._live:
             self._live.start()
+            self._above.enter_context(logs_above(self._console))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._above.close()
         if self._live:
             self._live.stop()
 
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Take in what there was before, so that counts and best are the sweep's."""
-        with self._lock:
-            self._running.clear()
-            self._ended.clear()
-            self._retried.clear()
-            for record in records:
-                self._take(record)
+        self._running, self._ended, self._retried = {}, _nothing_ended(), set()
+        for record in records:
+            self._take(record)
 
     def trial_changed(self, record: TrialRecord) -> None:
         """Take a change in; without a terminal, print each trial's end."""
-        with self._lock:
-            self._take(record)
-            if record.state is TrialState.RUNNING:
-                return
-            self._ended_here += 1
-            self._seconds_here += record.train_seconds
-            if not self._live:
-                self._console.print(Text(self._line(record)), soft_wrap=True)
+        self._take(record)
+        if record.state is TrialState.RUNNING:
+            return
+        self._ended_here += 1
+        self._seconds_here += record.train_seconds
+        if not self._live:
+            self._console.print(Text(self._line(record)), soft_wrap=True)
+
+    def stop_requested(self, reason: Stop, grace_s: float | None) -> None:
+        """Show that a stop was heard, and how long it takes at most; without a terminal the log tells it."""
+        self._stop = reason, None if grace_s is None else time.monotonic() + grace_s
 
     def _take(self, record: TrialRecord) -> None:
         if record.retry_of is not None and record.retry_of not in self._retried:
             self._retried.add(record.retry_of)
             self._ended[TrialState.FAIL] -= 1
         if record.state is TrialState.RUNNING:
-            self._running[record.number] = record
+            self._running = {**self._running, record.number: record}
             self._most_running = max(self._most_running, len(self._running))
             return
-        self._running.pop(record.number, None)
+        self._running = {number: each for number, each in self._running.items() if number != record.number}
         self._ended[record.state] += 1
         candidates = [record] if self._best is None else [self._best, record]
         self._best = next(iter(ranked(candidates, self._config.direction)), None)
@@ -130,9 +141,7 @@ class Progress:
         return self._seconds_here / self._ended_here * to_come / max(1, self._most_running)
 
     def _table(self) -> RenderableType:
-        with self._lock:
-            running = [record for _, record in sorted(self._running.items())]
-            summary = self._summary()
+        running = [record for _, record in sorted(self._running.items())]
         table = Table(box=None, pad_edge=False)
         rows = running[:_MOST_ROWS]
         columns = Columns.of([self._config], ["trial", "epoch"])
@@ -148,7 +157,23 @@ class Progress:
         for row in zip(*cells.values(), strict=True):
             table.add_row(*map(Text, row))
         elapsed = human_seconds(time.monotonic() - self._started)
-        return Group(table, Text(f"{self._config.name}: {summary}, {elapsed} so far"))
+        told = [f"{self._config.name}: {self._summary()}, {elapsed} so far"]
+        told += [] if self._stop is None else [_told_stop(*self._stop)]
+        # The console wraps nothing, for it leaves that to the terminal; the display has to.
+        return Group(table, *(Text(line, no_wrap=False, overflow="fold") for line in told))
+
+
+def _nothing_ended() -> Counter[TrialState]:
+    return Counter(dict.fromkeys(TrialState, 0))
+
+
+def _told_stop(reason: Stop, until: float | None) -> str:
+    if until is None:
+        return f"stopping ({reason.value}): running epochs end first; Ctrl-C gives them a few seconds"
+    left = until - time.monotonic()
+    if left <= 0:
+        return f"stopping ({reason.value}): workers are ended and MLflow is brought up to date"
+    return f"stopping ({reason.value}): running epochs have {math.ceil(left)} s to end; Ctrl-C stops at once"
 
 
 def human_seconds(seconds: float) -> str:

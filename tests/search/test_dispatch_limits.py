@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from sweep_makers import epoch, sweep_config
 
 from search.dispatch import STOP_GRACE_S, Dispatcher, Stop
 from search.interrupts import stopped_by_signals
-from search.records import StopReason
+from search.records import StopReason, TrialRecord
 from search.trial import Message
 
 PRUNES_ALL = {"pruner": "threshold", "pruner_args": {"lower": 2.0, "n_warmup_steps": 0}}
@@ -325,6 +326,29 @@ def test_a_first_signal_asks_although_the_time_is_too_short_for_another_trial() 
         assert not dispatcher.receive("b", Message(epochs=(epoch(1),)))
     assert dispatcher.stop is Stop.INTERRUPTED
     assert len(dispatcher.records[1].epochs) == 1
+
+
+class Hears:
+    """An observer that hears of stops too."""
+
+    def __init__(self) -> None:
+        self.stops: list[tuple[Stop, float | None]] = []
+
+    def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
+        """Nothing is to be seen."""
+
+    def trial_changed(self, record: TrialRecord) -> None:
+        """Nothing is to be seen."""
+
+    def stop_requested(self, reason: Stop, grace_s: float | None) -> None:
+        self.stops.append((reason, grace_s))
+
+
+def test_a_stop_is_told_once_with_the_time_that_it_gives() -> None:
+    dispatcher = Drivers().start(observers=[hears := Hears()])
+    for reason in (Stop.TIME_BUDGET, Stop.FAILURES, Stop.INTERRUPTED, Stop.INTERRUPTED):
+        dispatcher.request_stop(reason)
+    assert hears.stops == [(Stop.TIME_BUDGET, None), (Stop.INTERRUPTED, STOP_GRACE_S)]
 
 
 def test_a_second_signal_does_not_wait() -> None:

@@ -2,25 +2,25 @@
 
 import asyncio
 import contextlib
-import os
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
+from importlib.resources import files as resources
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import FastAPI, File, HTTPException, Request, Response, UploadFile
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, FastAPI, File, HTTPException, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
 
-from cifar_cnn.batching import Batcher, Images, Predict, Probabilities
-from cifar_cnn.body_limit import BodyLimit
+from cifar_cnn.api_schema import REFUSALS, ClassProbability, ModelInfo, Prediction, Predictions
+from cifar_cnn.batching import Batcher, ModelFault, Predict, Probabilities
 from cifar_cnn.config import IMAGE_SIZE
-from cifar_cnn.pixels import ImageTooLarge, NotAnImage, decode_image
-from cifar_cnn.serving_metrics import ServingMetrics
+from cifar_cnn.decoding import Decoder, Refused
+from cifar_cnn.serving_metrics import Measured, ServingMetrics
+from cifar_cnn.uploads import RETRY_LATER, UploadLimits, Uploads
+
+log = logging.getLogger(__name__)
 
 _FORM_OVERHEAD = 65_536  # bytes of a multipart form beside its files
 
@@ -44,57 +44,78 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may hold; more is refused before it is decoded."""
+    """What a request may hold, and what may be there at a time; more is refused before it is decoded."""
 
     file_bytes: int = 10_000_000  # a large photograph
     files: int = 32  # more come better in several requests, which share forward passes anyway
+    pixels: int = 25_000_000  # of all images of a request: one of a good camera, or thousands of 32x32
+    requests: int = 64  # being uploaded, decoded or predicted; as many share a forward pass
+    pixels_at_once: int = 50_000_000  # being decoded, for 8 bytes of memory each
+    upload_s: float = 60.0
+    answer_s: float = 30.0  # from the last byte of the upload on
+
+    @property
+    def uploads(self) -> UploadLimits:
+        """Of bodies on their way in; four of the largest fit at a time."""
+        body = self.files * self.file_bytes + _FORM_OVERHEAD
+        return UploadLimits(body, 4 * body, self.upload_s, self.requests)
 
 
-class ClassProbability(BaseModel):
-    """One class of a prediction."""
+class Service:
+    """A model being served, as the routes see it.
 
-    name: str = Field(description="Name of the class.", examples=["cat"])
-    probability: float = Field(ge=0, le=1, description="Its probability.", examples=[0.93])
+    Args:
+        model: what to serve.
+        limits: of requests.
+    """
+
+    def __init__(self, model: ServedModel, limits: Limits) -> None:
+        self.model = model
+        self.limits = limits
+        self.metrics = ServingMetrics()
+        self.decode = Decoder(limits.pixels, limits.pixels_at_once)
+        self.batcher = Batcher(model.predict, self.metrics.batch_size.observe)
+        self._warm = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model was warmed up, and still answers."""
+        return self._warm and self.batcher.serves(within_s=self.limits.answer_s)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Warm, from the first to the last request.
+
+        Raises:
+            ModelFault: the model does not predict probabilities of its classes.
+        """
+        async with self.batcher:
+            two = np.zeros((2, IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+            _predictions(["", ""], self.model.class_names, await self.batcher(two))
+            self._warm = True
+            try:
+                yield
+            finally:
+                self._warm = False
+
+    async def predict(self, files: Sequence[UploadFile]) -> Predictions:
+        """What the model sees in some files."""
+        async with asyncio.timeout(self.limits.answer_s):
+            images = await self.decode(files)
+            probabilities = await self.batcher(images)
+        names = [upload.filename or "" for upload in files]
+        found = _predictions(names, self.model.class_names, probabilities)
+        self.metrics.images.inc(len(images))
+        return Predictions(predictions=found)
 
 
-class Prediction(BaseModel):
-    """What a model sees in one image."""
-
-    file: str = Field(description="Name of the file.", examples=["cat.jpg"])
-    label: str = Field(description="The most probable class.", examples=["cat"])
-    probabilities: list[ClassProbability] = Field(
-        description="Every class, the most probable first; they sum to 1."
-    )
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
 
 
-class Predictions(BaseModel):
-    """The answer to a request, in the order of its files."""
-
-    predictions: list[Prediction]
-
-
-class ModelInfo(BaseModel):
-    """What is served."""
-
-    source: str = Field(description="Where it was loaded from.", examples=["models:/cifar-cnn@champion"])
-    class_names: list[str] = Field(description="Its classes.", examples=[["airplane", "automobile", "bird"]])
-    provenance: dict[str, Any] = Field(description="How it was found, trained and tested.")
-
-
-class Problem(BaseModel):
-    """Why a request was refused."""
-
-    model_config = ConfigDict(extra="allow")
-
-    detail: Any = Field(description="What is wrong, and what would be right.")
-
-
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Problem, "description": "No multipart form with files."},
-    413: {"model": Problem, "description": "Too many files, bytes or pixels."},
-    422: {"model": Problem, "description": "A file that is no image, or a damaged one."},
-    503: {"model": Problem, "description": "The model is not ready."},
-}
+Serving = Annotated[Service, Depends(_service)]
+router = APIRouter()
 
 
 def create_app(model: ServedModel, limits: Limits | None = None) -> FastAPI:
@@ -102,122 +123,99 @@ def create_app(model: ServedModel, limits: Limits | None = None) -> FastAPI:
 
     Args:
         model: what to serve.
-        limits: of a request.
+        limits: of requests.
     """
-    bounds, metrics = limits or Limits(), ServingMetrics()
-    batcher = Batcher(model.predict, metrics.batch_size.observe)
-    decoding = asyncio.Semaphore(os.cpu_count() or 1)  # more at a time are no faster, and take memory each
-    ready = False
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        nonlocal ready
-        async with batcher:
-            await batcher(np.zeros((2, IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8))
-            ready = True
-            yield
-            ready = False
-
+    service = Service(model, limits or Limits())
     app = FastAPI(
         title="CIFAR classifier",
         version="1",
         description="Upload images, get the probability of each class.",
-        lifespan=lifespan,
+        lifespan=lambda _: service.running(),
     )
-    app.add_middleware(BodyLimit, most=bounds.files * bounds.file_bytes + _FORM_OVERHEAD)
-
-    @app.middleware("http")
-    async def measure(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
-        began = time.perf_counter()
-        status = 500  # what Starlette, further out, makes of an exception
-        try:
-            response = await handle(request)
-            status = response.status_code
-            return response
-        finally:
-            route = request.scope.get("route")
-            metrics.answered(getattr(route, "path", "other"), status, time.perf_counter() - began)
-
-    @app.post("/predict", responses=_REFUSALS)
-    async def predict(
-        files: Annotated[list[UploadFile], File(description="One or several images.")],
-    ) -> Predictions:
-        """The probability of each class for each image, the most probable class first."""
-        if not ready:
-            raise HTTPException(503, "the model is not ready; ask /readyz")
-        if len(files) > bounds.files:
-            raise HTTPException(413, f"{len(files)} files are more than {bounds.files}; send fewer at a time")
-        for upload in files:
-            if (upload.size or 0) > bounds.file_bytes:
-                most = bounds.file_bytes / 1e6
-                raise HTTPException(413, f"{upload.filename}: larger than {most:g} MB; send a smaller image")
-        async with decoding:
-            images = await run_in_threadpool(_decode_all, files)
-        probabilities = await batcher(images)
-        metrics.images.inc(len(images))
-        names = [upload.filename or "" for upload in files]
-        return Predictions(predictions=_predictions(names, model.class_names, probabilities))
-
-    @app.get("/model")
-    async def info() -> ModelInfo:
-        """Which model this is: its classes and provenance."""
-        return ModelInfo(
-            source=model.source, class_names=list(model.class_names), provenance=dict(model.card)
-        )
-
-    @app.get("/healthz", response_class=PlainTextResponse)
-    async def healthz() -> str:
-        """Whether the process answers."""
-        return "ok"
-
-    @app.get("/readyz", response_class=PlainTextResponse, responses={503: {"description": "Not ready yet."}})
-    async def readyz() -> Response:
-        """Whether the model has been warmed up and predicts."""
-        return PlainTextResponse("ready" if ready else "not ready", 200 if ready else 503)
-
-    @app.get("/metrics", response_class=PlainTextResponse)
-    async def prometheus() -> Response:
-        """Counts and times for Prometheus."""
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-    async def page() -> str:
-        return files("cifar_cnn").joinpath("static/index.html").read_text("utf-8")
-
-    @app.exception_handler(_Refused)
-    async def refuse(_: Request, refused: _Refused) -> JSONResponse:
-        return JSONResponse({"detail": str(refused)}, refused.status)
-
+    app.state.service = service
+    app.include_router(router)
+    app.add_exception_handler(Refused, _refuse)
+    app.add_exception_handler(ModelFault, _apologise)
+    app.add_middleware(Uploads, limits=service.limits.uploads)
+    app.add_middleware(Measured, metrics=service.metrics)
     return app
 
 
-class _Refused(ValueError):
-    """A file of a request is refused."""
+@router.post("/predict", responses=REFUSALS)
+async def predict(
+    service: Serving, files: Annotated[list[UploadFile], File(description="One or several images.")]
+) -> Predictions:
+    """The probability of each class for each image, the most probable class first."""
+    limits = service.limits
+    if not service.ready:
+        raise HTTPException(503, "the model is not ready; ask /readyz", RETRY_LATER)
+    if len(files) > limits.files:
+        raise HTTPException(413, f"{len(files)} files are more than {limits.files}; send fewer at a time")
+    for upload in files:
+        if (upload.size or 0) > limits.file_bytes:
+            most = limits.file_bytes / 1e6
+            raise HTTPException(413, f"{upload.filename}: larger than {most:g} MB; send a smaller image")
+    try:
+        return await service.predict(files)
+    except TimeoutError as error:
+        late = f"no answer within {limits.answer_s:g} s, there is too much to do; try again in some seconds"
+        raise HTTPException(503, late, RETRY_LATER) from error
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+
+@router.get("/model")
+async def info(service: Serving) -> ModelInfo:
+    """Which model this is: its classes and provenance."""
+    model = service.model
+    return ModelInfo(source=model.source, class_names=list(model.class_names), provenance=dict(model.card))
 
 
-def _decode_all(uploads: Sequence[UploadFile]) -> Images:
-    images = []
-    for upload in uploads:
-        try:
-            images.append(decode_image(upload.file.read()))
-        except ImageTooLarge as error:
-            raise _Refused(413, f"{upload.filename}: {error}") from error
-        except NotAnImage as error:
-            raise _Refused(422, f"{upload.filename}: {error}") from error
-    return np.stack(images)
+@router.get("/healthz", response_class=PlainTextResponse)
+async def healthz() -> str:
+    """Whether the process answers."""
+    return "ok"
+
+
+@router.get("/readyz", response_class=PlainTextResponse, responses={503: {"description": "Not ready."}})
+async def readyz(service: Serving) -> Response:
+    """Whether the model has been warmed up and predicts."""
+    return PlainTextResponse("ready" if service.ready else "not ready", 200 if service.ready else 503)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(service: Serving) -> Response:
+    """Counts and times for Prometheus."""
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/", response_class=HTMLResponse, include_in_schema=False)
+async def page() -> str:
+    return resources("cifar_cnn").joinpath("static/index.html").read_text("utf-8")
+
+
+def _refuse(_: Request, refused: Exception) -> JSONResponse:
+    assert isinstance(refused, Refused)
+    return JSONResponse({"detail": str(refused)}, refused.status)
+
+
+def _apologise(_: Request, fault: Exception) -> JSONResponse:
+    log.error("a prediction failed", exc_info=fault)
+    return JSONResponse({"detail": "the model failed; the server's log tells why"}, 500)
 
 
 def _predictions(
     names: Sequence[str], class_names: Sequence[str], probabilities: Probabilities
 ) -> list[Prediction]:
+    if probabilities.shape != (len(names), len(class_names)):
+        raise ModelFault(f"the model answered with {probabilities.shape}, not {len(class_names)} classes")
+    rows = probabilities.astype(np.float64)
+    # Float32 rows miss 1 by some 1e-7. What is NaN compares as false.
+    if not ((rows >= 0).all() and (abs(rows.sum(axis=1) - 1) < 1e-3).all()):
+        raise ModelFault(
+            "the model's answers are no probabilities: negative, not a number, or not summing to 1"
+        )
     found = []
-    for name, row in zip(names, probabilities.astype(np.float64), strict=True):
-        shares = row / row.sum()  # float32 rows miss 1 by some 1e-7
-        order = np.argsort(-shares, kind="stable")
-        ranked = [ClassProbability(name=class_names[i], probability=float(shares[i])) for i in order]
+    for name, row in zip(names, rows / rows.sum(axis=1, keepdims=True), strict=True):
+        order = np.argsort(-row, kind="stable")
+        ranked = [ClassProbability(name=class_names[i], probability=float(row[i])) for i in order]
         found.append(Prediction(file=name, label=ranked[0].name, probabilities=ranked))
     return found

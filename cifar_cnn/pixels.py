@@ -3,13 +3,16 @@
 Training and serving both decode here: a model is served what it was trained on.
 """
 
+import contextlib
 import io
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cifar_cnn.config import IMAGE_SIZE
+from cifar_cnn.image_cost import too_costly
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 """What is decoded. Pillow knows dozens more, some of them parsers that nobody has looked at for years."""
@@ -46,11 +49,29 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
         NotAnImage: empty, no known format, truncated or damaged.
         ImageTooLarge: more than `MAX_PIXELS`; found out before they are decoded.
     """
+    with _decoding(data):
+        square = ImageOps.fit(_load(data), (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+        return np.asarray(_over_white(square), dtype=np.uint8)
+
+
+def count_pixels(data: bytes) -> int:
+    """Width times height of an image file, by its header; nothing is decoded.
+
+    Raises:
+        NotAnImage: empty or no known format.
+        ImageTooLarge: more than `decode_image` takes.
+    """
+    with _decoding(data), _opened(data) as image:
+        return image.width * image.height
+
+
+@contextlib.contextmanager
+def _decoding(data: bytes) -> Iterator[None]:
+    """Whatever a decoder raises is one of two errors."""
     if not data:
         raise NotAnImage("the file is empty")
     try:
-        square = ImageOps.fit(_load(data), (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
-        return np.asarray(_over_white(square), dtype=np.uint8)
+        yield
     except (ImageTooLarge, Image.DecompressionBombError) as error:
         raise ImageTooLarge(str(error)) from error
     except UnidentifiedImageError as error:
@@ -61,14 +82,23 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
 
 def _load(data: bytes) -> Image.Image:
     """The image upright, in a mode that can be scaled. What it was made from is freed with this frame."""
+    with _opened(data) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        return _scalable(image)
+
+
+@contextlib.contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """The image with its header read, having checked what decoding it would cost."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise ImageTooLarge(
                 f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that are decoded"
             )
-        ImageOps.exif_transpose(image, in_place=True)
-        return _scalable(image)
+        if why := too_costly(image, data):
+            raise ImageTooLarge(why)
+        yield image
 
 
 def _scalable(image: Image.Image) -> Image.Image:

@@ -16,6 +16,8 @@ from scripts import cli
 
 app = cli.app(__doc__)
 
+_GRACE_S = 10  # for requests that are being answered when Ctrl-C comes
+
 
 @app.command()
 @cli.exit_codes
@@ -34,6 +36,13 @@ def serve(
     ] = 8000,
     max_file_mb: Annotated[float, typer.Option(help="Largest image file, in megabytes.", min=0.001)] = 10.0,
     max_files: Annotated[int, typer.Option(help="Most images of a request.", min=1)] = 32,
+    max_megapixels: Annotated[
+        float,
+        typer.Option(help="Most pixels of a request's images together, in millions.", min=0.001, max=50),
+    ] = 25.0,
+    max_waiting: Annotated[
+        int, typer.Option(help="Most requests at a time; more are told to come again.", min=1)
+    ] = 64,
     threads: Annotated[int | None, typer.Option(help="CPU threads of the model.", min=1)] = None,
 ) -> int:
     """Serve until Ctrl-C. The API describes itself on /docs."""
@@ -42,6 +51,7 @@ def serve(
     import uvicorn
 
     from cifar_cnn.api import Limits, ServedModel, create_app
+    from cifar_cnn.slow_clients import HeaderTimeoutProtocol
     from scripts.screen import err
     from search.errors import UserError
     from search.tracking.load import load_model
@@ -58,10 +68,19 @@ def serve(
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loaded = load_model(model, tracking_uri, threads)
         served = ServedModel(loaded.predict, loaded.class_names, model, loaded.card)
-        api = create_app(served, Limits(file_bytes=round(max_file_mb * 1e6), files=max_files))
+        limits = Limits(
+            file_bytes=round(max_file_mb * 1e6),
+            files=max_files,
+            pixels=round(max_megapixels * 1e6),
+            requests=max_waiting,
+        )
+        api = create_app(served, limits)
         port = listening.getsockname()[1]
         err.print(f"serving {model} on http://{host}:{port} (try it there, or see /docs); Ctrl-C ends it")
-        uvicorn.Server(uvicorn.Config(api, log_level="warning")).run(sockets=[listening])
+        options = uvicorn.Config(
+            api, http=HeaderTimeoutProtocol, log_level="warning", timeout_graceful_shutdown=_GRACE_S
+        )
+        uvicorn.Server(options).run(sockets=[listening])
     return cli.DONE
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import tempfile
 import threading
 import time
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from cifar_cnn import api
+from cifar_cnn import decoding
 from cifar_cnn.api import Limits, ServedModel, create_app
 from cifar_cnn.batching import Images, Probabilities
 from cifar_cnn.pixels import decode_image
@@ -191,14 +190,14 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             running -= 1
         return decode_image(data)
 
-    monkeypatch.setattr(api, "decode_image", decode)
+    monkeypatch.setattr(decoding, "decode_image", decode)
     return at_once
 
 
 def test_no_more_are_decoded_at_once_than_there_are_cores(
     decoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(decoding, "usable_cores", lambda: 2)
     with TestClient(create_app(MODEL)) as client, ThreadPoolExecutor(6) as pool:
         answers = pool.map(lambda _: client.post("/predict", files=upload(("a.png", grey(0)))), range(6))
         assert [answer.status_code for answer in answers] == [200] * 6
@@ -217,7 +216,8 @@ def test_uploads_are_read_where_they_hold_nobody_up(
 
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, "read", reading)
     assert client.post("/predict", files=upload(("a.png", grey(0)))).status_code == 200
-    assert on_loop == [False]
+    assert on_loop
+    assert not any(on_loop)
 
 
 schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(MODEL, LIMITS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
+from search.ending import INTERRUPTED, current_ending, ends_when_asked
 from spaces.typed import value
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, USAGE = 0, 1, 2
 
 SweepsDir = Annotated[Path, typer.Option(help="Folder that holds one folder per sweep.", envvar="SWEEPS_DIR")]
 TimeBudget = Annotated[
@@ -69,7 +71,27 @@ def exit_codes(command: Callable[P, int]) -> Callable[P, None]:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             code = INTERRUPTED
+        if current_ending().asked:
+            # A library that was interrupted half-way, in an import or in Ray's start, may crash the
+            # interpreter as that is taken apart.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
         raise typer.Exit(code)
+
+    return wrapped
+
+
+def stoppable(command: Callable[P, int]) -> Callable[P, int]:
+    """Ctrl-C and SIGTERM end the command in time, its exit included; for all but servers.
+
+    Servers let go of their clients by rules of their own.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> int:
+        with ends_when_asked(to_the_last=True):
+            return command(*args, **kwargs)
 
     return wrapped
 

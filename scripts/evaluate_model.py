@@ -18,6 +18,7 @@ app = cli.app(__doc__)
 
 @app.command()
 @cli.exit_codes
+@cli.stoppable
 def evaluate(
     name: Annotated[str, typer.Argument(help="Name of the sweep whose best was retrained.")],
     corruptions: Annotated[

@@ -19,6 +19,7 @@ app = cli.app(__doc__)
 
 @app.command()
 @cli.exit_codes
+@cli.stoppable
 def launch(
     name: Annotated[
         str | None, typer.Argument(help="Name of the sweep; by default the space's, numbered.")

@@ -18,6 +18,7 @@ app = cli.app(__doc__)
 
 @app.command()
 @cli.exit_codes
+@cli.stoppable
 def resume(
     name: Annotated[str, typer.Argument(help="Name of the sweep.")],
     trials: Annotated[int | None, typer.Option(help="Trials in all, if not as many as at launch.")] = None,

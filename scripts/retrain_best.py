@@ -19,6 +19,7 @@ app = cli.app(__doc__)
 
 @app.command()
 @cli.exit_codes
+@cli.stoppable
 def retrain(
     name: Annotated[str, typer.Argument(help="Name of the sweep.")],
     top: Annotated[int, typer.Option(help="Finalists: the best distinct configurations.", min=1)] = 3,

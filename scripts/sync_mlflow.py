@@ -18,6 +18,7 @@ app = cli.app(__doc__)
 
 @app.command()
 @cli.exit_codes
+@cli.stoppable
 def sync(
     name: Annotated[str, typer.Argument(help="Name of the sweep.")],
     tracking_uri: Annotated[

@@ -15,6 +15,7 @@ from search.checkpoints import CheckpointStore
 from search.cluster import check_nodes_share
 from search.config import SweepConfig
 from search.dispatch import Dispatcher, Observer, Stop
+from search.ending import current_ending, ends_when_asked
 from search.interrupts import stopped_by_signals
 from search.lease import new_token
 from search.ledger import Ledger
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from search.tracking.view import MlflowView
 
 _VIEW_WAIT_S = 60.0  # for the MLflow view to catch up at the end
+_LAST_S = 8.0  # of the time that a stop has, for what comes after the view: Ray's end, the report
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def run_sweep(
 
     Opens the study (creating it if it is new), takes on the trials that an earlier driver left
     unfinished, then asks for new ones. Ctrl-C and SIGTERM give running epochs ten seconds to end,
-    then return; run it again to go on.
+    then return; run it again to go on. What has not ended 25 seconds after the signal, in whatever state,
+    is ended by force, with exit code 130.
 
     Args:
         config: the sweep.
@@ -87,6 +90,7 @@ def run_sweep(
         retry_failed: first enqueue the failed trials' parameters again.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM while no trial ran: at the start, or at the very end.
         UserError: what was asked for cannot be done; nothing was started.
         LeaseLost: another driver took the sweep over.
         SweepFailed: Ray gave way, or the storage for longer than it is waited for; run it again to go on.
@@ -94,7 +98,7 @@ def run_sweep(
     started, started_ms = time.monotonic(), int(time.time() * 1000)
     _check_policy(config)
     objective = objective or load_objective(config.objective)
-    with TrackingConnection(config) as tracking, ray_session(config) as folder:
+    with ends_when_asked(), TrackingConnection(config) as tracking, ray_session(config) as folder:
         placement = plan_placement(config, nodes())  # what cannot be placed leaves no store behind
         tracking.open()
         spec = WorkerSpec(
@@ -182,15 +186,16 @@ def _drive(
         view = MlflowView(connect, config, ledger.sweep_id, lease.check)
         run_ids = _RunIds(ledger, view)
         followers: list[Observer] = [run_ids, view, *observers]
-        dispatcher = Dispatcher(ledger, config, checkpoints, slots(placement), followers)
         try:
+            dispatcher = Dispatcher(ledger, config, checkpoints, slots(placement), followers)
             with stopped_by_signals(dispatcher):
                 run_tune(dispatcher, spec, folder)
         except BaseException:
             # Whoever drives the sweep next brings the view up to date; this one may have lost its lease.
             view.abandon()
             raise
-        missing = view.close(*_end_of_view(dispatcher.stop), wait_s=_VIEW_WAIT_S)
+        wait_s = max(1.0, min(_VIEW_WAIT_S, current_ending().left_s - _LAST_S))
+        missing = view.close(*_end_of_view(dispatcher.stop), wait_s=wait_s)
         for record in ledger.records():  # a trial may have ended before its run was there
             run_ids.trial_changed(record)
         return _Driven(ledger.records(), dispatcher.stop, missing, view.page)

@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import ray
 
 from cifar_cnn.cores import usable_cores
 from search.config import SweepConfig
+from search.ending import current_ending, handlers_kept
 from search.errors import UserError
 
 # How Ray Tune behaves here; each would otherwise do something that the study does better, or print
@@ -30,6 +32,7 @@ _DRIVER_ENV = {
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 _ANSWER_S = 10.0  # a cluster that accepts no connection within it is taken for absent
+_LAST_S = 2.0  # what Ray's helpers get to follow it by themselves
 _WORKER_ENV = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}  # relative paths mean the same in a worker as in the driver
 
 
@@ -40,7 +43,7 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
     A Ray that the caller has started already is used as it is and left running.
 
     Raises:
-        UserError: no cluster answers at the address.
+        UserError: no cluster answers at the address, or this machine does not reach itself.
     """
     # It reports each failed trial again at the end; the study has them, with their reasons.
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
@@ -49,27 +52,43 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
         # A Ray of our own makes Unix sockets in here, and their paths may have some 100 letters at most.
         short = started and config.ray_address is None and os.path.isdir("/tmp")
         folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp" if short else None))
-        try:
-            if started:
-                _connect(config.ray_address, folder)
-            yield folder
-        finally:
-            if started:
-                ray.shutdown()
-            shutil.rmtree(folder, ignore_errors=True)
+        with current_ending().at_last(lambda: _kill(folder)):
+            try:
+                if started:
+                    _connect(config.ray_address, folder)
+                yield folder
+            finally:
+                with current_ending().shielded():
+                    if started:
+                        _shut_down(folder)
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _connect(address: str | None, folder: Path) -> None:
-    if address is None:
-        ray.init(
-            address="local",
-            num_cpus=usable_cores(),  # Ray itself counts the machine's; none where the quota is below one
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=str(folder),
-        )
-        return
+    try:
+        with handlers_kept():
+            if address is None:
+                _start(folder)
+            else:
+                _join(address)
+    except SystemExit as error:
+        # Meanwhile Ray has a handler of its own for SIGTERM, which makes this of it.
+        raise KeyboardInterrupt from error
+
+
+def _start(folder: Path) -> None:
+    _check_loopback()
+    ray.init(
+        address="local",
+        num_cpus=usable_cores(),  # Ray itself counts the machine's; none where the quota is below one
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _temp_dir=str(folder),
+    )
+
+
+def _join(address: str) -> None:
     try:
         _knock(address)
         ray.init(
@@ -83,11 +102,63 @@ def _connect(address: str | None, folder: Path) -> None:
         raise UserError(f"no Ray cluster answers at {address!r} ({cause}): check --ray-address") from error
 
 
+def _check_loopback() -> None:
+    """Where this machine does not reach itself, `ray.init` waits for its own processes, for minutes."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=_ANSWER_S).close()
+    except OSError as error:
+        raise UserError(
+            f"this machine does not reach itself at 127.0.0.1 ({error.strerror or error}), over which Ray's "
+            "processes talk: bring the loopback interface up (ip link set lo up)"
+        ) from error
+
+
 def _knock(address: str) -> None:
     """Where nothing listens at HOST:PORT, `ray.init` itself would try for minutes, and log each try."""
     host, colon, port = address.rpartition(":")
     if colon and "/" not in host:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+
+
+def _shut_down(folder: Path) -> None:
+    """End Ray; a local one that was interrupted as it started does not know all of its own processes."""
+    if not ray.is_initialized():
+        _kill(folder)
+    processes = _processes(folder)  # whose children they are is known only as long as Ray is up
+    ray.shutdown()
+    for process in psutil.wait_procs(processes, timeout=_LAST_S)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _kill(folder: Path) -> None:
+    """End the processes of a Ray in this folder at once, whatever state they are in, and delete it."""
+    found: set[psutil.Process] = set()
+    while new := set(_processes(folder)) - found:
+        found |= new
+        for process in new:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()  # so that it starts no others while they are being found
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(found, timeout=_LAST_S)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _processes(folder: Path) -> list[psutil.Process]:
+    """This process's children that name the folder in their command line, with all that they started.
+
+    Beside them the one that ends Ray's processes when this one is killed, which names no folder.
+    """
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            words = " ".join(child.cmdline())
+            if str(folder) in words or "ray_process_reaper" in words:
+                found += [child, *child.children(recursive=True)]
+    return found
 
 
 @contextlib.contextmanager

@@ -38,7 +38,9 @@ class TrackingConnection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown()
+        # Who wants to stop does not wait for a store that may not answer.
+        interrupted = kind is not None and not issubclass(kind, Exception)
+        self._pool.shutdown(wait=not interrupted, cancel_futures=True)
 
     def open(self) -> None:
         """Begin to open the store, which creates it if it is new."""

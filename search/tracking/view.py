@@ -18,6 +18,7 @@ from search.storage import STORAGE_ERRORS
 from search.tracking.conventions import full_key, sweep_points
 from search.tracking.store import SweepPage, TrackingStore, TrialRun
 
+_ABANDONED_S = 5.0  # what a call under way gets to end
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
 _GATHER_S = 0.5  # a running trial's changes are written together; the quickest trials in a single go
 _SWEEP_EVERY_S = 2.0  # the sweep's own run is made from all trials, too much work for each change
@@ -120,11 +121,15 @@ class MlflowView:
         return None
 
     def abandon(self) -> None:
-        """Stop without writing anything more: the sweep is another driver's now."""
+        """Stop without writing anything more: the sweep is another driver's now.
+
+        A call under way is waited for, but not for as long as a store that has gone may take over it.
+        """
         with self._changed:
             self._abandoned = self._closing = True
             self._changed.notify()
-        self._thread.join()
+        if self._thread.ident is not None:  # else it was never begun
+            self._thread.join(_ABANDONED_S)
 
     def _catch_up_while_ours(self) -> None:
         try:

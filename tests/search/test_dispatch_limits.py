@@ -380,9 +380,9 @@ def test_a_main_thread_that_does_not_come_back_is_interrupted(monkeypatch: pytes
 HANGS = """
 import sqlite3, sys
 from unittest.mock import Mock
-import search.interrupts
+import search.ending, search.interrupts
 from search.interrupts import stopped_by_signals
-search.interrupts.STOP_GRACE_S = search.interrupts._AFTER_GRACE_S = search.interrupts._TO_UNWIND_S = 0.2
+search.interrupts.STOP_GRACE_S = search.interrupts._AFTER_GRACE_S = search.ending.AT_ONCE_S = 0.2
 sqlite3.connect(sys.argv[1], isolation_level=None, check_same_thread=False).execute("BEGIN IMMEDIATE")
 locked = sqlite3.connect(sys.argv[1], timeout=60)
 with stopped_by_signals(Mock()):

@@ -1,0 +1,215 @@
+"""A stop ends within its grace, whatever the program is doing when it is asked for.
+
+SIGINT and SIGTERM raise KeyboardInterrupt in the main thread, and what follows has some seconds to end in
+order. Then a thread of its own ends the process by force: a main thread that hangs in a library's C code
+runs no handler. Nothing is lost by that, for a sweep survives `kill -9`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+ENDS_WITHIN_S = 25.0  # after the first signal; preemption gives 30 s before it kills
+AT_ONCE_S = 8.0  # after the second one
+INTERRUPTED = 130  # the exit code
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_logger = logging.getLogger(__name__)
+
+
+class Ending:
+    """What is known of a stop that was asked for, or of none.
+
+    Attributes:
+        wakeup: where the numbers of signals are written to as they come in.
+        nudged: whether the main thread was interrupted, for it did not come to an end by itself.
+    """
+
+    def __init__(self) -> None:
+        self._deadline = float("inf")
+        self._signals, self.wakeup = socket.socketpair()
+        self.wakeup.setblocking(False)
+        self._counted = 0  # signals that came
+        self._shields = 0
+        self._held_back = False  # a signal came while something was shielded
+        self._asked_at = float("inf")
+        self._nudge_after_s = float("inf")
+        self._heard = f"stopping: what has not ended in {ENDS_WITHIN_S:.0f} s is ended by force"
+        self._last_acts: list[Callable[[], None]] = []
+        self.nudged = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal came."""
+        return self._asked_at < float("inf")
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the process is ended by force; infinite while no signal came."""
+        return self._deadline - time.monotonic()
+
+    @contextlib.contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Let a clean-up come to its end before a signal that comes meanwhile raises."""
+        self._shields += 1
+        try:
+            yield
+        finally:
+            self._shields -= 1
+        if self._held_back and not self._shields:
+            self._held_back = False
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def during_trials(self, nudge_after_s: float, heard: str) -> Iterator[None]:
+        """What a first signal leads to while trials run, under a handler that lets them end.
+
+        Args:
+            nudge_after_s: seconds after which the main thread gets another SIGINT.
+            heard: what is said at once.
+        """
+        before = self._heard
+        self._nudge_after_s, self._heard = nudge_after_s, heard
+        try:
+            yield
+        finally:
+            self._nudge_after_s, self._heard = float("inf"), before
+
+    @contextlib.contextmanager
+    def at_last(self, act: Callable[[], None]) -> Iterator[None]:
+        """What is still to be done, while this lasts, if the process is ended by force."""
+        self._last_acts.append(act)
+        try:
+            yield
+        finally:
+            self._last_acts.remove(act)
+
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
+        """The signals' handler, in the main thread."""
+        self._asked_at = min(self._asked_at, time.monotonic())  # the watching thread may be late to see it
+        if self._shields:
+            self._held_back = True
+            return
+        raise KeyboardInterrupt
+
+    def watch(self) -> None:
+        """Read the numbers of signals as they come in, until `wakeup` is closed or time is up."""
+        with self._signals:
+            self._watch()
+
+    def _watch(self) -> None:
+        while self.left_s > 0:
+            nudge_in = self._asked_at + self._nudge_after_s - time.monotonic()
+            if nudge_in <= 0 and not self.nudged:
+                self.nudged = True
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            due_in = max(0.0, self.left_s if self.nudged else min(self.left_s, nudge_in))
+            if not select.select([self._signals], [], [], None if due_in == float("inf") else due_in)[0]:
+                continue
+            numbers = self._signals.recv(64)
+            if not numbers:
+                return
+            for number in numbers:
+                if number in _SIGNALS:
+                    self._note_signal()
+        self._end_by_force()
+
+    def _note_signal(self) -> None:
+        now = time.monotonic()
+        self._deadline = min(self._deadline, now + (AT_ONCE_S if self._counted else ENDS_WITHIN_S))
+        self._asked_at = min(self._asked_at, now)
+        self._counted += 1
+        if self._counted == 1:
+            # Not in the handler, which may come while the main thread holds a lock of the log or of the
+            # screen; and not waited for, because a terminal that is stopped takes no line.
+            threading.Thread(target=_logger.warning, args=(self._heard,), daemon=True).start()
+
+    def _end_by_force(self) -> None:
+        for act in self._last_acts:
+            with contextlib.suppress(Exception):  # whatever it is, the process ends now
+                act()
+        # Not through `sys.stderr` or logging: the thread that hangs may hold their locks. The escape
+        # sequence brings a terminal's cursor back, which a live display hides.
+        cursor = b"\x1b[?25h" if os.isatty(2) else b""
+        with contextlib.suppress(OSError):
+            os.write(2, cursor + b"interrupted: the program hung and was ended; resume the sweep to go on\n")
+        os._exit(INTERRUPTED)
+
+
+_NOBODYS = Ending()
+_current: Ending | None = None
+
+
+def current_ending() -> Ending:
+    """The one that watches over this process now; where nobody does, one that no signal reaches."""
+    return _current or _NOBODYS
+
+
+@contextlib.contextmanager
+def ends_when_asked(*, to_the_last: bool = False) -> Iterator[Ending]:
+    """SIGINT and SIGTERM raise KeyboardInterrupt; `ENDS_WITHIN_S` later the process is ended by force.
+
+    Within another one of these, or outside of the main thread, which alone gets signals, it does nothing.
+
+    Args:
+        to_the_last: once a signal came, watch over the rest of the process's life too, its exit included.
+            Otherwise only as long as the context lasts.
+    """
+    global _current
+    if _current is not None or threading.current_thread() is not threading.main_thread():
+        yield current_ending()
+        return
+    ending = _current = Ending()
+    watcher = threading.Thread(target=ending.watch, name="ending", daemon=True)
+    watcher.start()
+    before = {number: signal.signal(number, ending.handle) for number in _SIGNALS}
+    # Python's own C handler writes there at once, even while the main thread runs no Python code.
+    fd_before = signal.set_wakeup_fd(ending.wakeup.fileno(), warn_on_full_buffer=False)
+    try:
+        yield ending
+    finally:
+        if not (to_the_last and ending.asked):
+            signal.set_wakeup_fd(fd_before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            _current = None
+            ending.wakeup.close()
+            watcher.join()
+
+
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Put the signals' handlers back after a library has set its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_to_parent() -> None:
+    """In a forked child: signals to it are not for the process that it was forked from."""
+    global _current
+    if _current is not None:
+        _current = None
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -39,6 +39,14 @@ GpusPerTrial = Annotated[
 Concurrency = Annotated[int | None, typer.Option(help="Most trials at a time; by default all that fit.")]
 RayAddress = Annotated[str | None, typer.Option(help="A running Ray cluster instead of this machine.")]
 
+FirstFailures = Annotated[
+    int | None, typer.Option(help="Stop if the first so many trials all fail; 0: never. NaN is no failure.")
+]
+MaxFailedShare = Annotated[
+    float | None, typer.Option(help="Stop if a larger share of the ended trials has failed; 1: never.")
+]
+ShareAfter = Annotated[int | None, typer.Option(help="Ended trials before that share means something.")]
+
 P = ParamSpec("P")
 
 

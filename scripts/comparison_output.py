@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optuna.trial import TrialState
-
 from scripts.screen import err, leaderboard, out, print_ui
 from search.comparison import SweepSummary
 from search.errors import TrackingDown
 from search.progress import human_seconds
-from search.records import TrialRecord
-from search.results import STATE_WORDS, counts
+from search.records import Outcome, TrialRecord
+from search.results import counts
 
 
 def print_comparison(
@@ -46,11 +44,14 @@ def print_comparison(
 
 def print_summary(summary: SweepSummary) -> None:
     """A sweep's counts, importances and what pruning saved."""
-    by_state, saved = counts(summary.records), summary.savings
+    saved = summary.savings
     # Whether a driver is at work on what is RUNNING the study does not tell.
-    words = {**STATE_WORDS, TrialState.RUNNING: "running or interrupted"}
-    states = ", ".join(f"{n} {words[state]}" for state, n in by_state.items() if n)
-    out.print(f"{summary.config.name}: {states}")
+    told = ", ".join(
+        f"{n} {'running or interrupted' if outcome is Outcome.RUNNING else outcome}"
+        for outcome, n in counts(summary.records).items()
+        if n
+    )
+    out.print(f"{summary.config.name}: {told}")
     if saved.epochs_saved:
         share = saved.epochs_saved / (saved.epochs_run + saved.epochs_saved)
         out.print(

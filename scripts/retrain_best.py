@@ -51,12 +51,11 @@ def retrain(
     The model lies in SWEEPS_DIR/NAME/retrain/.../model and in MLflow, as the candidate, and as the champion
     if it beats the one there is. What is not said of where to train is as the sweep has it.
     """
-    from optuna.trial import TrialState
-
     from scripts.retrain_output import retrain_and_print
     from scripts.screen import err
     from search.comparison import summarise
     from search.confirm import choose_finalists
+    from search.records import Outcome
     from search.repeats import to_repeat_here
     from search.results import counts
     from search.study import check_idle
@@ -71,7 +70,7 @@ def retrain(
     }
     summary = to_repeat_here(summarise(name, sweeps_dir), places)
     check_idle(summary.config)
-    if left := counts(summary.records)[TrialState.RUNNING]:
+    if left := counts(summary.records)[Outcome.RUNNING]:
         err.print(
             f"{left} of its trials are unfinished and do not count: resume_sweep.py {name} ends them first"
         )

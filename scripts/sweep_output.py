@@ -6,8 +6,6 @@ import contextlib
 import sys
 import time
 
-from optuna.trial import TrialState
-
 from scripts import cli
 from scripts.screen import err, leaderboard, out, print_ui
 from search.config import SweepConfig
@@ -17,7 +15,7 @@ from search.errors import TrackingDown
 from search.goals import VERBS
 from search.launch import command, resume_command
 from search.progress import Progress, human_seconds
-from search.records import not_retried
+from search.records import Outcome, not_retried
 from search.results import cause, counts, savings
 
 _TOP = 5  # rows of the leaderboard that ends a sweep
@@ -48,18 +46,19 @@ def print_result(result: SweepResult) -> None:
     trials = not_retried(result.records)
     summary = counts(trials)
     saved = savings(result.records, config.max_epochs)
-    left = summary[TrialState.RUNNING]
+    left = summary[Outcome.RUNNING]
     unfinished = f", {left} unfinished" if left else ""
+    diverged = f", {summary[Outcome.DIVERGED]} diverged" if summary[Outcome.DIVERGED] else ""
     if result.leaderboard:
         out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
     out.print(
-        f"{summary[TrialState.COMPLETE]} complete, {summary[TrialState.PRUNED]} pruned, "
-        f"{summary[TrialState.FAIL]} failed{unfinished} of {config.budget} trials; "
+        f"{summary[Outcome.COMPLETE]} complete, {summary[Outcome.PRUNED]} pruned{diverged}, "
+        f"{summary[Outcome.FAILED]} failed{unfinished} of {config.budget} trials; "
         f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning"
     )
     out.print(_this_run(result))
     for record in trials:
-        if record.state is TrialState.FAIL:
+        if record.outcome is Outcome.FAILED:
             err.print(f"{record.key} failed ({record.stop_reason}): {cause(record.error or '')}")
     _print_page(result)
     _print_report(result)
@@ -119,8 +118,20 @@ def _print_next(result: SweepResult) -> None:
         out.print(f"\ncomplete the MLflow view with:  {resume_command(config)}")
     elif result.best is not None:
         out.print(f"\nnext, train the best configuration:  {command('retrain_best.py', config)}")
+    elif counts(result.records)[Outcome.DIVERGED]:
+        out.print(f"\n{_divergence(result)}")
     else:
         out.print(f"\nno trial completed; see why above, then:  {resume_command(config)} --retry-failed")
+
+
+def _divergence(result: SweepResult) -> str:
+    """What to do about a sweep in which nothing completed and some trials overflowed."""
+    first = next(record for record in result.records if record.outcome is Outcome.DIVERGED)
+    return (
+        f"no trial completed, {counts(result.records)[Outcome.DIVERGED]} diverged "
+        f"({cause(first.error or '')}): launch a new sweep with lower upper ends of what makes steps long "
+        "(a learning rate), under another name"
+    )
 
 
 def _data(config: SweepConfig) -> str:

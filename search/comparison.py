@@ -18,7 +18,7 @@ from search.config import SweepConfig
 from search.errors import UserError
 from search.ledger import records_of
 from search.records import TrialRecord, ranked
-from search.results import STATE_WORDS, Savings, counts, importances, savings
+from search.results import Savings, counts, importances, savings
 from search.storage import open_storage, read_one_moment
 from search.tracking.uri import absolute_uri, printable_uri
 
@@ -47,7 +47,7 @@ class SweepSummary:
             "sweep": self.config.name,
             "metric": self.config.metric,
             "direction": self.config.direction,
-            "trials": {STATE_WORDS[state]: n for state, n in counts(self.records).items() if n},
+            "trials": {outcome: n for outcome, n in counts(self.records).items() if n},
             "leaderboard": [trial_row(self, record) for record in self.leaderboard[:top]],
             "importances": self.importances,
             "pruning": vars(self.savings),
@@ -113,7 +113,7 @@ def trial_row(
     return {
         "sweep": summary.config.name,
         "trial": record.number,
-        "state": STATE_WORDS[record.state],
+        "state": record.outcome,
         "stop_reason": record.stop_reason,
         columns.metrics[metric]: last if record.value is None else record.value,
         "epochs": len(record.epochs),

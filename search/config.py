@@ -173,8 +173,20 @@ class SweepConfig(BaseModel):
     max_attempts: int = Field(
         default=3, ge=1, description="Starts a trial gets when its worker is lost; faults of nodes are rare."
     )
+    first_failures: int = Field(
+        default=3,
+        ge=0,
+        description="Stop a launch or resume whose first so many trials all fail: the fault is not in the "
+        "parameters then; 0: never. A trial that diverged has not failed.",
+    )
     max_failed_share: float = Field(
-        default=0.5, gt=0, le=1, description="Share of failed trials above which the sweep stops."
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of a launch's or resume's ended trials above which failed ones stop it; 1: never.",
+    )
+    share_after: int = Field(
+        default=6, ge=1, description="Ended trials before the share of failed ones means something."
     )
 
     @field_validator("name")

@@ -21,18 +21,18 @@ from search.checkpoints import CheckpointStore
 from search.config import SweepConfig
 from search.expected_cost import ExpectedCost
 from search.ledger import Ledger
-from search.records import Decision, StopReason, TrialRecord
+from search.records import Decision, Outcome, StopReason, TrialRecord
 from search.results import causes, typical_seconds
 from search.retention import Retention
 from search.trial import Assignment, Message
 
 STOP_GRACE_S = 10.0  # an epoch, or a clean-up, may end in this time after a signal; preemption gives 30 s
-FIRST_TRIALS = 3  # if these all fail, the fault is not in the parameters
 LAST_ROUNDS = 2  # trials a slot that are asked for together at the end of a sweep,
 _LAST_SHARE = 4  # but at most a quarter of all
 _TYPICAL_OF = 100  # newest trials that tell how long the next one will take
 _MOST_CAUSES = 5  # of failed trials that are told when they end a sweep; the study has them all
-_FEWEST_FOR_SHARE = 6  # finished trials before the share of failed ones means something
+
+_FAULTS = {StopReason.ERROR, StopReason.OOM, StopReason.TIMEOUT, StopReason.LOST}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -217,13 +217,16 @@ class Dispatcher:
 
     def _take_in(self, attempt: str, message: Message) -> bool:
         number = self._working[attempt]
-        if self._records[number].state is not TrialState.RUNNING:
-            return False  # somebody else has ended it
+        if self._records[number].state is not TrialState.RUNNING:  # somebody else has ended it
+            return message.failure not in (None, StopReason.DIVERGED)  # a worker that raises is thrown away
+        if message.failure is StopReason.DIVERGED:
+            self._changed(self._ledger.diverge(number, message.error))
+            return False
         if message.failure:
             self._failed(number, message.failure, message.error)
             return True  # the worker is about to raise, and Ray to discard it
         if message.finished:
-            self._changed(self._ledger.complete(number))
+            self._concluded(self._ledger.complete(number))
             return False
         for epoch in message.epochs:
             record, decision = self._ledger.report(number, epoch)
@@ -262,12 +265,10 @@ class Dispatcher:
         if self._stop is not None:
             return
         record = self._ledger.lose(number, reason, error)
-        self._changed(record)
+        self._concluded(record)
         if record.state is TrialState.RUNNING:
             _logger.warning("%s: worker lost (%s); starting it again", record.key, error)
             self._waiting.appendleft(number)
-        else:
-            self._watch_failures()
 
     @_remembers_faults
     def interrupted(self, attempt: str) -> None:
@@ -279,8 +280,12 @@ class Dispatcher:
             self._failed(number, StopReason.ERROR, "KeyboardInterrupt in the worker's main thread")
 
     def _failed(self, number: int, reason: StopReason, error: str) -> None:
-        self._changed(self._ledger.fail(number, reason, error))
-        self._watch_failures()
+        self._concluded(self._ledger.fail(number, reason, error))
+
+    def _concluded(self, record: TrialRecord) -> None:
+        self._changed(record)
+        if record.state is TrialState.FAIL:
+            self._watch_failures()
 
     def _clean_up_cut_off(self, attempt: str) -> None:
         """A worker died, or was killed, after it had been told to stop: its trial is done with here."""
@@ -357,10 +362,11 @@ class Dispatcher:
         return not self._closed
 
     def _watch_failures(self) -> None:
-        ended = self._ended_here
-        failed = sum(record.state is TrialState.FAIL for record in ended)
-        first_all_failed = failed == len(ended) == FIRST_TRIALS
-        too_many = len(ended) >= _FEWEST_FOR_SHARE and failed / len(ended) > self._config.max_failed_share
+        """Stop if faults are too many; a trial that diverged, or that somebody else has ended, is none."""
+        ended, config = self._ended_here, self._config
+        failed = sum(record.outcome is Outcome.FAILED and record.stop_reason in _FAULTS for record in ended)
+        first_all_failed = failed == len(ended) == config.first_failures
+        too_many = len(ended) >= config.share_after and failed / len(ended) > config.max_failed_share
         if first_all_failed or too_many:
             _logger.error("%d of %d trials failed: no more are started", failed, len(ended))
             for why in causes(ended)[:_MOST_CAUSES]:

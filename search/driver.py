@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna.trial import TrialState
-
 from search.checkpoints import CheckpointStore
 from search.cluster import check_nodes_share
 from search.config import SweepConfig
@@ -23,7 +21,7 @@ from search.objective import Objective, load_objective
 from search.placement import Placement, plan_placement
 from search.pruners import make_pruner
 from search.ray_session import ray_session
-from search.records import TrialRecord, ranked
+from search.records import Outcome, TrialRecord, ranked
 from search.samplers import make_sampler
 from search.storage import STORAGE_ERRORS, wait_for_storage
 from search.study import open_study
@@ -64,9 +62,13 @@ class SweepResult:
 
     @property
     def succeeded(self) -> bool:
-        """Whether this launch did what was asked: ended by itself or by its time budget, view exact."""
-        all_failed = bool(self.records) and all(record.state is TrialState.FAIL for record in self.records)
-        return self.stop in (None, Stop.TIME_BUDGET) and self.view_missing is None and not all_failed
+        """Whether this launch did what was asked: ended by itself or by its time budget, view exact.
+
+        A sweep of which all trials failed or diverged has found nothing.
+        """
+        fruitless = {Outcome.FAILED, Outcome.DIVERGED}
+        in_vain = bool(self.records) and all(record.outcome in fruitless for record in self.records)
+        return self.stop in (None, Stop.TIME_BUDGET) and self.view_missing is None and not in_vain
 
 
 def run_sweep(

@@ -23,8 +23,8 @@ _OUT_OF_MEMORY = re.compile(
 
 def failure_reason(error: BaseException) -> StopReason:
     """What to call the end of a trial whose objective raised this."""
-    if isinstance(error, FloatingPointError):
-        return StopReason.NAN
+    if isinstance(error, FloatingPointError | OverflowError):
+        return StopReason.DIVERGED
     return StopReason.OOM if any(map(_is_out_of_memory, _chain(error))) else StopReason.ERROR
 
 

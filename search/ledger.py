@@ -21,11 +21,12 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.config import DEFINITION_VERSION, SweepConfig, definition_difference
+from search.diverged import mark_diverged
 from search.errors import UserError
 from search.failpoints import DurableWrite, durable
 from search.mirror import StudyMirror
 from search.pruners import make_pruner
-from search.records import Decision, Epoch, StopReason, TrialRecord, epoch_attr
+from search.records import Decision, Epoch, Outcome, StopReason, TrialRecord, epoch_attr
 from search.samplers import make_sampler, reseed
 from search.sweep_storage import NumberTaken
 from spaces.space import InvalidSpace
@@ -213,6 +214,10 @@ class Ledger:
             number, TrialState.COMPLETE, StopReason.FINISHED, epochs[-1].metrics[self._config.metric]
         )
 
+    def diverge(self, number: int, error: str) -> TrialRecord:
+        """End a trial whose loss or metric is not finite any more; samplers learn from it as the worst."""
+        return self._finish(number, TrialState.PRUNED, StopReason.DIVERGED, error=error)
+
     def fail(self, number: int, reason: StopReason, error: str) -> TrialRecord:
         """End a trial that cannot go on, with the reason and the error's text."""
         return self._finish(number, TrialState.FAIL, reason, error=error)
@@ -229,10 +234,13 @@ class Ledger:
         return self.record(number)
 
     def retry_failed(self) -> list[int]:
-        """Enqueue failed trials' parameters again; a retry takes the failed one's place in the budget."""
+        """Enqueue failed trials' parameters again; a retry takes the failed one's place in the budget.
+
+        One that diverged has not failed, and would diverge again.
+        """
         trials = self.study.get_trials(deepcopy=False)
         retried = {trial.user_attrs.get("retry_of") for trial in trials}
-        failed = [t for t in trials if t.state is TrialState.FAIL and t.number not in retried]
+        failed = [t for t in trials if _may_be_retried(t) and t.number not in retried]
         for trial in failed:
             self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
         self._recount()
@@ -330,12 +338,19 @@ class Ledger:
     ) -> None:
         """The one place where a trial ends: RUNNING -> COMPLETE, PRUNED or FAIL, once."""
         assert state in _END_STATES
-        trial, _ = self._running(number)
+        trial, record = self._running(number)
         if error is not None:
             trial.set_user_attr("error", error)
+        if reason is StopReason.DIVERGED:
+            mark_diverged(trial, self._config.max_epochs - len(record.epochs))
         trial.set_user_attr("stop_reason", reason.value)
         self.study.tell(trial, value, state=state)
         del self._live[number]
+
+
+def _may_be_retried(trial: FrozenTrial) -> bool:
+    # In sweeps of earlier versions those that diverged are FAIL.
+    return trial.state is TrialState.FAIL and TrialRecord.of(trial).outcome is Outcome.FAILED
 
 
 def check_same_definition(config: SweepConfig, recorded: dict[str, Any]) -> None:

@@ -19,8 +19,7 @@ from rich.text import Text
 from search.columns import Columns
 from search.config import SweepConfig
 from search.digits import all_shown, score, scores, shown
-from search.records import TrialRecord, ranked
-from search.results import STATE_WORDS
+from search.records import Outcome, TrialRecord, ranked
 from search.terminal import logs_above
 
 if TYPE_CHECKING:
@@ -100,21 +99,21 @@ class Progress:
     def _take(self, record: TrialRecord) -> None:
         if record.retry_of is not None and record.retry_of not in self._retried:
             self._retried.add(record.retry_of)
-            self._ended[TrialState.FAIL] -= 1
+            self._ended[Outcome.FAILED] -= 1
         if record.state is TrialState.RUNNING:
             self._running = {**self._running, record.number: record}
             self._most_running = max(self._most_running, len(self._running))
             return
         self._running = {number: each for number, each in self._running.items() if number != record.number}
-        self._ended[record.state] += 1
+        self._ended[record.outcome] += 1
         candidates = [record] if self._best is None else [self._best, record]
         self._best = next(iter(ranked(candidates, self._config.direction)), None)
 
     def _line(self, record: TrialRecord) -> str:
         params = " ".join(f"{name}={shown(value)}" for name, value in record.params.items())
-        reason = f" ({record.stop_reason})" if record.state is TrialState.FAIL else ""
+        reason = f" ({record.stop_reason})" if record.outcome is Outcome.FAILED else ""
         return (
-            f"{record.key} {STATE_WORDS[record.state]}{reason} "
+            f"{record.key} {record.outcome}{reason} "
             f"{self._config.metric}={score(self._newest(record))} "
             f"after {len(record.epochs)} of {self._config.max_epochs} epochs, {params}; {self._summary()}"
         )
@@ -125,7 +124,9 @@ class Progress:
     def _summary(self) -> str:
         ended, best = self._ended, self._best
         parts = [f"{ended.total()}/{self._config.budget} done"]
-        parts += [f"{ended[TrialState.PRUNED]} pruned", f"{ended[TrialState.FAIL]} failed"]
+        parts.append(f"{ended[Outcome.PRUNED]} pruned")
+        parts += [f"{ended[Outcome.DIVERGED]} diverged"] if ended[Outcome.DIVERGED] else []
+        parts.append(f"{ended[Outcome.FAILED]} failed")
         parts.append(
             f"best {score(best.value)} ({best.key})" if best and best.value is not None else "no best yet"
         )
@@ -163,8 +164,8 @@ class Progress:
         return Group(table, *(Text(line, no_wrap=False, overflow="fold") for line in told))
 
 
-def _nothing_ended() -> Counter[TrialState]:
-    return Counter(dict.fromkeys(TrialState, 0))
+def _nothing_ended() -> Counter[Outcome]:
+    return Counter(dict.fromkeys(Outcome, 0))
 
 
 def _told_stop(reason: Stop, until: float | None) -> str:

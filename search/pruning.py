@@ -43,7 +43,7 @@ class LedgerScheduler(FIFOScheduler):
         """
         message: Message = result[MESSAGE]
         goes_on = self._dispatcher.receive(trial.trial_id, message)
-        if not goes_on and (message.finished or message.left):
+        if not goes_on and message.last:
             return str(TrialScheduler.STOP)
         if not goes_on:
             actor = trial.temporary_state.ray_actor

@@ -9,19 +9,25 @@ from typing import Any, Self
 
 from optuna.trial import FrozenTrial, TrialState
 
+_DIVERGED = ("diverged", "nan")  # the second is what it was called when it was a failure
+
 
 class StopReason(enum.StrEnum):
     """Why a trial ended."""
 
     FINISHED = "finished"  # its last epoch, or the objective returned
     PRUNED = "pruned"
-    NAN = "nan"  # a loss or metric that is not finite
+    DIVERGED = "diverged"  # a loss or metric that is not finite: a result, which the sampler learns from
     OOM = "oom"  # out of memory, host or GPU
     ERROR = "error"  # an exception in the objective
     TIMEOUT = "timeout"  # no report for as long as a trial may be silent
     LOST = "lost"  # its worker died as often as it may
     INVALID = "invalid"  # somebody enqueued it with values that the space does not hold
     EXTERNAL = "external"  # somebody else ended it, by Optuna's API or dashboard
+
+    @classmethod
+    def _missing_(cls, value: object) -> StopReason | None:
+        return cls.DIVERGED if value in _DIVERGED else None
 
 
 class Decision(enum.Enum):
@@ -30,6 +36,26 @@ class Decision(enum.Enum):
     CONTINUE = "continue"
     PRUNE = "prune"  # the trial has been pruned
     STOP = "stop"  # the attempt ends; the trial has ended, or waits for a resume
+
+
+class Outcome(enum.StrEnum):
+    """What a trial is called wherever it is shown."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    WAITING = "waiting"
+
+
+_OUTCOMES = {
+    TrialState.RUNNING: Outcome.RUNNING,
+    TrialState.COMPLETE: Outcome.COMPLETE,
+    TrialState.PRUNED: Outcome.PRUNED,
+    TrialState.FAIL: Outcome.FAILED,
+    TrialState.WAITING: Outcome.WAITING,
+}
 
 
 @dataclass(frozen=True)
@@ -82,6 +108,12 @@ class TrialRecord:
         return trial_key(self.number)
 
     @property
+    def outcome(self) -> Outcome:
+        """Its state in a word, in which one that diverged is not taken for one that was pruned."""
+        diverged = self.stop_reason is StopReason.DIVERGED
+        return Outcome.DIVERGED if diverged else _OUTCOMES[self.state]
+
+    @property
     def train_seconds(self) -> float:
         """Seconds spent in its epochs, by the workers' own clocks."""
         return sum(epoch.metrics.get("epoch_s", 0.0) for epoch in self.epochs)
@@ -105,7 +137,7 @@ class TrialRecord:
             started_ms=_milliseconds(trial.datetime_start) or 0,
             ended_ms=_milliseconds(trial.datetime_complete),
             stop_reason=StopReason(reason) if reason else None,
-            error=attrs.get("error") if trial.state is TrialState.FAIL else None,
+            error=attrs.get("error") if trial.state is TrialState.FAIL or reason in _DIVERGED else None,
             times_lost=attrs.get("times_lost", 0),
             drivers_lost=_drivers_lost(attrs, len(steps)),
             run_id=attrs.get("mlflow_run_id"),

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from optuna.distributions import IntDistribution
-from optuna.trial import TrialState
 from pydantic import ValidationError
 
 from cifar_cnn.config import DataConfig, TrainConfig
@@ -21,7 +20,7 @@ from search.comparison import SweepSummary
 from search.config import NAME_RULE, SweepConfig, one_line
 from search.errors import UserError
 from search.objective import TrialContext
-from search.records import TrialRecord, not_retried
+from search.records import Outcome, TrialRecord, not_retried
 from search.results import cause
 from spaces.space import SearchSpace
 
@@ -118,15 +117,16 @@ def repeats_config(
 def told_failures(records: Sequence[TrialRecord]) -> str:
     """What failed and was not trained again, by reason, with an error of each; empty if nothing did.
 
-    `2 failed, oom (no room); 1 failed, nan (val_loss is nan)`
+    `2 failed, oom (no room); 1 diverged (val_loss is nan)`
     """
     by_reason: dict[str, list[TrialRecord]] = {}
     for record in not_retried(records):
-        if record.state is TrialState.FAIL:
+        if record.outcome in (Outcome.FAILED, Outcome.DIVERGED):
             by_reason.setdefault(str(record.stop_reason), []).append(record)
     told = []
     for reason, failed in by_reason.items():
-        told.append(f"{len(failed)} failed, {reason} ({cause(failed[0].error or '')})")
+        how = reason if failed[0].outcome is Outcome.DIVERGED else f"failed, {reason}"
+        told.append(f"{len(failed)} {how} ({cause(failed[0].error or '')})")
     return "; ".join(told)
 
 

@@ -14,15 +14,8 @@ from optuna.trial import TrialState
 from search.columns import Columns
 from search.config import SweepConfig
 from search.digits import all_shown, scores
-from search.records import TrialRecord, not_retried, ranked
+from search.records import Outcome, TrialRecord, not_retried, ranked
 
-STATE_WORDS = {
-    TrialState.RUNNING: "running",
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.WAITING: "waiting",
-}
 _FEWEST_FOR_IMPORTANCE = 5  # complete trials that have a parameter; with fewer its importance is noise
 
 
@@ -68,7 +61,7 @@ def savings(records: Sequence[TrialRecord], max_epochs: int) -> Savings:
     """What pruning saved in epochs and seconds of training."""
     saved_epochs, saved_seconds = 0, 0.0
     for record in records:
-        if record.state is TrialState.PRUNED:
+        if record.outcome is Outcome.PRUNED:  # one that diverged had nothing left to train
             missing = max_epochs - len(record.epochs)
             saved_epochs += missing
             saved_seconds += missing * record.train_seconds / max(1, len(record.epochs))
@@ -80,9 +73,9 @@ def savings(records: Sequence[TrialRecord], max_epochs: int) -> Savings:
     )
 
 
-def counts(records: Sequence[TrialRecord]) -> dict[TrialState, int]:
-    """How many trials are in each state."""
-    return {state: sum(record.state is state for record in records) for state in TrialState}
+def counts(records: Sequence[TrialRecord]) -> dict[Outcome, int]:
+    """How many trials there are of each outcome."""
+    return {outcome: sum(record.outcome is outcome for record in records) for outcome in Outcome}
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
@@ -113,15 +106,15 @@ def importances(study: optuna.Study) -> dict[str, float]:
 def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
     """A sweep in a few lines of Markdown."""
     trials, saved = not_retried(records), savings(records, config.max_epochs)
-    by_state = counts(trials)
+    count = counts(trials)
     lines = [
         f"**{config.name}**: space `{config.space.name}`, sampler `{config.sampler}`, "
         f"pruner `{config.pruner}`.",
         "",
-        f"{len(trials)} of {config.budget} trials: {by_state[TrialState.COMPLETE]} complete, "
-        f"{by_state[TrialState.PRUNED]} pruned, {by_state[TrialState.FAIL]} failed, "
-        f"{by_state[TrialState.RUNNING]} running. {saved.epochs_run} epochs trained, "
-        f"{saved.epochs_saved} saved by pruning.",
+        f"{len(trials)} of {config.budget} trials: {count[Outcome.COMPLETE]} complete, "
+        f"{count[Outcome.PRUNED]} pruned, {count[Outcome.DIVERGED]} diverged, "
+        f"{count[Outcome.FAILED]} failed, {count[Outcome.RUNNING]} running. "
+        f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning.",
     ]
     best = ranked(records, config.direction)[:3]
     if best:
@@ -151,7 +144,7 @@ def causes(records: Sequence[TrialRecord]) -> list[str]:
     """
     alike: dict[str, list[str]] = {}
     for record in records:
-        if record.state is TrialState.FAIL:
+        if record.outcome is Outcome.FAILED:
             alike.setdefault(f"failed ({record.stop_reason}): {cause(record.error or '')}", []).append(
                 record.key
             )

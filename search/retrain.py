@@ -22,7 +22,7 @@ from search.driver import SweepResult, run_sweep
 from search.environment import describe_launch
 from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
 from search.reads_of_test import check_test_read, note_test_read, reads_of_test
-from search.records import StopReason, TrialRecord
+from search.records import Outcome, TrialRecord
 from search.repeats import repeats_config, told_failures
 from search.statistics import Estimate, estimates
 
@@ -170,8 +170,8 @@ def _how_to_go_on(result: SweepResult) -> str:
     if result.stop not in (None, Stop.FAILURES):
         return f" ({result.stop.value}): run the command again to go on"
     told = f"; {told_failures(result.records)}: run the command again to train those once more"
-    if any(record.stop_reason is StopReason.NAN for record in result.records):
-        told += "; one that diverged (nan) will probably do so again: then choose another trial with --trial"
+    if any(record.outcome is Outcome.DIVERGED for record in result.records):
+        told += "; one that diverged is not trained again: choose another trial with --trial"
     return told
 
 

@@ -13,8 +13,6 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
     BaseSampler,
-    CmaEsSampler,
-    GPSampler,
     GridSampler,
     QMCSampler,
     RandomSampler,
@@ -24,6 +22,7 @@ from optuna.trial import FrozenTrial
 
 from search.arguments import of_right_types
 from search.bounded_tpe import BoundedTPESampler
+from search.diverged import SweepCmaEsSampler, SweepGPSampler
 from search.errors import UserError
 from spaces.space import InvalidSpace, SearchSpace
 
@@ -37,7 +36,7 @@ class _Grid(GridSampler):
         """The ledger's budget ends a sweep."""
 
 
-class _GP(GPSampler):
+class _GP(SweepGPSampler):
     """Optuna's, except that each fit begins anew, not where this process' last one ended."""
 
     def sample_relative(
@@ -52,7 +51,7 @@ SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "tpe": BoundedTPESampler,
     "random": RandomSampler,
     "gp": _GP,
-    "cmaes": CmaEsSampler,
+    "cmaes": SweepCmaEsSampler,
     "qmc": QMCSampler,
     "grid": _Grid,
 }

@@ -67,6 +67,11 @@ class Message:
     failure: StopReason | None = None  # the objective raised; or, where it has left, its clean-up
     error: str = ""
 
+    @property
+    def last(self) -> bool:
+        """Whether the attempt is over on the worker's side."""
+        return self.finished or self.left or self.failure is not None
+
 
 @dataclass
 class _Context:
@@ -209,10 +214,13 @@ def _train(
     except BaseException as error:
         # Whatever the user's objective raises is the trial's failure, not the sweep's; SystemExit and
         # KeyboardInterrupt too, which it may raise of itself.
+        reason = failure_reason(error)
         if not context.stopped:
-            return Message(failure=failure_reason(error), error=_describe(error)), error
+            # A model that diverged has left the worker as sound as any other end.
+            spoiled = None if reason is StopReason.DIVERGED else error
+            return Message(failure=reason, error=_describe(error)), spoiled
         if isinstance(error, Exception):
-            return Message(left=True, failure=failure_reason(error), error=_describe(error)), error
+            return Message(left=True, failure=reason, error=_describe(error)), error
     return (Message(left=True) if context.stopped else Message(finished=True)), None
 
 

@@ -12,15 +12,15 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
 from search.config import SweepConfig
-from search.records import TrialRecord
+from search.records import Outcome, TrialRecord
 from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
-from search.results import STATE_WORDS
 
 COLOURS = {
-    TrialState.COMPLETE: "#2563eb",
-    TrialState.PRUNED: "#f59e0b",
-    TrialState.FAIL: "#dc2626",
-    TrialState.RUNNING: "#6b7280",
+    Outcome.COMPLETE: "#2563eb",
+    Outcome.PRUNED: "#f59e0b",
+    Outcome.DIVERGED: "#9333ea",
+    Outcome.FAILED: "#dc2626",
+    Outcome.RUNNING: "#6b7280",
 }
 FEWEST_FOR_SURFACE = 3  # complete trials before a contour is anything
 MOST_POINTS = 500  # trials that slices and parallel coordinates show: a browser draws each of them by itself
@@ -41,16 +41,16 @@ class Section:
 def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.Figure:
     """The sweep's metric by epoch, a line a trial, coloured by how it ended; a cross where it was pruned.
 
-    All lines of a state are one trace, with gaps: a trace for each trial takes a browser minutes.
+    All lines of an outcome are one trace, with gaps: a trace for each trial takes a browser minutes.
     """
     figure = go.Figure()
-    for state, colour in COLOURS.items():
-        drawn = [record for record in records if record.state is state and record.epochs]
+    for outcome, colour in COLOURS.items():
+        drawn = [record for record in records if record.outcome is outcome and record.epochs]
         if not drawn:
             continue
         epochs = [(record.key, each) for record in drawn for each in (*record.epochs, None)]
         ends = [record.epochs[-1] for record in drawn]
-        shared = {"name": STATE_WORDS[state], "legendgroup": state.name, "opacity": 0.7}
+        shared = {"name": outcome, "legendgroup": outcome, "opacity": 0.7}
         figure.add_scatter(
             x=[each and each.epoch for _, each in epochs],
             y=[each and each.metrics[config.metric] for _, each in epochs],
@@ -64,7 +64,7 @@ def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.F
             x=[end.epoch for end in ends],
             y=[end.metrics[config.metric] for end in ends],
             mode="markers",
-            marker={"color": colour, "size": 5, "symbol": "x" if state is TrialState.PRUNED else "circle"},
+            marker={"color": colour, "size": 5, "symbol": "x" if outcome is Outcome.PRUNED else "circle"},
             hoverinfo="skip",  # the line tells it
             showlegend=False,
             **shared,
@@ -89,11 +89,11 @@ def timeline(records: Sequence[TrialRecord]) -> go.Figure:
     if not legible:
         all_bars = joined_by_trial(all_bars)
     rows = list(dict.fromkeys(bar.worker for bar in sorted(all_bars, key=lambda bar: bar.row)))
-    for state, colour in COLOURS.items():
-        bars = [bar for bar in all_bars if bar.record.state is state]
+    for outcome, colour in COLOURS.items():
+        bars = [bar for bar in all_bars if bar.record.outcome is outcome]
         figure.add_bar(
             orientation="h",
-            name=STATE_WORDS[state],
+            name=outcome,
             y=[bar.worker for bar in bars],
             x=[bar.seconds for bar in bars],
             base=[bar.start_s for bar in bars],

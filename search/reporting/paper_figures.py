@@ -15,13 +15,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from optuna.exceptions import ExperimentalWarning
-from optuna.trial import TrialState
 
 from search.comparison import SweepSummary, opened_study, summarise
-from search.records import TrialRecord
+from search.records import Outcome, TrialRecord
 from search.reporting.figures import COLOURS, FEWEST_FOR_SURFACE
 from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
-from search.results import STATE_WORDS
 
 FORMATS = ("svg", "png")
 _INCHES_AN_AXIS = 1.1  # of parallel coordinates
@@ -70,13 +68,15 @@ def _learning_curves(summary: SweepSummary) -> Figure:
     for record in summary.records:
         values = [epoch.metrics[summary.config.metric] for epoch in record.epochs]
         steps = [epoch.epoch for epoch in record.epochs]
-        axes.plot(steps, values, color=COLOURS[record.state], linewidth=0.8, alpha=0.7)
-        if record.state is TrialState.PRUNED:
-            axes.plot(steps[-1:], values[-1:], "x", color=COLOURS[record.state], markersize=4)
-    states = [
-        state for state in COLOURS if any(each.state is state and each.epochs for each in summary.records)
+        axes.plot(steps, values, color=COLOURS[record.outcome], linewidth=0.8, alpha=0.7)
+        if record.outcome is Outcome.PRUNED:
+            axes.plot(steps[-1:], values[-1:], "x", color=COLOURS[record.outcome], markersize=4)
+    outcomes = [
+        outcome
+        for outcome in COLOURS
+        if any(each.outcome is outcome and each.epochs for each in summary.records)
     ]
-    handles = [Line2D([], [], color=COLOURS[state], label=STATE_WORDS[state]) for state in states]
+    handles = [Line2D([], [], color=COLOURS[outcome], label=outcome) for outcome in outcomes]
     axes.legend(handles=handles, frameon=False)
     axes.set(xlabel="epoch", ylabel=summary.config.metric)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -93,11 +93,11 @@ def _timeline(records: Sequence[TrialRecord]) -> Figure:
     axes = figure.add_subplot()
     edge = "white" if legible else "none"
     for bar in bars:
-        colour = COLOURS[bar.record.state]
+        colour = COLOURS[bar.record.outcome]
         axes.barh(bar.row, bar.seconds, left=bar.start_s, color=colour, edgecolor=edge)
-    states = [state for state in COLOURS if any(bar.record.state is state for bar in bars)]
-    handles = [Patch(color=COLOURS[state], label=STATE_WORDS[state]) for state in states]
-    figure.legend(handles=handles, frameon=False, loc="outside upper center", ncols=len(states))
+    outcomes = [outcome for outcome in COLOURS if any(bar.record.outcome is outcome for bar in bars)]
+    handles = [Patch(color=COLOURS[outcome], label=outcome) for outcome in outcomes]
+    figure.legend(handles=handles, frameon=False, loc="outside upper center", ncols=len(outcomes))
     axes.set_yticks(range(rows), [f"worker {row + 1}" for row in range(rows)])
     axes.set(xlabel="seconds since the first epoch began")
     axes.invert_yaxis()

@@ -11,7 +11,6 @@ from typing import Any
 
 import jinja2
 import optuna
-from optuna.trial import TrialState
 from plotly.offline import get_plotlyjs
 
 from search.columns import Columns
@@ -23,9 +22,9 @@ from search.digits import score
 from search.errors import UserError
 from search.progress import human_seconds
 from search.pruners import pruner_name
-from search.records import TrialRecord
+from search.records import Outcome, TrialRecord
 from search.reporting.figures import Section, learning_curves, study_sections, timeline
-from search.results import STATE_WORDS, counts, leading
+from search.results import counts, leading
 
 _COST = ("epochs", "train time")  # columns of the leaderboard beside the metric and the parameters
 _MOST_ROWS = 20  # of the leaderboard
@@ -95,7 +94,7 @@ def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
 
 def _render(summary: SweepSummary, study: optuna.Study) -> str:
     config, top = summary.config, summary.leaderboard
-    failures = [record for record in summary.records if record.state is TrialState.FAIL]
+    failures = [record for record in summary.records if record.outcome is Outcome.FAILED]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(files("search.reporting").joinpath("report.html").read_text("utf-8"))
     found, columns = newest_confirmation(summary), Columns.of([config], ["trial", *_COST])
@@ -139,8 +138,8 @@ def _shown(section: Section) -> _Shown:
 
 
 def _headline(summary: SweepSummary) -> str:
-    by_state, best = counts(summary.records), next(iter(summary.leaderboard), None)
-    told = ", ".join(f"{count} {STATE_WORDS[state]}" for state, count in by_state.items() if count)
+    best = next(iter(summary.leaderboard), None)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts(summary.records).items() if count)
     if best is None or best.value is None:
         return f"{told or 'no trials yet'}."
     return f"{told}. Best {summary.config.metric} {score(best.value)}, {best.key}."

@@ -13,8 +13,8 @@ from optuna.trial import TrialState
 
 from search.columns import apart
 from search.config import SweepConfig
-from search.records import TrialRecord
-from search.results import STATE_WORDS, Best
+from search.records import Outcome, TrialRecord
+from search.results import Best
 
 TAG_LETTERS = 5000  # of a tag or note; MLflow takes 8,000 bytes
 # The words of mlflow.optuna, so that both kinds of sweep read alike.
@@ -118,7 +118,7 @@ def trial_tags(config: SweepConfig, sweep_id: str, sweep_run_id: str, record: Tr
         "sweep.kind": f"{config.kind}-trial",
         "sweep.name": config.name,
         "sweep.trial_key": full_key(config.name, record.number),
-        "sweep.state": STATE_WORDS[TrialState.RUNNING],
+        "sweep.state": Outcome.RUNNING.value,
         "optuna.trial_number": str(record.number),
         **({} if record.retry_of is None else {"sweep.retry_of": str(record.retry_of)}),
     }
@@ -126,7 +126,7 @@ def trial_tags(config: SweepConfig, sweep_id: str, sweep_run_id: str, record: Tr
 
 def end_tags(record: TrialRecord) -> dict[str, str]:
     """What is added to a trial's run when it ends; the UI shows KILLED and FAILED alike, the tag does not."""
-    tags = {"sweep.state": STATE_WORDS[record.state], "sweep.stop_reason": str(record.stop_reason or "")}
+    tags = {"sweep.state": record.outcome.value, "sweep.stop_reason": str(record.stop_reason or "")}
     return {**tags, "sweep.error": record.error[-TAG_LETTERS:]} if record.error else tags
 
 

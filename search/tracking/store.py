@@ -76,7 +76,7 @@ class TrialRun:
     """A trial's run as the store has it."""
 
     run_id: str
-    state: str  # one of `STATE_WORDS`; empty if somebody took its tag away
+    state: str  # an `Outcome`; empty if somebody took its tag away
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from search.config import SweepConfig
 from search.errors import LeaseLost, TrackingDown, TrackingRefused
 from search.records import TrialRecord
-from search.results import STATE_WORDS, best_so_far, summary_note
+from search.results import best_so_far, summary_note
 from search.storage import STORAGE_ERRORS
 from search.tracking.conventions import full_key, sweep_points
 from search.tracking.store import SweepPage, TrackingStore, TrialRun
@@ -253,7 +253,7 @@ class MlflowView:
                 if run is None:
                     continue
                 self._run_ids[number] = run.run_id
-                if record.state is not TrialState.RUNNING and run.state == STATE_WORDS[record.state]:
+                if record.state is not TrialState.RUNNING and run.state == record.outcome:
                     self._behind.pop(number, None)
 
     def _write_sweep(self, store: TrackingStore, sweep_run_id: str) -> None:

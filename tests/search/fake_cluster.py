@@ -13,6 +13,7 @@ from sweep_makers import epoch, memory_ledger, sweep_config
 from search.checkpoints import CheckpointStore
 from search.config import SweepConfig
 from search.dispatch import Dispatcher, Observer
+from search.failures import failure_reason
 from search.ledger import Ledger
 from search.records import Epoch, StopReason, TrialRecord
 from search.trial import Assignment, Message
@@ -142,8 +143,9 @@ class Cluster:
         try:
             value = self.objective(number, len(history) + 1)
         except ArithmeticError as error:
-            dispatcher.receive(attempt, Message(failure=StopReason.NAN, error=str(error)))
-            dispatcher.lost(attempt, StopReason.LOST, "the worker raised")
+            told = Message(failure=failure_reason(error), error=str(error))
+            if dispatcher.receive(attempt, told):
+                dispatcher.lost(attempt, StopReason.LOST, "the worker raised")
             return False
         self.trained[number, len(history) + 1] += 1
         finished = epoch(len(history) + 1, value)

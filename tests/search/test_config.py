@@ -62,6 +62,8 @@ OTHER_VALUES: dict[str, Any] = {
     "paths": {"data": "/elsewhere"},
     "keep_checkpoints": 1,
     "max_attempts": 1,
+    "first_failures": 5,
+    "share_after": 9,
     "max_failed_share": 0.1,
 }
 

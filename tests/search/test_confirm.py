@@ -29,7 +29,7 @@ def trainings(*arms: Sequence[float]) -> list[TrialRecord]:
             TrialState.FAIL if math.isnan(value) else TrialState.COMPLETE,
             params={"arm": arm, "repeat": repeat},
             value=None if math.isnan(value) else value,
-            stop_reason=StopReason.NAN if math.isnan(value) else StopReason.FINISHED,
+            stop_reason=StopReason.DIVERGED if math.isnan(value) else StopReason.FINISHED,
             error="NonFiniteLoss: it diverged" if math.isnan(value) else None,
         )
         for number, (arm, repeat, value) in enumerate(points)
@@ -94,7 +94,7 @@ def test_nothing_is_said_before_all_seeds_have_ended_or_where_none_completed() -
 
 def test_a_seed_trained_again_counts_once() -> None:
     before = trainings([0.7, math.nan, 0.72], [0.75, 0.76, 0.77], [0.60, 0.61, 0.62])
-    assert told_failures(before) == "1 failed, nan (NonFiniteLoss: it diverged)"
+    assert told_failures(before) == "1 diverged (NonFiniteLoss: it diverged)"
     again = record(9, params={"arm": 0, "repeat": 1}, value=0.71, retry_of=1)
     assert told_failures([*before, again]) == ""
     first = next(each for each in confirmation([*before, again]).finalists if each.record.number == 7)

@@ -16,7 +16,7 @@ from sweep_makers import epoch, sweep_config
 
 from search.dispatch import STOP_GRACE_S, Dispatcher, Stop
 from search.interrupts import stopped_by_signals
-from search.records import StopReason, TrialRecord
+from search.records import Outcome, StopReason, TrialRecord
 from search.trial import Message
 
 PRUNES_ALL = {"pruner": "threshold", "pruner_args": {"lower": 2.0, "n_warmup_steps": 0}}
@@ -164,6 +164,39 @@ def test_lost_trials_that_fail_count_as_failures() -> None:
         take(dispatcher, attempt)
         dispatcher.lost(attempt, StopReason.LOST, "gone")
     assert dispatcher.stop is Stop.FAILURES
+
+
+def test_trials_that_diverge_are_results_and_no_failures() -> None:
+    dispatcher = Drivers(sweep_config(trials=8)).start(slots=1)
+    for attempt in "abcdefgh":
+        dispatcher.next(attempt)
+        told = Message(failure=StopReason.DIVERGED, error="val_acc is nan in epoch 1")
+        assert not dispatcher.receive(attempt, told), "the worker goes on to the next trial"
+        dispatcher.ended(attempt)
+    assert dispatcher.stop is None
+    assert dispatcher.done
+    assert {record.outcome for record in dispatcher.records} == {Outcome.DIVERGED}
+
+
+def test_an_objective_that_reports_nothing_is_a_fault_and_counts() -> None:
+    dispatcher = Drivers(sweep_config(trials=9)).start(slots=1)
+    for attempt in "abc":
+        dispatcher.next(attempt)
+        assert not dispatcher.receive(attempt, Message(finished=True))
+        dispatcher.ended(attempt)
+    assert [record.state.name for record in dispatcher.records] == ["FAIL"] * 3
+    assert dispatcher.stop is Stop.FAILURES
+
+
+@pytest.mark.parametrize(("first_failures", "run"), [(0, "FFFFFFFF"), (1, "F"), (5, "FFFFF")])
+def test_how_many_first_failures_stop_a_sweep_can_be_chosen(first_failures: int, run: str) -> None:
+    config = sweep_config(trials=8, first_failures=first_failures, max_failed_share=1.0)
+    assert end_trials(Drivers(config).start(slots=1), "FFFFFFFF") == run
+
+
+def test_when_the_share_begins_to_mean_something_can_be_chosen() -> None:
+    config = sweep_config(trials=9, share_after=2)
+    assert end_trials(Drivers(config).start(slots=1), ".FF......") == ".FF"
 
 
 def test_a_resume_after_failures_gets_a_fresh_chance() -> None:

@@ -12,7 +12,7 @@ from ray.exceptions import OutOfMemoryError, RayTaskError
 from search.failures import failure_reason
 from search.records import StopReason
 
-OOM, ERROR, NAN = StopReason.OOM, StopReason.ERROR, StopReason.NAN
+OOM, ERROR, NAN = StopReason.OOM, StopReason.ERROR, StopReason.DIVERGED
 
 TOO_LARGE = 2**47  # bytes: more than any address space has
 

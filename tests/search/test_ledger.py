@@ -25,7 +25,7 @@ from sweep_makers import (
 
 from search.errors import UserError
 from search.ledger import IllegalTransition, Ledger
-from search.records import Decision, StopReason
+from search.records import Decision, Outcome, StopReason
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -57,7 +57,30 @@ def test_a_pruned_trial_keeps_its_parameters_and_all_its_values(sqlite_storage: 
     assert ledger.study.trials[0].intermediate_values == {1: 0.6, 2: 0.4}
 
 
-@pytest.mark.parametrize("reason", [StopReason.NAN, StopReason.OOM, StopReason.ERROR])
+def test_a_trial_that_diverged_is_a_result_with_its_error_and_is_not_retried(ledger: Ledger) -> None:
+    number = ledger.ask().number
+    ledger.report(number, epoch(1))
+    ended = ledger.diverge(number, "val_loss is inf in epoch 2")
+    assert (ended.state, ended.stop_reason, ended.outcome, ended.error, len(ended.epochs)) == (
+        TrialState.PRUNED,
+        StopReason.DIVERGED,
+        Outcome.DIVERGED,
+        "val_loss is inf in epoch 2",
+        1,
+    )
+    assert ledger.retry_failed() == []
+
+
+def test_a_sweep_of_an_earlier_version_has_its_diverged_trials_as_failed(ledger: Ledger) -> None:
+    number = ledger.ask().number
+    ledger.study._storage.set_trial_user_attr(number, "stop_reason", "nan")
+    ledger.study.tell(number, state=TrialState.FAIL)
+    record = ledger.records()[0]
+    assert (record.state, record.outcome) == (TrialState.FAIL, Outcome.DIVERGED)
+    assert ledger.retry_failed() == []
+
+
+@pytest.mark.parametrize("reason", [StopReason.OOM, StopReason.ERROR])
 def test_a_failed_trial_keeps_its_reason_its_error_and_its_epochs(ledger: Ledger, reason: StopReason) -> None:
     number = ledger.ask().number
     ledger.report(number, epoch(1))

@@ -87,7 +87,7 @@ def confirmation_of(config: SweepConfig, top: int, seeds: int, trained: int) -> 
     for number in range(trained):
         arm = ledger.ask().params["arm"]
         if arm == top - 1 and not failed:
-            ledger.fail(number, StopReason.NAN, "it diverged")
+            ledger.fail(number, StopReason.DIVERGED, "it diverged")
             failed = True
             continue
         for step in range(1, confirming.max_epochs + 1):

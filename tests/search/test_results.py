@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 from sweep_makers import CONDITIONAL, DISCRETE, epoch, record, sweep_config
 
 from search.digits import shown
-from search.records import StopReason, TrialRecord
+from search.records import Outcome, StopReason, TrialRecord
 from search.results import (
     Best,
     best_so_far,
@@ -81,6 +81,7 @@ def test_savings_are_the_epochs_that_pruned_trials_did_not_train() -> None:
         record(0, epochs=tuple(epoch(n) for n in range(1, 10)), value=0.5),
         record(1, TrialState.PRUNED, epochs=(epoch(1), epoch(2))),
         record(2, TrialState.FAIL, epochs=(epoch(1),)),
+        record(3, TrialState.PRUNED, stop_reason=StopReason.DIVERGED),
     ]
     saved = savings(records, max_epochs=9)
     assert (saved.epochs_run, saved.epochs_saved) == (12, 7)
@@ -93,10 +94,12 @@ def test_a_trial_pruned_before_an_epoch_saves_no_time_that_is_known() -> None:
 
 
 def test_every_state_is_counted() -> None:
-    there = counts([record(0), record(1), record(2, TrialState.PRUNED)])
-    assert there[TrialState.COMPLETE] == 2
-    assert there[TrialState.PRUNED] == 1
-    assert there[TrialState.FAIL] == there[TrialState.RUNNING] == 0
+    diverged = record(3, TrialState.PRUNED, stop_reason=StopReason.DIVERGED)
+    old = record(4, TrialState.FAIL, stop_reason=StopReason("nan"))  # as sweeps of earlier versions have it
+    there = counts([record(0), record(1), record(2, TrialState.PRUNED), diverged, old])
+    assert there[Outcome.COMPLETE] == there[Outcome.DIVERGED] == 2
+    assert there[Outcome.PRUNED] == 1
+    assert there[Outcome.FAILED] == there[Outcome.RUNNING] == 0
 
 
 def study_of(values: list[float], params: list[dict[str, float]]) -> optuna.Study:
@@ -152,7 +155,10 @@ def test_the_note_sums_the_sweep_up() -> None:
         record(3, TrialState.RUNNING, ended_ms=None),
     ]
     note = summary_note(sweep_config(trials=9), records)
-    assert "4 of 9 trials: 2 complete, 1 pruned, 0 failed, 1 running. 4 epochs trained, 2 saved" in note
+    assert (
+        "4 of 9 trials: 2 complete, 1 pruned, 0 diverged, 0 failed, 1 running. 4 epochs trained, 2 saved"
+        in note
+    )
     heading, _, *rows = note.splitlines()[-4:]
     assert heading == "| trial | val_acc | depth | lr |"
     assert rows == ["| trial-001 | 0.7500 | 3 | 0.01235 |", "| trial-000 | 0.2500 | 2 | 0.1 |"]
@@ -167,7 +173,7 @@ def test_the_note_counts_a_retry_once_and_a_grid_as_what_it_holds() -> None:
         record(3, TrialState.FAIL),
     ]
     note = summary_note(grid, records)
-    assert "3 of 6 trials: 2 complete, 0 pruned, 1 failed, 0 running." in note
+    assert "3 of 6 trials: 2 complete, 0 pruned, 0 diverged, 1 failed, 0 running." in note
 
 
 def test_a_note_of_nothing_has_no_table() -> None:

@@ -159,7 +159,7 @@ def test_a_wrong_report_fails_the_trial_with_the_rule(attempt: Attempt, metrics:
 def test_what_is_not_finite_fails_the_trial_as_nan(attempt: Attempt, name: str, value: float) -> None:
     [good, failure] = attempt(reports((1, {"val_acc": 0.5}), (2, {"val_acc": 0.5, name: value})))
     assert good.epochs
-    assert failure.failure is StopReason.NAN
+    assert failure.failure is StopReason.DIVERGED
     assert f"{name} is {value} in epoch 2" in failure.error
 
 
@@ -169,7 +169,7 @@ OutOfMemoryError = type("OutOfMemoryError", (RuntimeError,), {})  # torch's, by 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (FloatingPointError("loss is nan"), StopReason.NAN),
+        (FloatingPointError("loss is nan"), StopReason.DIVERGED),
         (MemoryError("host"), StopReason.OOM),
         (OutOfMemoryError("CUDA out of memory"), StopReason.OOM),
         (KeyError("lr"), StopReason.ERROR),

@@ -17,7 +17,6 @@ from search.records import TrialRecord, epoch_attr
 from search.results import best_so_far
 
 STATUSES = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
-WORDS = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def _check_trial(config: SweepConfig, view: View, record: TrialRecord, run: Run)
     tags = run.data.tags
     assert run.info.status == STATUSES[record.state], record
     assert (run.info.start_time, run.info.end_time) == (record.started_ms, record.ended_ms)
-    assert tags["sweep.state"] == WORDS[record.state]
+    assert tags["sweep.state"] == record.outcome
     assert tags["sweep.stop_reason"] == record.stop_reason
     assert tags["sweep.trial_key"] == f"{config.name}/{record.number}"
     for name, value in record.params.items():

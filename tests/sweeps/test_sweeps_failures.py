@@ -16,11 +16,11 @@ from sweep_fixtures import MakeSweep, scripted_sweep
 import search.driver
 from search.config import SweepConfig
 from search.driver import SweepResult, run_sweep
-from search.records import StopReason
+from search.records import Outcome, StopReason
 
 TRIALS = 10
 FAULTS = {2: "exception", 3: "memory", 4: "nan", 5: "killed_once", 6: "killed_always"}
-REASONS = {2: StopReason.ERROR, 3: StopReason.OOM, 4: StopReason.NAN, 6: StopReason.LOST}
+REASONS = {2: StopReason.ERROR, 3: StopReason.OOM, 6: StopReason.LOST}
 MESSAGES = {
     2: "RuntimeError: this configuration cannot be trained",
     3: "MemoryError: no room for the activations",
@@ -66,8 +66,10 @@ def test_each_failure_has_its_reason_and_the_sweep_goes_on(config: SweepConfig, 
     for number, message in MESSAGES.items():
         assert (records[number].error or "").endswith(message)
         assert len(records[number].epochs) == FAULT_EPOCH - 1, "what was trained before the fault is kept"
-    assert all(r.state is TrialState.COMPLETE for r in records if r.number not in REASONS)
+    assert (records[4].state, records[4].outcome) == (TrialState.PRUNED, Outcome.DIVERGED)
+    assert all(r.state is TrialState.COMPLETE for r in records if r.number not in MESSAGES)
     view = check_view(config)
+    assert view.trials[4].data.tags["sweep.error"] == records[4].error
     assert view.trials[2].data.tags["sweep.error"] == records[2].error
 
 

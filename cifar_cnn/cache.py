@@ -26,11 +26,19 @@ _META = "meta.json"
 
 @dataclass(frozen=True)
 class DecodedCache:
-    """A decoded data set on disk. `train` is what the sources call so: validation is cut from it."""
+    """A decoded data set on disk. `train` is what the sources call so: validation is cut from it.
+
+    Attributes:
+        folder: holds it.
+        class_names: by label.
+        fingerprint: of all images, labels and names.
+        left_out: a line about files of a folder that are not in it; empty if all are.
+    """
 
     folder: Path
     class_names: tuple[str, ...]
     fingerprint: str
+    left_out: str = ""
 
     def images(self, part: Literal["train", "test"]) -> Images:
         """Images uint8 (N, 32, 32, 3), mapped: pages are read as they are touched and shared by processes."""
@@ -104,10 +112,11 @@ def _write(data: Decoded, folder: Path) -> None:
     np.save(folder / "train_labels.npy", data.train_labels)
     np.save(folder / "test_images.npy", data.test_images)
     np.save(folder / "test_labels.npy", data.test_labels)
-    meta = {"class_names": data.class_names, "fingerprint": data.fingerprint()}
+    meta = {"class_names": data.class_names, "fingerprint": data.fingerprint(), "left_out": data.left_out}
     (folder / _META).write_text(json.dumps(meta), encoding="utf-8")
 
 
 def _read(folder: Path) -> DecodedCache:
     meta = json.loads((folder / _META).read_text(encoding="utf-8"))
-    return DecodedCache(folder, tuple(meta["class_names"]), meta["fingerprint"])
+    # Caches from before files were counted leave nothing out that they would tell.
+    return DecodedCache(folder, tuple(meta["class_names"]), meta["fingerprint"], meta.get("left_out", ""))

@@ -9,7 +9,7 @@ import numbers
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 IMAGE_SIZE = 32
 """Height and width in pixels of every image a model sees."""
@@ -174,7 +174,7 @@ class DataConfig(_Frozen):
     dataset: Literal["digits", "cifar10", "folder"] = Field(
         default="digits",
         description="'digits' (scikit-learn's, offline), 'cifar10' (downloaded, checksummed) or 'folder' "
-        "(train/<class>/*.jpg|jpeg|png and test/<class>/...).",
+        "(images below train/<class>/ and test/<class>/).",
     )
     data_dir: Annotated[Path, Field(strict=False)] = Field(
         default=Path("data"),
@@ -185,6 +185,11 @@ class DataConfig(_Frozen):
         default=None,
         description="Where decoded images are kept. None: inside data_dir, or where that cannot be written, "
         "in the user's cache folder.",
+    )
+    skip_damaged: bool = Field(
+        default=False,
+        description="Leave images of a 'folder' out that cannot be decoded, and say which. False: they are "
+        "refused, for a sweep on other images is another sweep.",
     )
     train_size: int | None = Field(
         default=None, ge=2, description="Training images, a stratified subset. None: all of them."
@@ -200,7 +205,23 @@ class DataConfig(_Frozen):
         "all trials of a sweep see the same split.",
     )
 
+    @field_validator("skip_damaged")
+    @classmethod
+    def _only_of_folders(cls, skip: bool, info: ValidationInfo) -> bool:
+        if skip and info.data.get("dataset", "folder") != "folder":
+            raise ValueError("only the images of a 'folder' are decoded one by one; leave it out")
+        return skip
+
     @field_validator("data_dir", "cache_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        return None if path is None else path.expanduser().absolute()
+        if path is None:
+            return None
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                "the folder's name is no UTF-8, so that no configuration can hold it; rename it, or make a "
+                "link to it"
+            ) from error
+        return path.expanduser().absolute()

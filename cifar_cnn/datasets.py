@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import logging
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,11 +10,10 @@ from numpy.typing import NDArray
 
 from cifar_cnn import cifar10, image_folder
 from cifar_cnn.config import IMAGE_SIZE, DataConfig
+from cifar_cnn.folder_listing import scan
 from cifar_cnn.splits import Indices, stratified_draw
 
 Images: TypeAlias = NDArray[np.uint8]
-
-log = logging.getLogger(__name__)
 
 DIGITS_TEST_SIZE = 360
 """A fifth of scikit-learn's 1,797 digits, which come without a test split of their own."""
@@ -33,6 +31,7 @@ class Decoded:
     test_images: Images
     test_labels: Indices
     class_names: tuple[str, ...]
+    left_out: str = ""  # one line about files that gave no image
 
     def fingerprint(self) -> str:
         """SHA-256 of everything in it, 16 hex digits: the same on every machine, whatever the paths."""
@@ -52,7 +51,9 @@ def source_key(config: DataConfig) -> str:
         DataError: the folder is missing or not laid out as classes.
     """
     if config.dataset == "folder":
-        return f"folder-{image_folder.scan(config.data_dir).key()}-v{_FORMAT}"
+        # A cache in which images were skipped is none for those who do not want to skip any.
+        rule = "-skipping" if config.skip_damaged else ""
+        return f"folder-{scan(config.data_dir).key()}{rule}-v{_FORMAT}"
     return f"{config.dataset}-v{_FORMAT}"
 
 
@@ -64,21 +65,16 @@ def decode(config: DataConfig, scratch: Path) -> Decoded:
         scratch: a writable folder for what must be unpacked on the way; the caller removes it.
 
     Raises:
-        DataError: sources are missing, damaged or cannot be downloaded.
+        DataError: sources are missing, damaged or cannot be downloaded; of a folder as `image_folder.load`.
     """
     if config.dataset == "digits":
         return _digits()
+    told = ""
     if config.dataset == "cifar10":
         train, test, names = cifar10.load(config.data_dir, scratch)
     else:
-        files = image_folder.scan(config.data_dir)
-        log.info("decoding %d images of %s, once", len(files.train) + len(files.test), config.data_dir)
-        train, test, names = (
-            image_folder.decode(files.train),
-            image_folder.decode(files.test),
-            files.class_names,
-        )
-    return Decoded(*train, *test, tuple(names))
+        train, test, names, told = image_folder.load(config.data_dir, skip_damaged=config.skip_damaged)
+    return Decoded(*train, *test, tuple(names), told)
 
 
 def _digits() -> Decoded:

@@ -5,6 +5,10 @@ class DataError(ValueError):
     """The data are missing, damaged or fewer than asked for: one line with the remedy."""
 
 
+class DamagedImages(DataError):
+    """Images of a folder cannot be decoded; `DataConfig.skip_damaged` would leave them out."""
+
+
 class CheckpointError(ValueError):
     """A checkpoint is missing, damaged or belongs to another run: one line with the remedy."""
 

@@ -1,8 +1,30 @@
-"""Small promises about files: what can be written, and whole or not at all."""
+"""Small promises about files: what can be written, whole or not at all, and names that can be shown."""
 
 import os
 import tempfile
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
+
+_FEW = 10
+"""Names that a message lists; of more it gives the number."""
+
+_UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
+"""Categories of characters that end a line, steer a terminal or cannot be encoded."""
+
+
+def shown(name: str) -> str:
+    """A file's name as text for one line of a message: bytes and characters that are none are escaped."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(
+        repr(letter)[1:-1] if unicodedata.category(letter) in _UNSHOWN else letter for letter in text
+    )
+
+
+def several(texts: Sequence[str]) -> str:
+    """The first ten, and how many more there are."""
+    more = f" and {len(texts) - _FEW} more" if len(texts) > _FEW else ""
+    return ", ".join(texts[:_FEW]) + more
 
 
 def is_writable(folder: Path) -> bool:

@@ -1,128 +1,131 @@
-"""A folder of image files as a data set: train/<class>/*.jpg|jpeg|png and test/<class>/..."""
+"""A folder of image files as a data set: every image below train/<class>/ and test/<class>/."""
 
-import dataclasses
-import hashlib
 import itertools
+import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cifar_cnn.config import IMAGE_SIZE
 from cifar_cnn.cores import usable_cores
-from cifar_cnn.errors import DataError
-from cifar_cnn.pixels import ImageTooLarge, NotAnImage, decode_image
+from cifar_cnn.errors import DamagedImages, DataError
+from cifar_cnn.files import several, shown
+from cifar_cnn.folder_listing import FolderListing, ListedFile, scan
+from cifar_cnn.left_out import Refused, Why, left_out
+from cifar_cnn.pixels import ImageTooLarge, NotAnImage, decode_image, is_image, suffixes
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+Part: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
+"""Images uint8 (N, 32, 32, 3) and labels int64 (N,)."""
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 256
 """Images decoded by one task of the thread pool: few enough tasks that handing them out costs nothing."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ImageFile:
-    """One image: where it lies, what it shows, and what tells whether it has changed."""
+def load(root: Path, *, skip_damaged: bool) -> tuple[Part, Part, tuple[str, ...], str]:
+    """Reads every image of a folder data set, each as `decode_image` does, whatever its name.
 
-    path: Path
-    label: int
-    size: int
-    mtime_ns: int
+    An image is known by its suffix or its content. Other files are left out and counted.
 
-
-@dataclasses.dataclass(frozen=True)
-class FolderFiles:
-    """Every image file of a folder data set, in an order that depends on names alone."""
-
-    root: Path
-    class_names: tuple[str, ...]
-    train: tuple[ImageFile, ...]
-    test: tuple[ImageFile, ...]
-
-    def key(self) -> str:
-        """A digest of names, sizes and modification times: 16 hex digits."""
-        sha = hashlib.sha256("\0".join((str(self.root.resolve()), *self.class_names)).encode())
-        for split in (self.train, self.test):
-            for file in split:
-                sha.update(f"{file.label}/{file.path.name}\0{file.size}\0{file.mtime_ns}\n".encode())
-            sha.update(b"\0")
-        return sha.hexdigest()[:16]
-
-
-def scan(root: Path) -> FolderFiles:
-    """Lists a folder data set without opening any image.
-
-    Raises:
-        DataError: train/ or test/ is missing, a class is empty, or test/ has a class that train/ lacks.
-    """
-    names = tuple(_class_folders(root, "train"))
-    if len(names) < 2:
-        raise DataError(f"{root / 'train'} has {len(names)} class folders; a classifier needs at least 2.")
-    if extra := set(_class_folders(root, "test")) - set(names):
-        raise DataError(
-            f"{root / 'test'} has classes that {root / 'train'} lacks: {', '.join(sorted(extra))}. "
-            f"Both need the same class folders: {', '.join(names)}."
-        )
-    train, test = (_images(root / split, names) for split in ("train", "test"))
-    return FolderFiles(root, names, train, test)
-
-
-def _class_folders(root: Path, split: str) -> list[str]:
-    if not (root / split).is_dir():
-        raise DataError(
-            f"{root / split} does not exist. A folder data set has train/<class>/ and test/<class>/ with "
-            f"{', '.join(SUFFIXES)} files; point data_dir at the folder that holds train/ and test/."
-        )
-    with os.scandir(root / split) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _images(folder: Path, names: tuple[str, ...]) -> tuple[ImageFile, ...]:
-    files: list[ImageFile] = []
-    for label, name in enumerate(names):
-        of_class = _images_of_class(folder / name, label) if (folder / name).is_dir() else []
-        if not of_class:
-            raise DataError(
-                f"{folder / name} has no {', '.join(SUFFIXES)} files; add some or remove the class."
-            )
-        files += of_class
-    return tuple(files)
-
-
-def _images_of_class(folder: Path, label: int) -> list[ImageFile]:
-    with os.scandir(folder) as entries:
-        images = [entry for entry in entries if entry.name.lower().endswith(SUFFIXES) and entry.is_file()]
-    stats = ((entry, entry.stat()) for entry in sorted(images, key=lambda entry: entry.name))
-    return [ImageFile(folder / entry.name, label, stat.st_size, stat.st_mtime_ns) for entry, stat in stats]
-
-
-def decode(files: tuple[ImageFile, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Decodes images in parallel threads, each as `decode_image` does.
+    Args:
+        root: holds train/ and test/.
+        skip_damaged: leave images out that cannot be decoded, instead of refusing them.
 
     Returns:
-        Images uint8 (N, 32, 32, 3) and labels int64 (N,), in the order of `files`.
+        Train and test, the class names, and a line that says what was left out; empty if nothing was.
 
     Raises:
-        DataError: a file is no readable image; names the file.
+        DamagedImages: some cannot be decoded, and they are not to be skipped.
+        DataError: as `scan`; a file cannot be read; a class has no image.
     """
+    listing = scan(root)
+    log.info("decoding %d files of %s, once", len(listing.train) + len(listing.test), root)
+    images, refused = _decode(root, (*listing.train, *listing.test))
+    _check_readable(listing, list(refused.values()), skip_damaged)
+    told = left_out(listing, list(refused.values()))
+    split = len(listing.train)
+    train = _kept(images[:split], listing.train, [position not in refused for position in range(split)])
+    rest = range(split, len(images))
+    test = _kept(images[split:], listing.test, [position not in refused for position in rest])
+    for name, (_, labels) in (("train", train), ("test", test)):
+        _check_classes(listing, name, labels, told)
+    return train, test, listing.class_names, told
+
+
+def _decode(root: Path, files: Sequence[ListedFile]) -> tuple[NDArray[np.uint8], dict[int, Refused]]:
+    """Decodes in parallel threads; at the positions of files that are refused there is no image."""
     images = np.empty((len(files), IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)
+    refused: dict[int, Refused] = {}
+    suffixes()  # Pillow loads its formats, once and not in every thread
 
     def decode_chunk(start: int) -> None:
         for position, file in enumerate(itertools.islice(files, start, start + _CHUNK), start):
-            images[position] = _decode_one(file.path)
+            found = _decode_one(root, file)
+            if isinstance(found, Refused):
+                refused[position] = found
+            else:
+                images[position] = found
 
     with ThreadPoolExecutor(usable_cores()) as pool:
-        try:
-            list(pool.map(decode_chunk, range(0, len(files), _CHUNK)))
-        except DataError:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return images, np.array([file.label for file in files], dtype=np.int64)
+        list(pool.map(decode_chunk, range(0, len(files), _CHUNK)))
+    return images, dict(sorted(refused.items()))
 
 
-def _decode_one(path: Path) -> NDArray[np.uint8]:
+def _decode_one(root: Path, file: ListedFile) -> NDArray[np.uint8] | Refused:
+    if file.special:
+        return Refused(file.name, Why.SPECIAL)
+    if file.fault:
+        return Refused(file.name, Why.DAMAGED, file.fault)
     try:
-        return decode_image(path.read_bytes())
-    except (OSError, NotAnImage, ImageTooLarge) as error:
-        raise DataError(f"{path} is not a readable image ({error}); replace or remove it.") from error
+        with open(os.path.join(root, file.name), "rb") as opened:
+            if os.path.splitext(file.name)[1].lower() not in suffixes() and not is_image(opened):
+                return Refused(file.name, Why.OTHER)
+            opened.seek(0)
+            return decode_image(opened.read())
+    except OSError as error:
+        return Refused(file.name, Why.UNREADABLE, error.strerror or str(error))
+    except (NotAnImage, ImageTooLarge, MemoryError) as error:
+        # An image that memory is too short for today would be part of the data tomorrow.
+        if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
+            return Refused(file.name, Why.UNREADABLE, "memory is too short for it")
+        return Refused(file.name, Why.DAMAGED, str(error))
+
+
+def _check_readable(listing: FolderListing, refused: Sequence[Refused], skip_damaged: bool) -> None:
+    unreadable = [each for each in refused if each.why is Why.UNREADABLE]
+    if unreadable:
+        raise DataError(f"{_named(listing, unreadable)}; make that readable, or remove it.")
+    damaged = [each for each in refused if each.why is Why.DAMAGED]
+    if damaged and not skip_damaged:
+        them = "it" if len(damaged) == 1 else "them"
+        raise DamagedImages(f"{_named(listing, damaged)}; replace or remove {them}.")
+
+
+def _named(listing: FolderListing, refused: Sequence[Refused]) -> str:
+    root = shown(str(listing.root))
+    if len(refused) == 1:
+        return f"{root}/{shown(refused[0].name)} is not a readable image ({refused[0].reason})"
+    told = several([str(each) for each in refused])
+    return f"{len(refused)} of {listing.total} files in {root} are not readable images: {told}"
+
+
+def _kept(images: NDArray[np.uint8], files: Sequence[ListedFile], keep: Sequence[bool]) -> Part:
+    labels = np.array([file.label for file in files], dtype=np.int64)
+    return (images, labels) if all(keep) else (images[np.array(keep)], labels[np.array(keep)])
+
+
+def _check_classes(listing: FolderListing, split: str, labels: NDArray[np.int64], told: str) -> None:
+    counts = np.bincount(labels, minlength=len(listing.class_names))
+    empty = [name for name, count in zip(listing.class_names, counts, strict=True) if not count]
+    if empty:
+        place = shown(str(listing.root / split))
+        raise DataError(
+            f"{place} has no image of {several(empty)} ({told}); add some of each, or remove the class from "
+            "train/ and test/."
+        )

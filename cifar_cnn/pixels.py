@@ -4,6 +4,7 @@ Training and serving both decode here: a model is served what it was trained on.
 """
 
 import contextlib
+import functools
 import io
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -88,6 +89,12 @@ def _decoding(data: bytes) -> Iterator[None]:
         raise NotAnImage(f"no image that can be read; use one of {', '.join(FORMATS)}") from error
     except Exception as error:  # decoders raise whatever a damaged file makes them trip over
         raise NotAnImage(f"the image is damaged ({' '.join(str(error).split())[:100]})") from error
+
+
+@functools.cache
+def suffixes() -> frozenset[str]:
+    """How names of images in these formats end, in lower case, such as `.jpg`."""
+    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS)
 
 
 def is_image(file: BinaryIO) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -16,6 +17,8 @@ from cifar_cnn.datasets import Images
 from cifar_cnn.errors import DataError
 from cifar_cnn.files import write_atomically
 from cifar_cnn.splits import Indices, digest, split_train_val, subset
+
+log = logging.getLogger(__name__)
 
 Split: TypeAlias = Literal["train", "val", "test"]
 Triple: TypeAlias = tuple[float, float, float]
@@ -65,14 +68,17 @@ def prepare_data(config: DataConfig) -> DataInfo:
     """Makes a data set ready, doing only what has not been done: download, decode, split, measure.
 
     Call it once before a sweep; trials then only map what lies in the cache. Looks at the sources every
-    time, so changed files are decoded anew.
+    time, so changed files are decoded anew. Files of a folder that are left out are logged every time.
 
     Raises:
         DataError: sources are missing or damaged, more images are asked for than there are, or nothing
             can be written.
     """
     open_data.cache_clear()
-    return _prepare(config).info
+    prepared = _prepare(config)
+    if prepared.cache.left_out:
+        log.warning("%s", prepared.cache.left_out)
+    return prepared.info
 
 
 @functools.lru_cache(maxsize=4)

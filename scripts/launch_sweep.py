@@ -33,6 +33,9 @@ def launch(
         int | None, typer.Option(help="Train on a stratified subset of so many images.")
     ] = None,
     val_size: Annotated[int | None, typer.Option(help="Validate on so many.")] = None,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave images out that cannot be decoded; they are named.")
+    ] = False,
     trials: Annotated[int, typer.Option(help="Trials in all, pruned ones included.")] = 16,
     max_epochs: Annotated[int, typer.Option(help="Epochs of a trial that is not pruned.")] = 6,
     sampler: Annotated[str, typer.Option(help="tpe, random, gp, cmaes, qmc or grid.")] = "tpe",
@@ -94,7 +97,7 @@ def launch(
 
     config = cifar_config(
         space=space,
-        data=data_config(dataset, data_dir, train_size, val_size),
+        data=data_config(dataset, data_dir, train_size, val_size, skip_damaged),
         name=name or fresh_name(space, sweeps_dir),
         trials=trials,
         max_epochs=max_epochs,

@@ -31,11 +31,17 @@ _PLACES = ("data_dir", "cache_dir")  # where images lie is no part of what they 
 _SET_BY_SWEEP = ("max_epochs", "seed")  # the same for every trial, or its own; never searched
 
 
-def data_config(dataset: str, data_dir: Path, train_size: int | None, val_size: int | None) -> DataConfig:
+def data_config(
+    dataset: str,
+    data_dir: Path,
+    train_size: int | None,
+    val_size: int | None,
+    skip_damaged: bool = False,
+) -> DataConfig:
     """Which images a sweep trains on; the folder is made absolute, for workers run elsewhere.
 
     Raises:
-        UserError: an unknown data set, or a size that is not positive.
+        UserError: an unknown data set, a size that is not positive, or nothing that could be skipped.
     """
     try:
         return DataConfig.model_validate(
@@ -44,6 +50,7 @@ def data_config(dataset: str, data_dir: Path, train_size: int | None, val_size: 
                 "data_dir": data_dir.absolute(),
                 "train_size": train_size,
                 "val_size": val_size,
+                "skip_damaged": skip_damaged,
             }
         )
     except ValidationError as error:
@@ -71,7 +78,7 @@ def cifar_config(
             space=loaded,
             space_source=_source(space),
             objective=OBJECTIVE,
-            settings={"data": data.model_dump(mode="json", exclude=set(_PLACES))},
+            settings={"data": _data_settings(data)},
             paths={"data": str(data.data_dir)},
             enqueue=[loaded.read(texts) for texts in enqueue],
             **fields,
@@ -79,12 +86,40 @@ def cifar_config(
     except ValidationError as error:
         raise UserError(one_line(error)) from error
     _rehearse(config)
-    return config.model_copy(update={"dataset": dataset_note(data)})
+    return config.model_copy(update={"dataset": _note_at_launch(data)})
+
+
+def _data_settings(data: DataConfig) -> dict[str, Any]:
+    settings = data.model_dump(mode="json", exclude=set(_PLACES))
+    if not data.skip_damaged:
+        del settings["skip_damaged"]  # sweeps from before there was a choice have the same definition
+    return settings
+
+
+def _note_at_launch(data: DataConfig) -> DatasetNote:
+    from cifar_cnn.errors import DamagedImages
+
+    try:
+        return dataset_note(data)
+    except UserError as error:
+        if not isinstance(error.__cause__, DamagedImages):
+            raise
+        # Not so at a resume: what was launched without it cannot go on with it.
+        raise UserError(
+            f"{str(error).rstrip('.')}, or leave damaged images out with --skip-damaged"
+        ) from error
 
 
 def data_of(config: SweepConfig) -> DataConfig:
-    """The images that a sweep of CNNs trains on, where they lie on this machine."""
-    return DataConfig(**config.settings["data"], data_dir=Path(config.paths["data"]))
+    """The images that a sweep of CNNs trains on, where they lie on this machine.
+
+    Raises:
+        UserError: a folder cannot be called so.
+    """
+    try:
+        return DataConfig(**config.settings["data"], data_dir=Path(config.paths["data"]))
+    except ValidationError as error:
+        raise UserError(one_line(error)) from error
 
 
 def accelerator_of(config: SweepConfig) -> Literal["auto", "cpu"]:
@@ -103,7 +138,9 @@ def dataset_note(data: DataConfig) -> DatasetNote:
 
     try:
         info = prepare_data(data)
-    except (DataError, OSError) as error:
+    except DataError as error:
+        raise UserError(str(error)) from error
+    except OSError as error:
         raise UserError(one_line(error)) from error
     sizes = {str(split): count for split, count in info.sizes.items()}
     digest = f"{info.fingerprint}-{info.split_digest}"

@@ -15,7 +15,7 @@ from cifar_cnn.intervals import wilson_interval
 from search.checkpoints import CheckpointStore
 from search.cifar_sweep import accelerator_of, data_of
 from search.comparison import SweepSummary, summarise
-from search.config import SweepConfig, one_line
+from search.config import SweepConfig
 from search.confirm import Confirmation
 from search.dispatch import Observer, Stop
 from search.driver import SweepResult, run_sweep
@@ -134,7 +134,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (CheckpointError, DataError) as error:
-        raise UserError(one_line(error)) from error
+        raise UserError(str(error)) from error
 
 
 def first_seed(config: SweepConfig) -> TrialRecord:

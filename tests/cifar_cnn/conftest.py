@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from folder_makers import write_two_classes
 from hypothesis import settings
 from PIL import Image
 from torchvision.datasets import CIFAR10
@@ -87,6 +88,12 @@ def _md5(path: Path) -> str:
 def image_folder(tmp_path: Path) -> Path:
     """60 training and 15 test images of three classes, 40 by 24 pixels, in three spellings of suffix."""
     return _write_folder(tmp_path / "images")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """20 training and 6 test images of two classes, in the simplest form."""
+    return write_two_classes(tmp_path / "images")
 
 
 @pytest.fixture

@@ -127,6 +127,11 @@ def test_data_config_survives_json_and_another_working_folder(monkeypatch: pytes
     assert DataConfig(**json.loads(config.model_dump_json())) == config
 
 
+def test_a_folder_that_no_text_can_name_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no UTF-8.*make a link to it"):
+        DataConfig(data_dir="caf\udce9")
+
+
 def test_every_field_says_what_it_is_for() -> None:
     for model in (TrainConfig, DataConfig):
         assert all(field.description for field in model.model_fields.values())

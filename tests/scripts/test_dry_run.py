@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from script_runs import run_script
 
 
@@ -23,3 +24,28 @@ def test_a_dry_run_tells_the_plan_and_leaves_nothing(
     assert re.search(r"first +depth=2, lr=0.05", result.stdout)
     assert re.search(r"time +about .* if nothing is pruned", result.stdout)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_images_are_left_out_as_the_refusal_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "images" / split / name
+            folder.mkdir(parents=True)
+            for number in range(10):
+                Image.new("RGB", (32, 32), (number, 0, 0)).save(folder / f"{number}.webp")
+    (tmp_path / "images" / "train" / "cat" / "3.webp").write_bytes(b"damaged")
+    launch = ["launch", "mine", "--dataset", "folder", "--data-dir", "images", "--dry-run"]
+    refused = run_script(*launch)
+    assert refused.exit_code == 2
+    remedy = re.search(
+        r"train/cat/3\.webp .*leave damaged images out with (--[a-z-]+)$", refused.stderr.strip()
+    )
+    assert remedy, refused.stderr
+    told = run_script(*launch, remedy[1])
+    assert told.exit_code == 0, told.stderr
+    assert "folder: 15 train, 4 val, 20 test" in told.stdout
+    assert "left out 1 of 40 files" in caplog.text
+    assert "train/cat/3.webp" in caplog.text

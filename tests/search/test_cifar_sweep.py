@@ -229,6 +229,31 @@ def test_changed_images_are_told(tmp_path: Path) -> None:
         check_unchanged(config)
 
 
+def test_which_images_are_skipped_is_part_of_the_sweep(tmp_path: Path) -> None:
+    whole = images(tmp_path, pixel=1)
+    assert "skip_damaged" not in config_of(whole).settings["data"], (
+        "as in sweeps from before it could be asked"
+    )
+    (tmp_path / "train" / "cat" / "3.png").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"cat/3\.png is not .*, or leave damaged .* --skip-damaged$"):
+        config_of(whole)
+    config = config_of(data_config("folder", tmp_path, None, None, skip_damaged=True))
+    assert data_of(config).skip_damaged
+    assert config.dataset is not None
+    assert sum(config.dataset.sizes.values()) == 39
+    check_unchanged(config)
+
+
+def test_a_sweep_is_not_told_to_skip_images_that_it_was_launched_with(tmp_path: Path) -> None:
+    config = config_of(images(tmp_path, pixel=1))
+    (tmp_path / "train" / "cat" / "3.png").write_bytes(b"damaged")
+    with pytest.raises(
+        UserError, match=r"cat/3\.png is not .*resume_sweep.py try --data-dir FOLDER$"
+    ) as told:
+        check_unchanged(config)
+    assert "skip" not in str(told.value)
+
+
 def test_a_sweep_goes_on_where_its_images_lie_now(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     for part in ("train", "test"):

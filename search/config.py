@@ -29,6 +29,7 @@ from search.goals import VERBS, Direction, direction_of
 from search.objective import objective_reference
 from search.places import absolute, absolute_place, absolute_url
 from search.sweep_file import CONFIG_FILE, URL_OPTIONS
+from search.text import unencodable
 from spaces.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -188,6 +189,13 @@ class SweepConfig(BaseModel):
     share_after: int = Field(
         default=6, ge=1, description="Ended trials before the share of failed ones means something."
     )
+
+    @field_validator("*")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        if unencodable(str(value) if isinstance(value, Path) else value) is not None:
+            raise ValueError("text with NUL, or with bytes that are no UTF-8, cannot be stored: give another")
+        return value
 
     @field_validator("name")
     @classmethod

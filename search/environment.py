@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from search.credentials import hide, hide_in
+from search.text import encodable
 
 _PACKAGES = ("cifar-sweep", "torch", "torchvision", "pytorch-lightning", "optuna", "ray", "mlflow", "numpy")
 
@@ -22,9 +23,9 @@ def describe_launch() -> dict[str, Any]:
     """This process and its environment as plain JSON."""
     return {
         "time_ms": int(time.time() * 1000),
-        "host": socket.gethostname(),
+        "host": encodable(socket.gethostname()),
         "pid": os.getpid(),
-        "command": shlex.join([Path(sys.argv[0]).name, *map(_shown, sys.argv[1:])]),
+        "command": encodable(shlex.join([Path(sys.argv[0]).name, *map(_shown, sys.argv[1:])])),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "code": code_version(),
     }

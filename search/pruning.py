@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ray.tune.stopper import Stopper
 
 from search.dispatch import Dispatcher
 from search.records import StopReason
+from search.text import encodable
 from search.trial import MESSAGE, Message, ask_to_stop
 
 
@@ -145,5 +147,8 @@ def _cause(trial: Trial) -> BaseException | None:
 
 
 def _first_line(cause: BaseException | None) -> str:
-    text = str(cause or "no cause known").strip()
-    return f"{type(cause).__name__}: {text.splitlines()[0] if text else ''}"
+    if cause is None:
+        return "no cause known"
+    # Not `str(cause)`, which a class of one's own may break.
+    told = "".join(traceback.format_exception_only(cause)).partition(": ")[2].strip()
+    return encodable(f"{type(cause).__name__}: {told.splitlines()[0] if told else ''}")

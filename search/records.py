@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.text import encodable
+
 _DIVERGED = ("diverged", "nan")  # the second is what it was called when it was a failure
 
 
@@ -137,7 +139,7 @@ class TrialRecord:
             started_ms=_milliseconds(trial.datetime_start) or 0,
             ended_ms=_milliseconds(trial.datetime_complete),
             stop_reason=StopReason(reason) if reason else None,
-            error=attrs.get("error") if trial.state is TrialState.FAIL or reason in _DIVERGED else None,
+            error=_error(attrs) if trial.state is TrialState.FAIL or reason in _DIVERGED else None,
             times_lost=attrs.get("times_lost", 0),
             drivers_lost=_drivers_lost(attrs, len(steps)),
             run_id=attrs.get("mlflow_run_id"),
@@ -172,6 +174,12 @@ def epoch_attr(epoch: int) -> str:
 def _drivers_lost(attrs: Mapping[str, Any], epochs: int) -> int:
     count, epochs_then = attrs.get("drivers_lost", (0, epochs))
     return int(count) if epochs == epochs_then else 0
+
+
+def _error(attrs: Mapping[str, Any]) -> str | None:
+    """A trial's error; earlier versions, and guests, let its text in as it came."""
+    error = attrs.get("error")
+    return None if error is None else encodable(str(error))
 
 
 def _milliseconds(moment: Any) -> int | None:

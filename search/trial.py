@@ -26,6 +26,7 @@ from search.failpoints import durable
 from search.failures import failure_reason
 from search.objective import Objective, TrialStopped
 from search.records import Epoch, StopReason
+from search.text import encodable
 
 MESSAGE = "message"
 # What MLflow takes: parts between slashes, none of which begins with a dot.
@@ -106,7 +107,7 @@ class _Context:
             epoch=epoch,
             metrics=values,
             timestamp_ms=int(time.time() * 1000),
-            worker=f"{socket.gethostname()}:{os.getpid()}",
+            worker=encodable(f"{socket.gethostname()}:{os.getpid()}"),
             checkpoint=checkpoint_path(self.number, epoch) if checkpoint else None,
         )
         self.history = (*self.history, finished)
@@ -131,7 +132,7 @@ class _Context:
                 self.store.save(self.number, self.history, folder)
         except OSError as error:
             cause = error.strerror or " ".join(str(error).split())
-            return (f"no checkpoint of epoch {self.epochs_done} ({cause}); training goes on",)
+            return (encodable(f"no checkpoint of epoch {self.epochs_done} ({cause}); training goes on"),)
         return ()
 
     def _checked(self, epoch: int, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -206,7 +207,7 @@ def _train(
         # Checkpoints that do not answer for a moment are no fault of the trial: it is handed out again.
         faults = _fetch_checkpoint(assignment, context, scratch)
         if context.history or faults:
-            context.tell(Message(epochs=context.history, notes=tuple(faults)))
+            context.tell(Message(epochs=context.history, notes=tuple(map(encodable, faults))))
     except TrialStopped:
         return Message(left=True), None
     try:
@@ -263,4 +264,4 @@ def _send(message: Message) -> bool:
 
 def _describe(error: BaseException) -> str:
     """The error with the innermost frames of its traceback: what one needs to find the fault."""
-    return "".join(traceback.format_exception(error, limit=-6)).strip()
+    return encodable("".join(traceback.format_exception(error, limit=-6)).strip())

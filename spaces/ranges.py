@@ -117,7 +117,7 @@ def check_plain(what: str, value: ParamValue) -> None:
     """Refuse a value that is not plain Python, NumPy's float64 (a `float` by class) among them.
 
     Raises:
-        InvalidSpace: the value is of another type, or NaN or infinite.
+        InvalidSpace: the value is of another type, NaN or infinite, or text that no database takes.
     """
     if type(value) not in (bool, int, float, str, type(None)):
         raise InvalidSpace(
@@ -125,6 +125,18 @@ def check_plain(what: str, value: ParamValue) -> None:
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidSpace(f"{what} is {value!r}; use a finite number")
+    if isinstance(value, str):
+        check_text(what, value)
+
+
+def check_text(what: str, text: str) -> None:
+    """Refuse text that no database takes.
+
+    Raises:
+        InvalidSpace: it holds NUL, or lone surrogates, for which UTF-8 has no bytes.
+    """
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InvalidSpace(f"{what} is {text!r}; use text without NUL and lone surrogates")
 
 
 def to_json(distribution: BaseDistribution) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class SearchSpace:
         try:
             if not self.name.strip():
                 raise InvalidSpace("it has no name; give it one, to be told apart by")
+            for told in (self.name, self.description):
+                ranges.check_text("its name or description", told)
             rules.check_names(self.parameters, self.fixed)
             ranged = {name: ranges.checked(name, d) for name, d in self.parameters.items()}
             for name, value in self.fixed.items():

@@ -28,6 +28,7 @@ from search.errors import TrackingDown, TrackingRefused
 from search.failpoints import durable
 from search.places import sqlite_file
 from search.records import TrialRecord
+from search.text import encodable
 from search.tracking.conventions import (
     STATUSES,
     TAG_LETTERS,
@@ -227,7 +228,7 @@ class TrackingStore:
             self._end(run_id, status, ended_ms)
 
     def _create(self, name: str, started_ms: int, tags: dict[str, str]) -> Run:
-        resolved = {key: hide_in(value) for key, value in resolve_tags().items()}
+        resolved = {key: hide_in(encodable(value)) for key, value in resolve_tags().items()}
         return self.client.create_run(self.experiment_id, started_ms, {**resolved, **tags}, name)
 
     def _end(self, run_id: str, status: str, ended_ms: int | None) -> None:

@@ -141,3 +141,29 @@ def tell_node(params: Mapping[str, Any], context: TrialContext) -> None:
     file = Path(context.settings["nodes"], f"{context.number}-{os.getpid()}")
     file.write_text(ray.get_runtime_context().get_node_id())
     scripted.learn(params, context)
+
+
+class Unspeakable(Exception):
+    """An error that cannot be told, nor sent from one process to another."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        raise AttributeError("no words")
+
+
+def speak(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Setting `speak`: the errors that trials end with, of texts that stores refuse."""
+    how = context.settings["speak"].get(str(context.number))
+    if how == "surrogate":
+        raise OSError(2, "no such file", "/data/caf\udce9/\ud83d.png")
+    if how == "nul":
+        raise ValueError("bad header: \0\0PNG\x1b[2J")
+    if how == "long":
+        raise ValueError("begin " + "\udc80 0.1234 " * 1_000_000 + " end")
+    if how == "untold":
+        raise Unspeakable(1, 2)
+    if how == "metric":
+        context.report(1, {"val_acc": 0.1, "caf\udce9": 0.1})
+    scripted.report_only(params, context)

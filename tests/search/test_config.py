@@ -67,13 +67,10 @@ OTHER_VALUES: dict[str, Any] = {
     "max_failed_share": 0.1,
 }
 
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))  # what stores take
 plain = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-9, 9)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
     max_leaves=4,
 )
 amounts = st.floats(0.01, 1.0) | st.integers(1, 64).map(float)
@@ -81,20 +78,20 @@ configs = st.builds(
     SweepConfig,
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
     space=st.sampled_from(shipped_spaces()).map(load_space),
-    space_source=st.none() | st.text(),
+    space_source=st.none() | texts,
     objective=st.just("package.module:function"),
-    settings=st.dictionaries(st.text(), plain, max_size=2),
+    settings=st.dictionaries(texts, plain, max_size=2),
     dataset=st.none() | st.just(NOTE),
     direction=st.sampled_from(["maximize", "minimize"]),
     max_epochs=st.integers(1, 1000),
-    sampler_args=st.dictionaries(st.text(), plain, max_size=2),
+    sampler_args=st.dictionaries(texts, plain, max_size=2),
     seed=st.integers(0, 2**31 - 1),
     trials=st.integers(1, 10_000),
     cpus_per_trial=st.none() | amounts,
     gpus_per_trial=st.none() | st.just(0.0) | amounts,
     concurrency=st.none() | st.integers(1, 99),
     time_budget_s=st.none() | st.floats(0.1, 1e6),
-    storage=st.none() | st.text(min_size=1),
+    storage=st.none() | texts.filter(bool),
     max_failed_share=st.floats(0.01, 1.0),
 )
 

@@ -1,0 +1,75 @@
+"""Errors whose text no store takes as it is: the study keeps them, MLflow is complete, the report written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fault_objectives
+import optuna
+import pytest
+from fault_postgres import Postgres
+from fault_tools import logged_sweep
+from optuna.trial import TrialState
+from sweep_checks import check_study, check_view, records_in
+
+from search.config import SweepConfig
+from search.driver import run_sweep
+from search.reporting.report import write_report
+from search.storage import open_storage
+from search.text import MOST_LETTERS
+
+pytestmark = pytest.mark.usefixtures("local_ray", "by_value")
+
+WAYS = ["surrogate", "nul", "long", "untold", "metric"]
+TOLD = [
+    r"FileNotFoundError: [Errno 2] no such file: '/data/caf\udce9/\ud83d.png'",
+    r"ValueError: bad header: \x00\x00PNG\x1b[2J",
+    " end",
+    "Unspeakable: <exception str() failed>",
+    r"ValueError: metric 'caf\udce9' cannot be shown in MLflow: ",
+]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def test_what_a_training_function_says_is_kept_by_all(
+    tmp_path: Path, tracking_uri: str, kind: str, request: pytest.FixtureRequest
+) -> None:
+    storage = None
+    if kind == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        storage = postgres.new_database()
+    speak = {str(number): how for number, how in enumerate(WAYS, 1)}
+    config = logged_sweep(
+        tmp_path, tracking_uri, trials=7, concurrency=2, storage=storage, settings={"speak": speak}
+    )
+    config = config.model_copy(update={"max_failed_share": 1.0})
+    result = run_sweep(config, fault_objectives.speak)
+    records = check_study(config, 7)
+    assert [record.state.name for record in records] == ["COMPLETE", *["FAIL"] * 5, "COMPLETE"]
+    for record, told in zip(records[1:6], TOLD, strict=True):
+        assert record.error is not None
+        assert told in record.error.splitlines()[-1]
+        assert len(record.error) <= MOST_LETTERS
+    assert result.view_missing is None
+    check_view(config)
+    page = write_report(config.name, config.sweeps_dir, tmp_path / "report.html").read_text()
+    assert r"bad header: \x00\x00PNG" in page
+
+
+def test_a_study_of_an_earlier_version_that_holds_such_text_is_shown(
+    tmp_path: Path, tracking_uri: str
+) -> None:
+    config: SweepConfig = logged_sweep(tmp_path, tracking_uri, trials=2)
+    run_sweep(config, fault_objectives.scripted.report_only)
+    storage = open_storage(config.storage_url)
+    study = optuna.load_study(study_name=config.name, storage=storage)
+    trial = study.ask()
+    trial.set_user_attr("stop_reason", "error")
+    trial.set_user_attr("error", "no file caf\udce9.png")
+    study.tell(trial, state=TrialState.FAIL)
+    storage.engine.dispose()
+    config = config.model_copy(update={"trials": 3})
+    assert run_sweep(config, fault_objectives.scripted.report_only).view_missing is None
+    assert records_in(config)[2].error == r"no file caf\udce9.png"
+    check_view(config)
+    write_report(config.name, config.sweeps_dir, tmp_path / "report.html")

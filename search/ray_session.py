@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from cifar_cnn.cores import usable_cores
 from search.config import SweepConfig
 from search.ending import current_ending, handlers_kept
 from search.errors import UserError
+from search.scratch import held_folder, sweep_up
+from search.trial import SCRATCH
 
 # How Ray Tune behaves here; each would otherwise do something that the study does better, or print
 # what nobody can act on.
@@ -51,8 +52,10 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
         started = not ray.is_initialized()
         # A Ray of our own makes Unix sockets in here, and their paths may have some 100 letters at most.
         short = started and config.ray_address is None and os.path.isdir("/tmp")
-        folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp" if short else None))
-        with current_ending().at_last(lambda: _kill(folder)):
+        with (
+            held_folder("ray-", parent=Path("/tmp") if short else None) as folder,
+            current_ending().at_last(lambda: _kill(folder)),
+        ):
             try:
                 if started:
                     _connect(config.ray_address, folder)
@@ -62,6 +65,7 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
                     if started:
                         _shut_down(folder)
                     shutil.rmtree(folder, ignore_errors=True)
+                    sweep_up(SCRATCH)  # of workers that were killed
 
 
 def _connect(address: str | None, folder: Path) -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 import socket
-import tempfile
 import threading
 import time
 import traceback
@@ -26,9 +24,14 @@ from search.failpoints import durable
 from search.failures import failure_reason
 from search.objective import Objective, TrialStopped
 from search.records import Epoch, StopReason
+<<<<<<< HEAD
 from search.text import encodable
+=======
+from search.scratch import held_folder
+>>>>>>> 9f8947f (Temporary folders go with their process: what killed workers and drivers leave is deleted by the next)
 
 MESSAGE = "message"
+SCRATCH = "sweep-trial-"  # how the folders of attempts begin, in the temporary folder of each node
 # What MLflow takes: parts between slashes, none of which begins with a dot.
 _METRIC_NAME = re.compile(r"[\w\- ][\w\-. ]*(/[\w\- ][\w\-. ]*)*", re.ASCII)
 
@@ -179,12 +182,9 @@ def run_attempt(spec: WorkerSpec, assignment: Assignment) -> None:
             away that raises: nobody knows what state the error left behind.
     """
     _stop_asked.clear()
-    scratch = Path(tempfile.mkdtemp(prefix=f"sweep-trial-{assignment.number:03d}-"))
-    try:
+    with held_folder(SCRATCH, f"{assignment.number:03d}-") as scratch:
         context = _context(spec, assignment, scratch)
         end, error = _train(spec.objective, assignment, context, scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     _send(end)
     if error is not None:
         # Of a class of its own: Ray takes a SystemExit for an orderly end, and would keep the worker.

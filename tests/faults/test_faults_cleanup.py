@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fault_objectives
 import pytest
-from fault_tools import driver, logged_sweep
+from fault_tools import Toll, driver, logged_sweep
 from optuna.trial import TrialState
 from sweep_checks import check_study, check_view, records_in
 
@@ -89,6 +89,7 @@ def test_a_stop_ends_within_its_grace_whatever_hangs(
         assert script.wait() == 130, script.stderr
         assert time.monotonic() - signalled < GRACE_S + MARGIN_S
         script.wait_for_descendants()
+        assert not list(script.temporary.glob("sweep-trial-*")), "what killed workers leave goes too"
     state = TrialState.RUNNING if how == "epoch" else TrialState.PRUNED
     assert {record.state for record in records_in(config)} == {state}
 
@@ -118,3 +119,21 @@ def test_an_exit_is_its_trials_error_once(
         assert record.times_lost == 0
     assert not caplog.records
     check_view(config)
+
+
+@pytest.mark.slow
+def test_what_a_killed_driver_and_its_workers_left_is_deleted_by_the_next(
+    tmp_path: Path, tracking_uri: str
+) -> None:
+    config = logged_sweep(tmp_path, tracking_uri, trials=2, settings={"epoch_s": 0.5})
+    with driver(config, tmp_path) as script:
+        script.until(lambda: bool(Toll(config).finished))
+        script.kill()
+        script.wait_for_descendants()
+        [ray_folder] = script.ray_folders
+        assert ray_folder.is_dir()
+        assert list(script.temporary.glob("sweep-trial-*"))
+        with driver(config, tmp_path) as resumed:
+            assert resumed.wait() == 0, resumed.stderr
+            assert not list(resumed.temporary.glob("sweep-trial-*"))
+        assert not ray_folder.exists()

@@ -24,11 +24,8 @@ from search.failpoints import durable
 from search.failures import failure_reason
 from search.objective import Objective, TrialStopped
 from search.records import Epoch, StopReason
-<<<<<<< HEAD
-from search.text import encodable
-=======
 from search.scratch import held_folder
->>>>>>> 9f8947f (Temporary folders go with their process: what killed workers and drivers leave is deleted by the next)
+from search.text import encodable
 
 MESSAGE = "message"
 SCRATCH = "sweep-trial-"  # how the folders of attempts begin, in the temporary folder of each node

@@ -33,11 +33,11 @@ def evaluate(
     from rich.table import Table
 
     from scripts.screen import err, out
+    from search.commands import command
     from search.config import SweepConfig
     from search.digits import score, scores
     from search.errors import TrackingDown
     from search.examine import examine, log_examination, mean_corrupted
-    from search.launch import command
 
     sweep = SweepConfig.load(name, sweeps_dir)
     examined = examine(sweep, figures_dir / name, corruptions=corruptions)

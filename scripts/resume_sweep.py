@@ -36,6 +36,9 @@ def resume(
     share_after: cli.ShareAfter = None,
     ray_address: cli.RayAddress = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the images lie, if not as at launch.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Where the study lies now, if its database was moved.")
+    ] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="Another MLflow tracking store than at launch.")
     ] = None,
@@ -60,6 +63,7 @@ def resume(
         "max_failed_share": max_failed_share,
         "share_after": share_after,
         "ray_address": ray_address,
+        "storage": storage,
         "tracking_uri": tracking_uri,
         "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
     }

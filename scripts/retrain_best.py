@@ -55,6 +55,7 @@ def retrain(
     from scripts.screen import err
     from search.comparison import summarise
     from search.confirm import choose_finalists
+    from search.launch import check_tracking_there
     from search.records import Outcome
     from search.repeats import to_repeat_here
     from search.results import counts
@@ -70,6 +71,8 @@ def retrain(
     }
     summary = to_repeat_here(summarise(name, sweeps_dir), places)
     check_idle(summary.config)
+    if tracking_uri is None:
+        check_tracking_there(summary.config)
     if left := counts(summary.records)[Outcome.RUNNING]:
         err.print(
             f"{left} of its trials are unfinished and do not count: resume_sweep.py {name} ends them first"

@@ -11,12 +11,12 @@ from rich.table import Table
 from scripts import cli
 from scripts.screen import err, out
 from scripts.sweep_output import with_progress
+from search.commands import typed
 from search.comparison import SweepSummary
 from search.config import SweepConfig
 from search.confirm import Confirmation, confirm, confirm_config, confirmed_figures
 from search.digits import score, shown
 from search.errors import TrackingDown
-from search.launch import typed
 from search.progress import human_seconds
 from search.reads_of_test import check_test_read, has_read_test
 from search.records import TrialRecord
@@ -95,7 +95,7 @@ def _confirm(
     missing = result.view_missing
     try:
         if result.page is not None:
-            store = TrackingStore(config.tracking_uri, config.experiment)
+            store = TrackingStore(config.tracking_uri, config.experiment, create=False)
             log_confirmation(store, result.page.sweep_run_id, confirmation)
     except TrackingDown as error:
         missing = str(error)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from search.columns import Columns
+from search.commands import command
 from search.config import SweepConfig
-from search.launch import command
 from search.progress import human_seconds
 from search.records import TrialRecord
 from search.results import leading

@@ -8,12 +8,12 @@ import time
 
 from scripts import cli
 from scripts.screen import err, leaderboard, out, print_ui
+from search.commands import command, resume_command
 from search.config import SweepConfig
 from search.dispatch import Stop
 from search.driver import SweepResult, run_sweep
 from search.errors import TrackingDown
 from search.goals import VERBS
-from search.launch import command, resume_command
 from search.progress import Progress, human_seconds
 from search.records import Outcome, not_retried
 from search.results import cause, counts, savings
@@ -103,7 +103,7 @@ def _print_report(result: SweepResult) -> None:
     if result.page is None:
         return
     try:
-        TrackingStore(config.tracking_uri, config.experiment).add_files(
+        TrackingStore(config.tracking_uri, config.experiment, create=False).add_files(
             result.page.sweep_run_id, [file], None
         )
     except TrackingDown as error:

@@ -60,24 +60,39 @@ class CheckpointStore:
         Raises:
             UserError: they are another study's, perhaps of a sweep of this name; or they do not answer.
         """
+        try:
+            if self.owner() is None:
+                self._fs.create_dir(self._root)
+                self._write_whole(f"{self._root}/{OWNER}", sweep_id.encode())
+        except OSError as error:
+            raise self._unusable(error) from error
+        if (owner := self.owner()) != sweep_id:
+            raise UserError(
+                f"checkpoints {self._root} are those of another study (id {owner}, this one's {sweep_id}): "
+                "choose another name or other --checkpoints"
+            )
+
+    def owner(self) -> str | None:
+        """The id of the study whose checkpoints these are; None if nobody has claimed them.
+
+        Raises:
+            UserError: they do not answer.
+        """
         file = f"{self._root}/{OWNER}"
         try:
             if not self._is_file(file):
-                self._fs.create_dir(self._root)
-                self._write_whole(file, sweep_id.encode())
+                return None
             with self._fs.open_input_stream(file) as stream:
-                owner = stream.read().decode()
+                return str(stream.read().decode())
         except OSError as error:
-            cause = " ".join(str(error).split())
-            raise UserError(
-                f"checkpoints {self._root} cannot be used ({cause}): make that writable, or choose "
-                "other --checkpoints"
-            ) from error
-        if owner != sweep_id:
-            raise UserError(
-                f"checkpoints {self._root} are those of another study (id {owner}, this one's {sweep_id}): "
-                "choose another name or --checkpoints, or delete that folder if nothing needs it"
-            )
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> UserError:
+        cause = " ".join(str(error).split())
+        return UserError(
+            f"checkpoints {self._root} cannot be used ({cause}): make that writable, or choose "
+            "other --checkpoints"
+        )
 
     def save(self, number: int, history: tuple[Epoch, ...], folder: Path) -> None:
         """Store the files of `folder` as the checkpoint of the history's last epoch; keep the newest two.

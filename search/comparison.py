@@ -19,7 +19,7 @@ from search.errors import UserError
 from search.ledger import records_of
 from search.records import TrialRecord, ranked
 from search.results import Savings, counts, importances, savings
-from search.storage import open_storage, read_one_moment
+from search.study import existing_study
 from search.tracking.uri import absolute_uri, printable_uri
 
 # A row's own columns, whatever a sweep's parameters and metric are called.
@@ -82,19 +82,10 @@ def opened_study(config: SweepConfig) -> Iterator[optuna.Study]:
     """A sweep's study, for reading while a driver may write it; its storage is closed again.
 
     Raises:
-        UserError: the storage does not answer, or holds no such study.
+        UserError: the storage does not answer, or the study is not there; says how to go on.
     """
-    storage = open_storage(config.storage_url)
-    read_one_moment(storage.engine)
-    try:
-        known = config.name in optuna.get_all_study_names(storage)
-        study = optuna.load_study(study_name=config.name, storage=storage) if known else None
-        if study is None or "sweep_id" not in study.user_attrs:  # a launch was killed before its first trial
-            raise UserError(f"sweep {config.name!r} has no study in its storage yet: resume it first")
+    with existing_study(config, one_moment=True) as (_, study):
         yield study
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
 
 
 def trial_row(

@@ -11,10 +11,10 @@ from typing import Any
 
 from cifar_cnn.prepare import open_data
 from search.cifar_sweep import accelerator_of, data_of
+from search.commands import command
 from search.comparison import summarise
 from search.config import SweepConfig, sweep_names
 from search.errors import UserError
-from search.launch import command
 from search.reads_of_test import newest_test_read
 from search.retrain import final_checkpoint, first_seed, one_line_errors
 from search.tracking.page import sweep_page
@@ -107,7 +107,7 @@ def log_examination(examination: Examination) -> bool:
     page = sweep_page(summarise(config.name, config.sweeps_dir))
     if page is None:
         return False
-    TrackingStore(config.tracking_uri, config.experiment).add_files(
+    TrackingStore(config.tracking_uri, config.experiment, create=False).add_files(
         page.sweep_run_id, examination.files, "figures"
     )
     return True

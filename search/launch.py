@@ -15,11 +15,13 @@ from pydantic import ValidationError
 from sqlalchemy import make_url
 
 from search.cifar_sweep import check_unchanged
+from search.commands import command, resume_command
 from search.config import SweepConfig, one_line
 from search.errors import UserError
 from search.ledger import counted
-from search.places import absolute, sqlite_file
-from search.storage import check_url, open_storage, printable
+from search.places import local_path, sqlite_file, sweeps_root
+from search.storage import NoStudies, check_url, open_storage, printable
+from search.study import NoStudyYet, existing_study, known_study
 from search.sweep_file import CONFIG_FILE, URL_OPTIONS
 
 
@@ -63,8 +65,8 @@ def resumed(
         changes: fields that are to differ from now on; those that are None stay.
 
     Raises:
-        UserError: there is no such sweep, a value is wrong, it has more trials already, or the space's file
-            or the data have changed.
+        UserError: there is no such sweep, its study or tracking store is gone, a value is wrong, it has more
+            trials already, or the space's file or the data have changed.
     """
     wanted = {field: value for field, value in changes.items() if value is not None}
     config = SweepConfig.load(name, sweeps_dir, given=wanted.keys() & URL_OPTIONS.keys())
@@ -72,28 +74,9 @@ def resumed(
         config = SweepConfig.model_validate({**dict(config), **wanted, "time_budget_s": time_budget_s})
     except ValidationError as error:
         raise UserError(one_line(error)) from error
+    _check_study(config, wanted)
     check_unchanged(config)
-    if "trials" in wanted:
-        _check_growth(config)
     return config
-
-
-def resume_command(config: SweepConfig) -> str:
-    """What to type to go on with a sweep."""
-    return command("resume_sweep.py", config)
-
-
-def command(script: str, config: SweepConfig) -> str:
-    """What to type to run a script on a sweep: in the way in which this one was run, with uv or without."""
-    usual = config.sweeps_dir == absolute(Path("sweeps")) and "SWEEPS_DIR" not in os.environ
-    folder = "" if usual else f" --sweeps-dir {shlex.quote(str(config.sweeps_dir))}"
-    return f"{typed(script)} {config.name}{folder}"
-
-
-def typed(script: str) -> str:
-    """How to begin a command that runs a script."""
-    under_uv = "UV" in os.environ  # `uv run` sets it
-    return f"uv run scripts/{script}" if under_uv else f"python -m scripts.{script.removesuffix('.py')}"
 
 
 def _same_database(storage: str, tracking_uri: str) -> bool:
@@ -105,32 +88,51 @@ def _same_database(storage: str, tracking_uri: str) -> bool:
     return (one.host, one.port, one.database) == (other.host, other.port, other.database)
 
 
-def _check_growth(config: SweepConfig) -> None:
-    storage = open_storage(config.storage_url)
+def check_tracking_there(config: SweepConfig) -> None:
+    """Refuse to make a tracking store anew where a sweep's was: it will have been moved.
+
+    Raises:
+        UserError: it is not there; says where it was looked for, and what to do.
+    """
+    place = local_path(config.tracking_uri)
+    if place is None or place.exists():
+        return
+    beside = sweeps_root(config.sweeps_dir, config.kind).parent / place.name
+    there = shlex.quote(config.tracking_uri.replace(str(place), str(beside))) if beside.exists() else "URI"
+    raise UserError(
+        f"the tracking store of sweep {config.name!r} is not there ({place}): if it was moved, say where "
+        f"with --tracking-uri {there}; if it is lost, `{command('sync_mlflow.py', config)}` makes it anew "
+        "from the study"
+    )
+
+
+def _check_study(config: SweepConfig, wanted: Mapping[str, Any]) -> None:
+    """That the study is where the sweep says, and has no more trials than are wanted now."""
     try:
-        study = optuna.load_study(study_name=config.name, storage=storage)
-        there = counted(study.get_trials(deepcopy=False))
-    except KeyError:  # Optuna's word for a study that there is not
-        there = 0
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-    if config.trials < there:
+        with existing_study(config, whole=False) as (_, study):
+            there = counted(study.get_trials(deepcopy=False))
+    except NoStudyYet:
+        return
+    if "trials" in wanted and config.trials < there:
         raise UserError(
             f"--trials {config.trials}: sweep {config.name!r} has {there} already; give more to let it grow, "
             "or leave --trials out to finish those"
         )
+    if "tracking_uri" not in wanted and known_study(config) is not None:
+        check_tracking_there(config)
 
 
 def _study_exists(config: SweepConfig) -> bool:
     """Whether the database already holds a study of this name; a SQLite file of its own can not."""
     if config.storage is None:
         return False
-    url = check_url(config.storage_url)
-    if url.drivername == "sqlite" and not Path(str(url.database)).exists():
+    check_url(config.storage)
+    try:
+        storage = open_storage(config.storage, create=False)
+    except NoStudies:
         return False
-    storage = open_storage(config.storage_url)
     try:
         return config.name in optuna.get_all_study_names(storage)
     finally:
+        storage.remove_session()
         storage.engine.dispose()

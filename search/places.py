@@ -47,10 +47,15 @@ def relative_place(place: str, root: Path, folder: Path) -> str:
 
 def sqlite_file(url: str) -> Path | None:
     """The absolute path of a SQLite URL's file, None for any other URL and for a database in memory."""
-    found = _LOCAL_URL.fullmatch(absolute_url(url))
-    if found is None or not found["scheme"].startswith("sqlite") or found["path"] == ":memory:":
-        return None
-    return Path(found["path"])
+    return local_path(url) if url.startswith("sqlite") else None
+
+
+def local_path(place: str) -> Path | None:
+    """The absolute path of a place on this machine, None for any other and for a database in memory."""
+    if _is_folder(place):
+        return absolute(Path(place))
+    found = _local(place)
+    return None if found is None else absolute(Path(found["path"]))
 
 
 def sweeps_root(sweeps_dir: Path, kind: str) -> Path:
@@ -63,7 +68,10 @@ def _is_folder(place: str) -> bool:
 
 
 def _changed(url: str, change: Callable[[Path], Path]) -> str:
+    found = _local(url)
+    return url if found is None else f"{found['scheme']}{change(Path(found['path']))}{found['query'] or ''}"
+
+
+def _local(url: str) -> re.Match[str] | None:
     found = _LOCAL_URL.fullmatch(url) or _FILE_URL.fullmatch(url)
-    if found is None or found["path"] == ":memory:":
-        return url
-    return f"{found['scheme']}{change(Path(found['path']))}{found['query'] or ''}"
+    return None if found is None or found["path"] == ":memory:" else found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from search.config import SweepConfig
 from search.errors import TrackingDown, UserError
 from search.places import sqlite_file
-from search.storage import open_storage
+from search.storage import NoStudies, open_storage
 
 
 def check_services(config: SweepConfig) -> None:
@@ -17,7 +18,8 @@ def check_services(config: SweepConfig) -> None:
         UserError: one of them does not.
     """
     if config.storage is not None and not _new_file(config.storage):
-        open_storage(config.storage).engine.dispose()
+        with contextlib.suppress(NoStudies):  # it answers; the launch makes the tables
+            open_storage(config.storage, create=False).engine.dispose()
     if not _new_file(config.tracking_uri):
         from search.tracking.store import TrackingStore  # loads MLflow, a second that a first dry run saves
 

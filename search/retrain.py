@@ -238,7 +238,7 @@ def _publish(
         return Published(missing=f"its store did not answer: {result.view_missing}")
     uri = None
     try:
-        store = TrackingStore(config.tracking_uri, config.experiment)
+        store = TrackingStore(config.tracking_uri, config.experiment, create=False)
         uri = log_model(store, page.sweep_run_id, folder, card, evaluations, tested_ms)
         registration = register(store, page.sweep_run_id, uri, card, model_name)
     except TrackingDown as error:

@@ -30,24 +30,50 @@ _SCHEMES = ("sqlite", "postgresql+psycopg")
 _SQLITE_WAIT_S = 60  # how long a writer waits for another (a dashboard, a backup) to let go of the file
 
 
-def open_storage(url: str) -> SweepStorage:
-    """The Optuna storage at a SQLAlchemy URL, created if it is new.
+class NoStudies(UserError):
+    """A database that is not there, or that no study was ever made in."""
+
+
+def open_storage(url: str, *, create: bool = True) -> SweepStorage:
+    """The Optuna storage at a SQLAlchemy URL.
+
+    Args:
+        url: of the database.
+        create: make the file and the tables if they are not there; else nothing is made.
 
     Raises:
+        NoStudies: they are not there, and are not to be made.
         UserError: an unknown scheme, a folder that cannot be written, a database that does not answer.
     """
+    file = sqlite_file(url)
+    if not create and file is not None and not file.exists():
+        raise NoStudies(f"{file} is not there")
     parsed = check_url(url)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        with _creation_lock(sqlite_file(url)):
-            storage = SweepStorage(url, _engine_kwargs(parsed))
+        if create:
+            with _creation_lock(file):
+                storage = SweepStorage(url, _engine_kwargs(parsed))
+        else:
+            _check_tables(url, _engine_kwargs(parsed))
+            storage = SweepStorage(url, _engine_kwargs(parsed), create=False)
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
         raise UserError(
             f"storage {printable(url)} does not answer ({database_cause(error)}): "
             "check --storage, the server and its rights"
         ) from error
-    _tune_sqlite(storage.engine)
+    if create:
+        tune_sqlite(storage.engine)  # which a reader does not: it would change the file
     return storage
+
+
+def _check_tables(url: str, engine_kwargs: dict[str, Any]) -> None:
+    engine = sqlalchemy.create_engine(url, **engine_kwargs)
+    try:
+        if not sqlalchemy.inspect(engine).has_table("version_info"):  # Optuna's; without it, it makes some
+            raise NoStudies(f"{printable(url)} has no studies")
+    finally:
+        engine.dispose()
 
 
 def read_one_moment(engine: sqlalchemy.Engine) -> None:
@@ -94,7 +120,7 @@ def wait_for_storage(url: str, cause: Exception) -> None:
 
 def _try_writing(url: str) -> None:
     """A full disk can be read: only a write tells that a storage is back."""
-    engine = open_storage(url).engine
+    engine = open_storage(url, create=False).engine
     try:
         with engine.begin() as connection:
             connection.execute(sqlalchemy.text("CREATE TABLE IF NOT EXISTS sweep_write_probe (x INTEGER)"))
@@ -155,7 +181,7 @@ def _engine_kwargs(url: sqlalchemy.URL) -> dict[str, Any]:
     return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
 
 
-def _tune_sqlite(engine: sqlalchemy.Engine) -> None:
+def tune_sqlite(engine: sqlalchemy.Engine) -> None:
     """Write-ahead logging: one fsync at a checkpoint instead of several a commit.
 
     A killed process loses nothing by it; a power cut can lose the last commits, never the file, and

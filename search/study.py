@@ -6,13 +6,20 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
+import optuna
+
+from search import sweep_file
+from search.checkpoints import CheckpointStore
+from search.commands import resume_command
 from search.config import SweepConfig
+from search.credentials import hide
 from search.environment import describe_launch, launch_difference
 from search.errors import UserError
 from search.lease import Lease
 from search.ledger import Ledger
-from search.storage import open_storage
+from search.storage import NoStudies, open_storage, printable, read_one_moment, tune_sqlite
 from search.sweep_file import CONFIG_FILE
+from search.sweep_storage import SweepStorage
 
 _logger = logging.getLogger(__name__)
 
@@ -26,19 +33,24 @@ def open_study(config: SweepConfig, token: str | None = None) -> Iterator[tuple[
         token: of the lease that this driver may still hold from before the storage went away.
 
     Raises:
-        UserError: the folder or storage cannot be used, another driver is at work, or the definition changed.
+        UserError: the folder or storage cannot be used, the study is gone, another driver is at work, or the
+            definition changed.
     """
     with _writing_to(config):
         config.folder.mkdir(parents=True, exist_ok=True)
-    storage = open_storage(config.storage_url)
+    new = known_study(config) is None
+    storage = open_storage(config.storage_url) if new else _existing_storage(config)
     try:
+        if not new:
+            _study_in(storage, config)
+            tune_sqlite(storage.engine)
         with Lease.hold(storage.engine, config.name, token) as lease:
             with _writing_to(config):
                 if not (config.folder / CONFIG_FILE).exists():
                     config.save()  # first of all: from here on the sweep can be resumed
             ledger = Ledger.open(config, storage)
             with _writing_to(config):
-                config.save()
+                config.save(ledger.sweep_id)
             if lease.after_death:
                 ledger.note_dead_driver()
             _note_launch(ledger)
@@ -54,13 +66,84 @@ def check_idle(config: SweepConfig) -> None:
     Raises:
         UserError: one is at work; names its host and pid.
     """
-    storage = open_storage(config.storage_url)
+    with existing_study(config) as (storage, _), Lease.hold(storage.engine, config.name):
+        pass  # to be had: nobody drives it
+
+
+class NoStudyYet(UserError):
+    """A sweep whose launch was cut short before it had made the study."""
+
+
+@contextlib.contextmanager
+def existing_study(
+    config: SweepConfig, *, one_moment: bool = False, whole: bool = True
+) -> Iterator[tuple[SweepStorage, optuna.Study]]:
+    """A sweep's study and its storage, which is closed again; nothing is made.
+
+    Args:
+        config: the sweep.
+        one_moment: a driver may be writing: see `read_one_moment`.
+        whole: refuse one that a launch has only begun to make.
+
+    Raises:
+        NoStudyYet: it has none.
+        UserError: the storage does not answer, or the study is gone from it; says how to go on.
+    """
+    storage = _existing_storage(config)
     try:
-        with Lease.hold(storage.engine, config.name):
-            pass  # to be had: nobody drives it
+        if one_moment:
+            read_one_moment(storage.engine)
+        yield storage, _study_in(storage, config, whole)
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def known_study(config: SweepConfig) -> str | None:
+    """The id of the sweep's study; None while there is none, and a launch may make it.
+
+    Earlier versions wrote it down beside the checkpoints alone.
+    """
+    written = sweep_file.study_id(config.folder)
+    return written or CheckpointStore(config.checkpoints).owner()
+
+
+def _existing_storage(config: SweepConfig) -> SweepStorage:
+    try:
+        return open_storage(config.storage_url, create=False)
+    except NoStudies as error:
+        raise _gone(config, str(error)) from error
+
+
+def _study_in(storage: SweepStorage, config: SweepConfig, whole: bool = True) -> optuna.Study:
+    if config.name not in optuna.get_all_study_names(storage):
+        raise _gone(config, f"{printable(config.storage_url)} has no study of that name")
+    study = optuna.load_study(study_name=config.name, storage=storage)
+    there, known = study.user_attrs.get("sweep_id"), known_study(config)
+    if there is None and (whole or known is not None):
+        raise _gone(config, f"{printable(config.storage_url)} has but the beginnings of one")
+    if known not in (None, there):
+        raise _gone(
+            config, f"{printable(config.storage_url)} has another of that name, id {there} and not {known}"
+        )
+    return study
+
+
+def _gone(config: SweepConfig, why: str) -> UserError:
+    known, resume = known_study(config), resume_command(config)
+    if known is None:
+        return NoStudyYet(
+            f"sweep {config.name!r} has no study yet, for its launch was cut short: `{resume}` goes on"
+        )
+    if not (config.folder / CONFIG_FILE).exists():
+        return UserError(
+            f"checkpoints {hide(config.checkpoints)} are those of another study (id {known}): "
+            "choose another name, or other --checkpoints"
+        )
+    return UserError(
+        f"the study of sweep {config.name!r} is gone: {why}. Put it back, or if it was moved, say where: "
+        f"`{resume} --storage URL`"
+    )
 
 
 @contextlib.contextmanager

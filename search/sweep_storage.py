@@ -52,10 +52,10 @@ class _Session(orm.Session):
 
 
 class SweepStorage(RDBStorage):
-    """The storage of the one process that may write to its studies."""
+    """The storage of the one process that may write to its studies; without `create` its tables are there."""
 
-    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
-        super().__init__(url, engine_kwargs=engine_kwargs)
+    def __init__(self, url: str, engine_kwargs: dict[str, Any], *, create: bool = True) -> None:
+        super().__init__(url, engine_kwargs=engine_kwargs, skip_table_creation=not create)
         self.scoped_session = orm.scoped_session(orm.sessionmaker(bind=self.engine, class_=_Session))
         # Made once: SQLAlchemy takes longer to make a statement than SQLite to carry it out.
         dialect = self.engine.dialect.name

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import optuna
-
 from search.config import SweepConfig
-from search.errors import SweepFailed, TrackingDown, TrackingRefused, UserError
+from search.errors import SweepFailed, TrackingDown, TrackingRefused
 from search.lease import Lease
 from search.ledger import records_of
-from search.storage import open_storage
+from search.places import local_path
+from search.study import existing_study
 from search.tracking.store import TrackingStore
 from search.tracking.sync import Repairs, sync_view
 
@@ -28,18 +27,15 @@ def sync_sweep(name: str, sweeps_dir: Path, tracking_uri: str | None = None) -> 
         SweepFailed: the store does not answer, or refuses what is to be written.
     """
     config = SweepConfig.load(name, sweeps_dir)
-    storage = open_storage(config.storage_url)
-    try:
-        study = optuna.load_study(study_name=config.name, storage=storage)
-        with Lease.hold(storage.engine, config.name):
-            store = TrackingStore(tracking_uri or config.tracking_uri, config.experiment)
+    with existing_study(config) as (storage, study), Lease.hold(storage.engine, config.name):
+        uri = tracking_uri or config.tracking_uri
+        place = local_path(uri)
+        # One that is lost is made anew, but not where nothing is left of the folder that it was in.
+        create = place is None or place.parent.is_dir()
+        try:
+            store = TrackingStore(uri, config.experiment, create=create)
             return sync_view(store, config, str(study.user_attrs["sweep_id"]), records_of(study))
-    except KeyError as error:
-        raise UserError(f"sweep {name!r} has no study in its storage yet: resume it first") from error
-    except TrackingRefused as error:
-        raise SweepFailed(str(error)) from error
-    except TrackingDown as error:
-        raise SweepFailed(f"{error}: run the command again") from error
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        except TrackingRefused as error:
+            raise SweepFailed(str(error)) from error
+        except TrackingDown as error:
+            raise SweepFailed(f"{error}: run the command again") from error

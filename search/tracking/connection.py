@@ -8,9 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from search import sweep_file
 from search.config import SweepConfig
 from search.errors import TrackingDown, TrackingRefused, UserError
-from search.sweep_file import CONFIG_FILE
+from search.places import local_path
+from search.study import known_study
+from search.sweep_file import CONFIG_FILE, URL_OPTIONS
 
 if TYPE_CHECKING:
     from search.tracking.store import TrackingStore
@@ -28,6 +31,7 @@ class TrackingConnection:
     def __init__(self, config: SweepConfig) -> None:
         self._config = config
         self._is_new = not (config.folder / CONFIG_FILE).exists()
+        self._create = _may_create(config)
         self._pool = ThreadPoolExecutor(1, "tracking")
         self._opening: Future[TrackingStore] | None = None
 
@@ -73,4 +77,13 @@ class TrackingConnection:
     def _open(self) -> TrackingStore:
         from search.tracking.store import TrackingStore
 
-        return TrackingStore(self._config.tracking_uri, self._config.experiment)
+        return TrackingStore(self._config.tracking_uri, self._config.experiment, create=self._create)
+
+
+def _may_create(config: SweepConfig) -> bool:
+    """A launch makes its store, and who names another one does; a file that a sweep had has been moved."""
+    place = local_path(config.tracking_uri)
+    if place is None or place.exists() or known_study(config) is None:
+        return True
+    others = URL_OPTIONS.keys() - {"tracking_uri"}
+    return sweep_file.read(config.folder, given=others).get("tracking_uri") != config.tracking_uri

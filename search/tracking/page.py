@@ -12,6 +12,7 @@ from search.comparison import SweepSummary
 from search.config import SweepConfig
 from search.credentials import without_userinfo
 from search.errors import UserError
+from search.places import local_path
 from search.records import TrialRecord
 from search.tracking.links import compare_link, leaderboard_link, ui_arguments, view_link
 from search.tracking.saved_views import view_key
@@ -34,7 +35,7 @@ def sweep_page(summary: SweepSummary) -> SweepPage | None:
         TrackingDown: the store does not answer.
     """
     config = summary.config
-    store = TrackingStore(config.tracking_uri, config.experiment)
+    store = TrackingStore(config.tracking_uri, config.experiment, create=False)
     run = store.find_run(sweep__id=summary.sweep_id, sweep__kind=config.kind)
     return None if run is None else SweepPage(store.uri, store.experiment_id, str(run.info.run_id))
 
@@ -71,7 +72,7 @@ def comparison_link(
         if absolute_uri(config.tracking_uri) != absolute_uri(uri):
             continue
         if config.experiment not in stores:
-            stores[config.experiment] = TrackingStore(uri, config.experiment)
+            stores[config.experiment] = TrackingStore(uri, config.experiment, create=False)
         run_id = stores[config.experiment].find_trial(config, summary.sweep_id, record.number)
         run_ids += [] if run_id is None else [run_id]
     experiments = [store.experiment_id for store in stores.values()]
@@ -89,6 +90,9 @@ def serve_ui(tracking_uri: str, port: int, announce: Callable[[str], None]) -> N
         raise UserError(
             f"--ui: {base_url(tracking_uri)} is a server with a UI of its own; open it in a browser"
         )
+    place = local_path(tracking_uri)
+    if place is not None and not place.exists():
+        raise UserError(f"--ui: tracking store {place} is not there, and would be made empty")
     arguments, variables = started
     try:
         socket.create_server(("127.0.0.1", port)).close()

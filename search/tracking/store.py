@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+import sqlalchemy as sa
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.tracking.context.registry import resolve_tags
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,7 +28,7 @@ from search.config import SweepConfig
 from search.credentials import hide_in
 from search.errors import TrackingDown, TrackingRefused
 from search.failpoints import durable
-from search.places import sqlite_file
+from search.places import local_path, sqlite_file
 from search.records import TrialRecord
 from search.text import encodable
 from search.tracking.conventions import (
@@ -90,20 +92,28 @@ class SweepPage:
 
 
 class TrackingStore:
-    """One experiment of a tracking store, created if it is new.
+    """One experiment of a tracking store.
 
     Args:
         uri: of the tracking store; SQLite is created under a lock, because two processes that open a
             fresh file at once leave it unusable.
         experiment: its name.
+        create: make store and experiment if they are not there; else nothing is made.
 
     Raises:
         TrackingDown: the store does not answer.
-        TrackingRefused: the experiment is in the store's trash.
+        TrackingRefused: the experiment is in the store's trash, or is not there and not to be made.
     """
 
-    def __init__(self, uri: str, experiment: str) -> None:
+    def __init__(self, uri: str, experiment: str, *, create: bool = True) -> None:
         self.uri = absolute_uri(uri)
+        self._create_missing = create
+        place = local_path(self.uri)
+        if not create and place is not None and not place.exists():
+            raise TrackingRefused(
+                f"tracking store {printable_uri(self.uri)} is not there: if it was moved, say where by "
+                "resume_sweep.py or retrain_best.py with --tracking-uri"
+            )
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
         with answering(self.uri), creation_lock(self.uri):
@@ -119,19 +129,24 @@ class TrackingStore:
             )
         if found is not None:
             return str(found.experiment_id)
+        if not self._create_missing:
+            raise TrackingRefused(
+                f"tracking store {printable_uri(self.uri)} has no experiment {name!r}: check --tracking-uri"
+            )
         file = sqlite_file(self.uri)
         artifacts = file.with_name("mlartifacts").joinpath(name).as_uri() if file else None
         return str(self.client.create_experiment(name, artifact_location=artifacts))
 
     @staticmethod
     def ping(uri: str) -> None:
-        """Whether a store answers, without creating anything in it.
+        """Whether a store answers, without creating anything in it: MLflow makes tables where it finds none.
 
         Raises:
             TrackingDown: it does not.
         """
         with answering(uri):
-            MlflowClient(uri).search_experiments(max_results=1)
+            if not _is_database(uri) or _has_tables(uri):
+                MlflowClient(uri).search_experiments(max_results=1)
 
     def find_run(self, **tags: str) -> Run | None:
         """The oldest run that carries these tags (dots written as double underscores)."""
@@ -272,6 +287,18 @@ class TrackingStore:
         ]
         for key, value in views:
             self.client.set_experiment_tag(self.experiment_id, key, value)
+
+
+def _is_database(uri: str) -> bool:
+    return uri.partition("://")[0].partition("+")[0] in DATABASE_ENGINES
+
+
+def _has_tables(uri: str) -> bool:
+    engine = sa.create_engine(uri)
+    try:
+        return sa.inspect(engine).has_table("experiments")
+    finally:
+        engine.dispose()
 
 
 def _metrics(points: Iterable[Point]) -> list[Metric]:

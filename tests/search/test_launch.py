@@ -10,9 +10,10 @@ from optuna.storages import RDBStorage
 from sweep_makers import sweep_config
 
 from search.cifar_sweep import cifar_config, data_config, data_of
+from search.commands import command, resume_command
 from search.config import SweepConfig
 from search.errors import UserError
-from search.launch import check_new, command, fresh_name, resume_command, resumed
+from search.launch import check_new, fresh_name, resumed
 from search.storage import open_storage
 
 

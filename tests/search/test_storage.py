@@ -82,10 +82,21 @@ def test_a_printed_url_has_no_password() -> None:
 
 
 def test_a_storage_that_comes_back_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "away"
-    monkeypatch.setattr("time.sleep", lambda _: folder.mkdir(exist_ok=True))
-    wait_for_storage(f"sqlite:///{folder / 'study.db'}", OSError("gone"))
-    engine = sa.create_engine(f"sqlite:///{folder / 'study.db'}")
+    file, away = tmp_path / "study.db", tmp_path / "away"
+    open_storage(f"sqlite:///{file}").engine.dispose()
+    file.rename(away)
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        assert not file.exists(), "an empty database would be taken for the one that is waited for"
+        waited.append(seconds)
+        if len(waited) == 3:
+            away.rename(file)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    wait_for_storage(f"sqlite:///{file}", OSError("gone"))
+    assert len(waited) == 3
+    engine = sa.create_engine(f"sqlite:///{file}")
     names = sa.inspect(engine).get_table_names()
     engine.dispose()
     assert "trials" in names

@@ -30,7 +30,8 @@ def test_a_study_from_before_a_key_existed_is_gone_on_with(sqlite_storage: RDBSt
     config = SweepConfig.model_validate(
         {"name": "try", "space": FLAT, "objective": "package.module:function", "max_epochs": 3, "trials": 4}
     )
-    number = Ledger.open(config, sqlite_storage).ask().number
+    ledger = Ledger.open(config, sqlite_storage)
+    number = ledger.start(ledger.ask().number).number
     rewrite(sqlite_storage, **{key: None, "version": None})
     assert Ledger.open(config, sqlite_storage).unfinished() == [number]
 

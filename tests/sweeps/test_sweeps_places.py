@@ -1,0 +1,62 @@
+"""A sweep that was launched with places relative to one folder is the same sweep from every other folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from script_runs import run_script
+from sweep_checks import check_study, check_view
+from sweep_fixtures import MakeSweep
+
+from search.config import SweepConfig
+from search.driver import run_sweep
+
+TRIALS = 2
+
+
+@pytest.fixture
+def launched(make_sweep: MakeSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepConfig:
+    """Launched in the folder `here`, all of its places relative."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    config = make_sweep(
+        trials=TRIALS,
+        sweeps_dir=Path("sweeps"),
+        storage="sqlite:///studies.db",
+        tracking_uri="sqlite:///mlflow.db",
+        checkpoint_uri="checkpoints",
+    )
+    assert run_sweep(config).succeeded
+    monkeypatch.chdir(tmp_path / "there")
+    return config
+
+
+def test_a_resume_and_a_comparison_from_another_folder_leave_nothing_there(
+    launched: SweepConfig, tmp_path: Path
+) -> None:
+    there = ["try", "--sweeps-dir", "../here/sweeps"]
+    resumed = run_script("resume", *there, "--trials", TRIALS + 1)
+    assert resumed.exit_code == 0, resumed.stderr
+    compared = run_script("compare", *there)
+    assert compared.exit_code == 0, compared.stderr
+    assert "comparison   http" in compared.stdout
+    assert list((tmp_path / "there").iterdir()) == []
+    check_study(launched, TRIALS + 1)
+    check_view(launched)
+
+
+def test_a_moved_sweep_says_what_it_looks_for_until_all_is_named(
+    launched: SweepConfig, tmp_path: Path
+) -> None:
+    moved = (tmp_path / "here").rename(tmp_path / "moved")
+    resume = ["resume", "try", "--sweeps-dir", str(moved / "sweeps"), "--trials", TRIALS + 1]
+    for option, name in (("--storage", "studies.db"), ("--tracking-uri", "mlflow.db")):
+        refused = run_script(*resume)
+        assert refused.exit_code == 2
+        assert f"{launched.sweeps_dir.parent}/{name}" in refused.stderr
+        assert option in refused.stderr
+        resume += [option, f"sqlite:///{moved}/{name}"]
+    assert not launched.sweeps_dir.parent.exists()
+    assert run_script("compare", "try", "--sweeps-dir", moved / "sweeps").exit_code == 2

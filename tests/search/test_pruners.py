@@ -126,8 +126,8 @@ def test_a_sweep_tells_its_pruner_how_many_classes_an_accuracy_is_of(
     ledger = memory_ledger(sweep_config(pruner="threshold", dataset=note, metric=metric))
     number = ledger.ask().number
     for position in (1, 2):
-        ledger.report(number, sweep_makers.epoch(position, metrics={metric: 0.05}))
-    assert ledger.should_prune(number) == pruned
+        record, _ = ledger.report(number, sweep_makers.epoch(position, metrics={metric: 0.05}))
+    assert (record.state is TrialState.PRUNED) == pruned
 
 
 def test_threshold_guesses_no_bound_of_an_unknown_metric_and_says_so(

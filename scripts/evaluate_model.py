@@ -27,6 +27,9 @@ def evaluate(
     figures_dir: Annotated[Path, typer.Option(help="Where figures go, in a folder for the sweep.")] = Path(
         "reports/figures"
     ),
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the images lie, if not as the retraining has it.")
+    ] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Evaluate a retrained model on the test split again, as `retrain_best.py` has done, and draw it."""
@@ -40,7 +43,7 @@ def evaluate(
     from search.examine import examine, log_examination, mean_corrupted
 
     sweep = SweepConfig.load(name, sweeps_dir)
-    examined = examine(sweep, figures_dir / name, corruptions=corruptions)
+    examined = examine(sweep, figures_dir / name, corruptions=corruptions, data_dir=data_dir)
     told, (low, high) = examined.evaluation, examined.interval
     out.print(
         f"test accuracy      {score(told['accuracy'])} ({score(low)} to {score(high)}, 95% by "
@@ -67,7 +70,7 @@ def evaluate(
     if not logged:
         err.print(
             f"MLflow has no run of {examined.retraining.name}, so the figures are not in it: "
-            f"`{command('retrain_best.py', sweep)}` brings it up to date, then run this command again"
+            f"`{command('sync_mlflow.py', examined.retraining)}` brings it up to date, then run this again"
         )
         return cli.FAILED
     return cli.DONE

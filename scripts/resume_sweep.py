@@ -42,6 +42,13 @@ def resume(
     tracking_uri: Annotated[
         str | None, typer.Option(help="Another MLflow tracking store than at launch.")
     ] = None,
+    experiment: Annotated[str | None, typer.Option(help="Another MLflow experiment than before.")] = None,
+    checkpoints: Annotated[
+        str | None, typer.Option(help="Folder or URI of the checkpoints, if not as before.")
+    ] = None,
+    keep_checkpoints: Annotated[
+        int | None, typer.Option(help="Best trials whose checkpoints are kept, if not as many as before.")
+    ] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Resume a sweep: unfinished trials go on from their newest checkpoints, then new ones are asked for.
@@ -65,6 +72,9 @@ def resume(
         "ray_address": ray_address,
         "storage": storage,
         "tracking_uri": tracking_uri,
+        "experiment": experiment,
+        "checkpoint_uri": checkpoints,
+        "keep_checkpoints": keep_checkpoints,
         "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
     }
     config = resumed(name, sweeps_dir, time_budget_s=cli.seconds(time_budget), changes=changes)

@@ -44,6 +44,9 @@ def retrain(
     tracking_uri: Annotated[
         str | None, typer.Option(help="Another MLflow tracking store than the sweep's.")
     ] = None,
+    checkpoints: Annotated[
+        str | None, typer.Option(help="Folder or URI for checkpoints, if not where the sweep's lie.")
+    ] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Confirm, retrain on training and validation images, evaluate on the test split, once, and register.
@@ -53,6 +56,7 @@ def retrain(
     """
     from scripts.retrain_output import retrain_and_print
     from scripts.screen import err
+    from search.commands import resume_command
     from search.comparison import summarise
     from search.confirm import choose_finalists
     from search.launch import check_tracking_there
@@ -67,6 +71,7 @@ def retrain(
         "concurrency": concurrency,
         "ray_address": ray_address,
         "tracking_uri": tracking_uri,
+        "checkpoint_uri": checkpoints,
         "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
     }
     summary = to_repeat_here(summarise(name, sweeps_dir), places)
@@ -75,7 +80,8 @@ def retrain(
         check_tracking_there(summary.config)
     if left := counts(summary.records)[Outcome.RUNNING]:
         err.print(
-            f"{left} of its trials are unfinished and do not count: resume_sweep.py {name} ends them first"
+            f"{left} of its trials are unfinished and do not count: "
+            f"`{resume_command(summary.config)}` ends them first"
         )
     finalists = choose_finalists(summary, top, trial)
     if trial is None and len(finalists) < top:

@@ -159,9 +159,10 @@ def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retra
             f"test split       read by {retrained.test_reads} retrainings: the best of them is too good"
         )
     if test.low is None:
-        out.print(
-            f"one seed says nothing of the spread between seeds: --trial {winner.number} --seeds 3 does"
-        )
+        epochs = retrained.result.config.max_epochs  # with others it would be another retraining
+        same = "" if epochs == summary.config.max_epochs else f" --max-epochs {epochs}"
+        more = f"--trial {winner.number} --seeds 3{same}"
+        out.print(f"one seed says nothing of the spread between seeds: {more} does")
     if failed := told_failures(retrained.result.records):
         out.print(f"failed seeds     {failed}: without them the accuracy may be too good")
     out.print(f"model folder     {retrained.model_folder}")

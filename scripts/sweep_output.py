@@ -14,6 +14,7 @@ from search.dispatch import Stop
 from search.driver import SweepResult, run_sweep
 from search.errors import TrackingDown
 from search.goals import VERBS
+from search.next_steps import go_on, without_completion
 from search.progress import Progress, human_seconds
 from search.records import Outcome, not_retried
 from search.results import cause, counts, savings
@@ -77,7 +78,8 @@ def _this_run(result: SweepResult) -> str:
     trained = any(epoch.timestamp_ms >= since_ms for record in result.records for epoch in record.epochs)
     if trained or not result.succeeded:
         return told
-    return f"{told}: nothing was left to train; resume_sweep.py --trials N lets a sweep grow"
+    step = go_on(result.config, result.records)
+    return f"{told}: nothing was left to train" + (f"; {step.what}:  {step.command}" if step else "")
 
 
 def _print_page(result: SweepResult) -> None:
@@ -113,7 +115,8 @@ def _print_report(result: SweepResult) -> None:
 def _print_next(result: SweepResult) -> None:
     config = result.config
     if result.stop is not None:
-        out.print(f"\n{result.stop.value}; go on with:  {resume_command(config)}")
+        step = go_on(config, result.records)
+        out.print(f"\n{result.stop.value}" + (f"; {step.what}:  {step.command}" if step else ""))
     elif result.view_missing:
         out.print(f"\ncomplete the MLflow view with:  {resume_command(config)}")
     elif result.best is not None:
@@ -121,7 +124,7 @@ def _print_next(result: SweepResult) -> None:
     elif counts(result.records)[Outcome.DIVERGED]:
         out.print(f"\n{_divergence(result)}")
     else:
-        out.print(f"\nno trial completed; see why above, then:  {resume_command(config)} --retry-failed")
+        out.print(f"\nno trial completed; see why above, then {without_completion(config, result.records)}")
 
 
 def _divergence(result: SweepResult) -> str:

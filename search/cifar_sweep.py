@@ -169,8 +169,7 @@ def _dataset_there(config: SweepConfig) -> DatasetNote:
         return dataset_note(data_of(config))
     except UserError as error:
         raise UserError(
-            f"{str(error).rstrip('.')}. If the images lie elsewhere on this machine, say so: "
-            f"resume_sweep.py {config.name} --data-dir FOLDER"
+            f"{str(error).rstrip('.')}. If the images lie elsewhere on this machine, say so with --data-dir"
         ) from error
 
 

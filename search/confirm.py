@@ -21,6 +21,7 @@ from search.digits import NONE, scores
 from search.dispatch import Observer, Stop
 from search.driver import SweepResult, run_sweep
 from search.errors import SweepFailed, SweepInterrupted, UserError
+from search.next_steps import without_completion
 from search.records import TrialRecord
 from search.repeats import repeats_config, told_failures
 from search.statistics import Estimate, estimates
@@ -132,9 +133,8 @@ def choose_finalists(summary: SweepSummary, top: int, number: int | None = None)
         return [by_number[number]]
     held = [record for record in summary.leaderboard if not _not_held(summary.config, record)]
     if not held:
-        raise UserError(
-            f"sweep {summary.config.name!r} has no completed trial yet: resume it, or name --trial"
-        )
+        how = without_completion(summary.config, summary.records)
+        raise UserError(f"sweep {summary.config.name!r} has no completed trial yet: {how}, or name --trial")
     distinct: dict[str, TrialRecord] = {}
     for record in held:
         distinct.setdefault(json.dumps(dict(record.params), sort_keys=True), record)

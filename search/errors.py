@@ -23,3 +23,9 @@ class TrackingDown(RuntimeError):
 
 class TrackingRefused(TrackingDown):
     """The tracking store answers, and will not take what is written however often it is tried again."""
+
+
+def shortened(text: str, most: int = 1000) -> str:
+    """Another program's message on one line, cut between words if it is long: half an address is none."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most + 1].rpartition(' ')[0]} ..."

@@ -40,8 +40,10 @@ class Examination:
     files: list[Path]
 
 
-@one_line_errors()
-def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examination:
+@one_line_errors(". If the images lie elsewhere on this machine, say so with --data-dir")
+def examine(
+    sweep: SweepConfig, folder: Path, *, corruptions: bool, data_dir: Path | None = None
+) -> Examination:
     """Evaluate the model that `retrain_best.py` has made of a sweep, and draw what it does.
 
     It is the model that was tested already: nothing is chosen by looking again.
@@ -50,6 +52,7 @@ def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examinati
         sweep: the sweep.
         folder: where the figures go.
         corruptions: evaluate under corruptions too, which takes eighteen times as long.
+        data_dir: where the images lie; None: as the retraining has it.
 
     Raises:
         UserError: the sweep has not been retrained, or its images or the checkpoint cannot be read.
@@ -61,6 +64,8 @@ def examine(sweep: SweepConfig, folder: Path, *, corruptions: bool) -> Examinati
     from cifar_cnn.evaluate import summarise as summarise_predictions
 
     retraining = _newest(sweep)
+    if data_dir is not None:
+        retraining = retraining.model_copy(update={"paths": {"data": str(data_dir.absolute())}})
     checkpoint = final_checkpoint(retraining, first_seed(retraining))
     predict = partial(
         predict_split, checkpoint, "test", data=data_of(retraining), accelerator=accelerator_of(retraining)

@@ -37,9 +37,15 @@ def check_new(config: SweepConfig) -> None:
     Raises:
         UserError: names the resume command, or the folder.
     """
-    if (config.folder / CONFIG_FILE).exists() or _study_exists(config):
+    if (config.folder / CONFIG_FILE).exists():
         raise UserError(
             f"sweep {config.name!r} exists: go on with `{resume_command(config)}`, or choose another name"
+        )
+    if (launches := _launches_of(config)) is not None:
+        by = f", by `{launches[-1]['command']}` on {launches[-1]['host']}" if launches else ""
+        raise UserError(
+            f"sweep {config.name!r} exists in storage {printable(config.storage_url)}{by}, and its folder is "
+            f"not in {config.sweeps_dir}: choose another name, or resume it with the --sweeps-dir it lies in"
         )
     if config.storage is not None and _same_database(config.storage, config.tracking_uri):
         raise UserError(
@@ -122,17 +128,21 @@ def _check_study(config: SweepConfig, wanted: Mapping[str, Any]) -> None:
         check_tracking_there(config)
 
 
-def _study_exists(config: SweepConfig) -> bool:
-    """Whether the database already holds a study of this name; a SQLite file of its own can not."""
-    if config.storage is None:
-        return False
+def _launches_of(config: SweepConfig) -> list[dict[str, Any]] | None:
+    """The launches that the database's study of this name has noted; None if it has none of that name."""
+    if config.storage is None:  # in a folder of its own, where nobody else's can be
+        return None
     check_url(config.storage)
     try:
         storage = open_storage(config.storage, create=False)
     except NoStudies:
-        return False
+        return None
     try:
-        return config.name in optuna.get_all_study_names(storage)
+        if config.name not in optuna.get_all_study_names(storage):
+            return None
+        study = optuna.load_study(study_name=config.name, storage=storage)
+        found: list[dict[str, Any]] = study.user_attrs.get("launches", [])
+        return found
     finally:
         storage.remove_session()
         storage.engine.dispose()

@@ -16,7 +16,7 @@ import ray
 from cifar_cnn.cores import usable_cores
 from search.config import SweepConfig
 from search.ending import current_ending, handlers_kept
-from search.errors import UserError
+from search.errors import UserError, shortened
 from search.scratch import held_folder, sweep_up
 from search.trial import SCRATCH
 
@@ -102,7 +102,7 @@ def _join(address: str) -> None:
             logging_level=logging.ERROR,
         )
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
-        cause = " ".join(str(error).split())[:200]
+        cause = shortened(str(error))
         raise UserError(f"no Ray cluster answers at {address!r} ({cause}): check --ray-address") from error
 
 

@@ -21,6 +21,7 @@ from search.dispatch import Observer, Stop
 from search.driver import SweepResult, run_sweep
 from search.environment import describe_launch
 from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
+from search.next_steps import without_completion
 from search.reads_of_test import check_test_read, note_test_read, reads_of_test
 from search.records import Outcome, TrialRecord
 from search.repeats import repeats_config, told_failures
@@ -127,13 +128,19 @@ def retrain(
 
 
 @contextlib.contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Images or a checkpoint that cannot be read are for the user to mend: a `UserError` tells it."""
+def one_line_errors(of_data: str = "") -> Iterator[None]:
+    """Images or a checkpoint that cannot be read are for the user to mend: a `UserError` tells it.
+
+    Args:
+        of_data: what to add where it is the images.
+    """
     from cifar_cnn.errors import CheckpointError, DataError
 
     try:
         yield
-    except (CheckpointError, DataError) as error:
+    except DataError as error:
+        raise UserError(f"{str(error).rstrip('.')}{of_data}" if of_data else str(error)) from error
+    except CheckpointError as error:
         raise UserError(str(error)) from error
 
 
@@ -146,7 +153,7 @@ def first_seed(config: SweepConfig) -> TrialRecord:
     records = summarise(config.name, config.sweeps_dir).records
     complete = [record for record in records if record.state is TrialState.COMPLETE]
     if not complete:
-        raise UserError(f"{config.name} has no completed training: run scripts/retrain_best.py again")
+        raise UserError(f"{config.name} has no completed training: {without_completion(config, records)}")
     return complete[0]
 
 

@@ -34,12 +34,15 @@ class NoStudies(UserError):
     """A database that is not there, or that no study was ever made in."""
 
 
-def open_storage(url: str, *, create: bool = True) -> SweepStorage:
+def open_storage(
+    url: str, *, create: bool = True, remedy: str = "check --storage, the server and its rights"
+) -> SweepStorage:
     """The Optuna storage at a SQLAlchemy URL.
 
     Args:
         url: of the database.
         create: make the file and the tables if they are not there; else nothing is made.
+        remedy: what to do if it does not answer; a command without `--storage` gives its own.
 
     Raises:
         NoStudies: they are not there, and are not to be made.
@@ -59,8 +62,7 @@ def open_storage(url: str, *, create: bool = True) -> SweepStorage:
             storage = SweepStorage(url, _engine_kwargs(parsed), create=False)
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
         raise UserError(
-            f"storage {printable(url)} does not answer ({database_cause(error)}): "
-            "check --storage, the server and its rights"
+            f"storage {printable(url)} does not answer ({database_cause(error)}): {remedy}"
         ) from error
     if create:
         tune_sqlite(storage.engine)  # which a reader does not: it would change the file

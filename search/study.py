@@ -109,8 +109,12 @@ def known_study(config: SweepConfig) -> str | None:
 
 
 def _existing_storage(config: SweepConfig) -> SweepStorage:
+    remedy = (
+        "check that its server runs and lets you in; if it was moved, say where: "
+        f"`{resume_command(config)} --storage URL`"
+    )
     try:
-        return open_storage(config.storage_url, create=False)
+        return open_storage(config.storage_url, create=False, remedy=remedy)
     except NoStudies as error:
         raise _gone(config, str(error)) from error
 
@@ -152,9 +156,7 @@ def _writing_to(config: SweepConfig) -> Iterator[None]:
         yield
     except OSError as error:
         cause = error.strerror or error
-        raise UserError(
-            f"sweep folder {config.folder}: {cause}; make room, or choose --sweeps-dir"
-        ) from error
+        raise UserError(f"sweep folder {config.folder}: {cause}; make room, or make it writable") from error
 
 
 def _note_launch(ledger: Ledger) -> None:

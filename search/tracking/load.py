@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
 from search.credentials import hide_in
-from search.errors import UserError
+from search.errors import UserError, shortened
 from search.places import sqlite_file
 from search.tracking.model_folder import ForeignModel, SavedModel, read_model_folder
 from search.tracking.program import ForeignProgram, Program, in_short, load_program
@@ -75,7 +75,7 @@ def _read(source: str, tracking_uri: str) -> SavedModel:
     except ForeignModel as error:
         raise _refused(source, error) from error
     except (MlflowException, OSError, ValueError) as error:
-        cause = hide_in(" ".join(str(error).split()))[:300]
+        cause = shortened(hide_in(str(error)))
         raise UserError(
             f"model {source!r} cannot be loaded from {printable_uri(tracking_uri)} ({cause}): check the "
             "name, --tracking-uri, and that retrain_best.py has registered one"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.config import SweepConfig
 from search.credentials import hide_in
-from search.errors import TrackingDown, TrackingRefused
+from search.errors import TrackingDown, TrackingRefused, shortened
 from search.failpoints import durable
 from search.places import local_path, sqlite_file
 from search.records import TrialRecord
@@ -66,7 +67,7 @@ def answering(uri: str) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        store, cause = f"tracking store {printable_uri(uri)}", hide_in(" ".join(str(error).split()))[:300]
+        store, cause = f"tracking store {printable_uri(uri)}", shortened(hide_in(str(error)))
         # What its database cannot do just now MLflow calls a bad request too.
         of_database = isinstance(error.__cause__, SQLAlchemyError)
         if isinstance(error, MlflowException) and error.error_code in _REFUSALS and not of_database:
@@ -124,8 +125,10 @@ class TrackingStore:
         found = self.client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage != "active":
             raise TrackingRefused(
-                f"experiment {name!r} is in the trash of {printable_uri(self.uri)}: restore it with `mlflow "
-                f"experiments restore --experiment-id {found.experiment_id}`, or choose another --experiment"
+                f"experiment {name!r} is in the trash of {printable_uri(self.uri)}: restore it with "
+                f"`MLFLOW_TRACKING_URI={shlex.quote(printable_uri(self.uri))} mlflow experiments restore "
+                f"--experiment-id {found.experiment_id}`, or give launch_sweep.py or resume_sweep.py another "
+                "--experiment"
             )
         if found is not None:
             return str(found.experiment_id)

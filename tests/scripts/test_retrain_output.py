@@ -100,6 +100,5 @@ def test_an_evaluation_says_that_mlflow_lacks_the_run(
     assert "test accuracy      0.7000" in result.stdout
     assert result.stderr == (
         "MLflow has no run of night.retrain-007-e4, so the figures are not in it: "
-        f"`uv run scripts/retrain_best.py night --sweeps-dir {tmp_path}` brings it up to date, "
-        "then run this command again\n"
+        "`uv run scripts/sync_mlflow.py night.retrain-007-e4` brings it up to date, then run this again\n"
     )

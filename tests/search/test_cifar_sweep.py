@@ -264,7 +264,7 @@ def test_a_sweep_goes_on_where_its_images_lie_now(tmp_path: Path) -> None:
                 Image.new("RGB", (32, 32), (index, 0, len(part + label))).save(folder / f"{index}.png")
     launched = config_of(data_config("folder", here, None, None))
     here.rename(there)
-    with pytest.raises(UserError, match="say so: resume_sweep"):
+    with pytest.raises(UserError, match="say so with --data-dir"):
         check_unchanged(launched)
     check_unchanged(launched.model_copy(update={"paths": {"data": str(there)}}))
     (there / "train" / "cat" / "0.png").unlink()

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+import re
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,9 +130,14 @@ def test_a_new_sweep_is_refused_an_experiment_in_the_trash(config: SweepConfig) 
     store.client.delete_experiment(store.experiment_id)
     with TrackingConnection(config) as tracking:
         tracking.open()
-        restore = f"`mlflow experiments restore --experiment-id {store.experiment_id}`"
-        with pytest.raises(UserError, match=f"{restore}, or choose another --experiment$"):
+        with pytest.raises(UserError, match=r"another --experiment$") as refused:
             tracking.check()
+    (command,) = re.findall("`(.*)`", str(refused.value))
+    variable, _, *arguments = shlex.split(command)
+    name, _, uri = variable.partition("=")
+    mlflow = [sys.executable, "-m", "mlflow", *arguments]
+    subprocess.run(mlflow, env={**os.environ, name: uri}, check=True, capture_output=True)
+    assert TrackingStore(config.tracking_uri, config.experiment).experiment_id == store.experiment_id
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from optuna.trial import TrialState
-
 from search.commands import resume_command
 from search.config import SweepConfig
-from search.records import StopReason, TrialRecord, not_retried
+from search.records import Outcome, TrialRecord, not_retried
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ def go_on(config: SweepConfig, records: Sequence[TrialRecord]) -> Step | None:
     trials, resume = not_retried(records), resume_command(config)
     if len(trials) < config.budget or any(not record.state.is_finished() for record in trials):
         return Step("go on with", resume)
-    if any(_failed(record) for record in trials):
+    if any(record.outcome is Outcome.FAILED for record in trials):
         return Step("train the failed ones again with", f"{resume} --retry-failed")
     return grow(config)
 
@@ -43,11 +41,7 @@ def without_completion(config: SweepConfig, records: Sequence[TrialRecord]) -> s
     step = go_on(config, records)
     told = "" if step is None else f"{step.what} `{step.command}`"
     trials = not_retried(records)
-    if len(trials) < config.budget or any(_failed(record) for record in trials):
+    if len(trials) < config.budget or any(record.outcome is Outcome.FAILED for record in trials):
         return told
     other = "launch_sweep.py begins another sweep, with a gentler --pruner or another space"
     return f"{told}; or {other}" if told else other
-
-
-def _failed(record: TrialRecord) -> bool:
-    return record.state is TrialState.FAIL and record.stop_reason is not StopReason.NAN

@@ -97,6 +97,8 @@ def swept(tmp_path: Path, outcomes: str, **fields: Any) -> SweepConfig:
         "tracking_uri": f"sqlite:///{tmp_path / 'mlflow.db'}",
     }
     config = scripted_sweep(**{**defaults, **fields})
+    tmp_path.mkdir(exist_ok=True)
+    (tmp_path / "mlflow.db").touch()  # a store that is gone is told before anything else
     with open_study(config) as (ledger, _):
         for outcome in outcomes:
             trial(ledger, outcome)
@@ -194,7 +196,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], list[str], str, int | None]]
     "resume: another database": (
         lambda t: swept(t, "cc"),
         ["resume", "night", "--storage", "sqlite:///empty.db"],
-        "holds no study 'night'",
+        "study of sweep 'night' is gone",
         None,
     ),
     "retrain: no such trial": (
@@ -215,6 +217,15 @@ REFUSALS |= {
         None,
     )
     for script in ("compare", "report", "retrain", "sync", "resume")
+}
+REFUSALS |= {
+    f"{script}: no tracking store": (
+        lambda t: swept(t, "c") and (t / "mlflow.db").unlink(),
+        [script, "night"],
+        "tracking store of sweep 'night' is not there",
+        None,
+    )
+    for script in ("retrain", "resume")
 }
 
 

@@ -197,8 +197,7 @@ def _rehearse(config: SweepConfig) -> None:
         UserError: an argument is unknown, or of a type or value that they cannot work with.
     """
     sampler = make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args)
-    # How many classes there are shows when the data are prepared; any number will do here.
-    pruner = make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args, classes=2)
+    pruner = make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction=config.direction, sampler=sampler, pruner=pruner)
     try:

@@ -19,7 +19,7 @@ from search.lease import new_token
 from search.ledger import Ledger
 from search.objective import Objective, load_objective
 from search.placement import Placement, plan_placement
-from search.pruners import make_pruner
+from search.pruners import make_pruner, warn_of_no_bound
 from search.ray_session import ray_session
 from search.records import Outcome, TrialRecord, ranked
 from search.samplers import make_sampler
@@ -152,9 +152,10 @@ class _Retry:
 
 
 def _check_policy(config: SweepConfig) -> None:
-    """Refuse arguments that sampler or pruner do not take, before anything is made."""
+    """Refuse what sampler or pruner do not take, before anything is made; warn of one without a bound."""
     make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args)
-    make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args)
+    make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args, config.classes)
+    warn_of_no_bound(config.pruner, config.direction, config.pruner_args, config.classes)
 
 
 def _with_time_left(config: SweepConfig, started: float) -> SweepConfig:

@@ -87,22 +87,36 @@ def make_pruner(
     given = dict(args or {})
     defaults = _defaults(name, max_epochs, direction)
     if name == "threshold":
-        defaults |= _bound(direction, classes, given)
+        defaults |= _bound(direction, classes)
     return build(PRUNERS[name], f"pruner {name}", {**defaults, **given})
 
 
-def _bound(direction: str, classes: int | None, given: Mapping[str, Any]) -> dict[str, float]:
-    """Beyond what the threshold pruner ends a trial: a loss that explodes, an accuracy that is chance's."""
-    if direction == "minimize":
-        return {"upper": 1e6}
-    if classes is not None:
-        return {"lower": min(_OVER_CHANCE / classes, 1 / classes + _MOST_OVER_CHANCE)}
-    if not {"lower", "upper"} & set(given):
+def warn_of_no_bound(
+    name: str, direction: Literal["maximize", "minimize"], args: Mapping[str, Any], classes: int | None
+) -> None:
+    """Say that the threshold pruner will end nothing: it has no bound, and none follows from the metric.
+
+    Args:
+        name: as for `make_pruner`.
+        direction: likewise.
+        args: likewise.
+        classes: likewise.
+    """
+    known = direction == "minimize" or classes is not None or {"lower", "upper"} & set(args)
+    if name == "threshold" and not known:
         _logger.warning(
             "pruner threshold ends no trial: nobody knows what is too low for this metric; "
             "say it when a sweep is made, such as pruner_args={'lower': 0.2}"
         )
-    return {"lower": -math.inf}
+
+
+def _bound(direction: str, classes: int | None) -> dict[str, float]:
+    """Beyond what the threshold pruner ends a trial: a loss that explodes, an accuracy that is chance's."""
+    if direction == "minimize":
+        return {"upper": 1e6}
+    if classes is None:
+        return {"lower": -math.inf}
+    return {"lower": min(_OVER_CHANCE / classes, 1 / classes + _MOST_OVER_CHANCE)}
 
 
 def _defaults(name: str, max_epochs: int, direction: str) -> dict[str, Any]:

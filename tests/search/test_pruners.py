@@ -18,11 +18,12 @@ from sweep_makers import memory_ledger, sweep_config
 
 from search.config import DatasetNote
 from search.errors import UserError
-from search.pruners import PRUNERS, make_pruner, pruner_name
+from search.pruners import PRUNERS, make_pruner, pruner_name, warn_of_no_bound
 
 Direction = Literal["maximize", "minimize"]
 EPOCHS = 9
 NAMES = list(PRUNERS)
+NOTE = DatasetNote(name="images", digest="abc", sizes={"train": 1000}, classes=10)
 
 
 def study_of(
@@ -122,7 +123,7 @@ def test_threshold_is_as_it_was_for_ten_classes() -> None:
 def test_a_sweep_tells_its_pruner_how_many_classes_an_accuracy_is_of(
     classes: int, metric: str, pruned: bool
 ) -> None:
-    note = DatasetNote(name="images", digest="abc", sizes={"train": 1000}, classes=classes)
+    note = NOTE.model_copy(update={"classes": classes})
     ledger = memory_ledger(sweep_config(pruner="threshold", dataset=note, metric=metric))
     number = ledger.ask().number
     for position in (1, 2):
@@ -130,19 +131,29 @@ def test_a_sweep_tells_its_pruner_how_many_classes_an_accuracy_is_of(
     assert (record.state is TrialState.PRUNED) == pruned
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, True),
+        ({"pruner_args": {"lower": 0.2}}, False),
+        ({"dataset": NOTE}, False),
+        ({"dataset": NOTE, "metric": "val_f1"}, True),
+        ({"direction": "minimize", "metric": "val_loss"}, False),
+        ({"pruner": "median"}, False),
+    ],
+)
 def test_threshold_guesses_no_bound_of_an_unknown_metric_and_says_so(
-    caplog: pytest.LogCaptureFixture,
+    fields: dict[str, object], told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def trained(args: dict[str, float]) -> int:
-        pruner = make_pruner("threshold", EPOCHS, "maximize", args)
-        return train(optuna.create_study(direction="maximize", pruner=pruner), [-7.0] * EPOCHS)
+    config = sweep_config(**{"pruner": "threshold", **fields})  # type: ignore[arg-type]
+    warn_of_no_bound(config.pruner, config.direction, config.pruner_args, config.classes)
+    assert ("pruner_args={'lower': 0.2}" in caplog.text) == told
 
-    assert trained({}) == EPOCHS
-    assert "pruner_args={'lower': 0.2}" in caplog.text
-    caplog.clear()
-    assert trained({"lower": -8.0}) == EPOCHS
-    assert trained({"lower": -6.0}) == 2
-    assert not caplog.records
+
+@pytest.mark.parametrize(("args", "epochs"), [({}, EPOCHS), ({"lower": -8.0}, EPOCHS), ({"lower": -6.0}, 2)])
+def test_threshold_without_classes_goes_by_what_it_is_given(args: dict[str, float], epochs: int) -> None:
+    pruner = make_pruner("threshold", EPOCHS, "maximize", args)
+    assert train(optuna.create_study(direction="maximize", pruner=pruner), [-7.0] * EPOCHS) == epochs
 
 
 def test_patient_ends_what_no_longer_gets_better() -> None:

@@ -60,6 +60,7 @@ def retrain(
     from search.comparison import summarise
     from search.confirm import choose_finalists
     from search.launch import check_tracking_there
+    from search.names import check_model_name
     from search.records import Outcome
     from search.repeats import to_repeat_here
     from search.results import counts
@@ -74,6 +75,7 @@ def retrain(
         "checkpoint_uri": checkpoints,
         "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
     }
+    check_model_name(model_name)
     summary = to_repeat_here(summarise(name, sweeps_dir), places)
     check_idle(summary.config)
     if tracking_uri is None:

@@ -26,6 +26,7 @@ from search import sweep_file
 from search.credentials import HIDDEN, hide, hide_in
 from search.errors import UserError
 from search.goals import VERBS, Direction, direction_of
+from search.names import check_experiment, check_metric, check_tags
 from search.objective import objective_reference
 from search.places import absolute, absolute_place, absolute_url
 from search.sweep_file import CONFIG_FILE, URL_OPTIONS
@@ -146,7 +147,7 @@ class SweepConfig(BaseModel):
     tracking_uri: str = Field(
         default="sqlite:///mlflow.db", validate_default=True, repr=False, description="MLflow tracking store."
     )
-    experiment: str = Field(default="cifar-sweep", min_length=1, description="MLflow experiment.")
+    experiment: str = Field(default="cifar-sweep", description="MLflow experiment.")
     kind: Literal["sweep", "confirm", "retrain"] = Field(
         default="sweep", description="What the trials are for; a tag of the MLflow runs."
     )
@@ -216,6 +217,21 @@ class SweepConfig(BaseModel):
         if metric != cls.model_fields["metric"].default:
             _logger.info("%s %s: so its name tells, direction= says otherwise", VERBS[found], metric)
         return found
+
+    @field_validator("metric")
+    @classmethod
+    def _check_metric(cls, name: str) -> str:
+        return check_metric(name)
+
+    @field_validator("experiment")
+    @classmethod
+    def _check_experiment(cls, name: str) -> str:
+        return check_experiment(name)
+
+    @field_validator("tags")
+    @classmethod
+    def _check_tags(cls, tags: dict[str, str]) -> dict[str, str]:
+        return check_tags(tags)
 
     @field_validator("sweeps_dir")
     @classmethod

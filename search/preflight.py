@@ -21,10 +21,15 @@ def check_services(config: SweepConfig) -> None:
         with contextlib.suppress(NoStudies):  # it answers; the launch makes the tables
             open_storage(config.storage, create=False).engine.dispose()
     if not _new_file(config.tracking_uri):
-        from search.tracking.store import TrackingStore  # loads MLflow, a second that a first dry run saves
+        from search.tracking.store import (  # loads MLflow, a second that a first dry run saves
+            NoExperiment,
+            TrackingStore,
+        )
 
         try:
-            TrackingStore.ping(config.tracking_uri)
+            TrackingStore.check(config.tracking_uri, config.experiment)
+        except NoExperiment:
+            return  # the launch makes it
         except TrackingDown as error:
             raise UserError(f"{error}: check --tracking-uri and its server") from error
 

@@ -21,6 +21,7 @@ from search.dispatch import Observer, Stop
 from search.driver import SweepResult, run_sweep
 from search.environment import describe_launch
 from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
+from search.names import check_model_name
 from search.next_steps import without_completion
 from search.reads_of_test import check_test_read, note_test_read, reads_of_test
 from search.records import Outcome, TrialRecord
@@ -108,6 +109,7 @@ def retrain(
         SweepInterrupted: by Ctrl-C or SIGTERM.
         SweepFailed: a training failed or was stopped otherwise.
     """
+    check_model_name(model_name)
     check_test_read(summary.config, [config.name], again=test_again)
     result = run_sweep(config, observers=observers, retry_failed=True)
     complete = [record for record in result.records if record.state is TrialState.COMPLETE]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import socket
 import threading
 import time
@@ -22,6 +21,7 @@ from ray import tune
 from search.checkpoints import CheckpointStore, checkpoint_path
 from search.failpoints import durable
 from search.failures import failure_reason
+from search.names import METRIC_NAME
 from search.objective import Objective, TrialStopped
 from search.records import Epoch, StopReason
 from search.scratch import held_folder
@@ -29,8 +29,6 @@ from search.text import encodable
 
 MESSAGE = "message"
 SCRATCH = "sweep-trial-"  # how the folders of attempts begin, in the temporary folder of each node
-# What MLflow takes: parts between slashes, none of which begins with a dot.
-_METRIC_NAME = re.compile(r"[\w\- ][\w\-. ]*(/[\w\- ][\w\-. ]*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ class _Context:
             )
         values = {name: float(value) for name, value in metrics.items()}
         for name, value in values.items():
-            if not _METRIC_NAME.fullmatch(name):
+            if not METRIC_NAME.fullmatch(name):
                 raise ValueError(
                     f"metric {name!r} cannot be shown in MLflow: "
                     "use letters, digits, '_', '-', '.', spaces and '/'"

@@ -10,10 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import requests
 import sqlalchemy as sa
@@ -29,6 +32,7 @@ from search.config import SweepConfig
 from search.credentials import hide_in
 from search.errors import TrackingDown, TrackingRefused, shortened
 from search.failpoints import durable
+from search.names import folder_name
 from search.places import local_path, sqlite_file
 from search.records import TrialRecord
 from search.text import encodable
@@ -68,11 +72,19 @@ def answering(uri: str) -> Iterator[None]:
         yield
     except _BROKEN as error:
         store, cause = f"tracking store {printable_uri(uri)}", shortened(hide_in(str(error)))
+        if isinstance(error, OSError) and error.filename is not None:  # a file on this machine, no connection
+            raise TrackingDown(
+                f"{store} cannot write its files ({error.strerror}: {error.filename}): make that writable"
+            ) from error
         # What its database cannot do just now MLflow calls a bad request too.
         of_database = isinstance(error.__cause__, SQLAlchemyError)
         if isinstance(error, MlflowException) and error.error_code in _REFUSALS and not of_database:
             raise TrackingRefused(f"{store} refuses this ({cause})") from error
         raise TrackingDown(f"{store} does not answer ({cause})") from error
+
+
+class NoExperiment(TrackingRefused):
+    """The store has no experiment of that name."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,7 @@ class TrackingStore:
     def __init__(self, uri: str, experiment: str, *, create: bool = True) -> None:
         self.uri = absolute_uri(uri)
         self._create_missing = create
+        self.artifact_location: str | None = None  # where the experiment's files go, if that is known
         place = local_path(self.uri)
         if not create and place is not None and not place.exists():
             raise TrackingRefused(
@@ -118,6 +131,8 @@ class TrackingStore:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
         with answering(self.uri), creation_lock(self.uri):
+            if place is not None and not place.exists():  # before the store is made
+                check_artifacts(_artifacts_beside(self.uri, experiment))
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(experiment)
 
@@ -131,25 +146,31 @@ class TrackingStore:
                 "--experiment"
             )
         if found is not None:
+            self.artifact_location = found.artifact_location
+            if self._create_missing:
+                check_artifacts(found.artifact_location)
             return str(found.experiment_id)
         if not self._create_missing:
-            raise TrackingRefused(
+            raise NoExperiment(
                 f"tracking store {printable_uri(self.uri)} has no experiment {name!r}: check --tracking-uri"
             )
-        file = sqlite_file(self.uri)
-        artifacts = file.with_name("mlartifacts").joinpath(name).as_uri() if file else None
-        return str(self.client.create_experiment(name, artifact_location=artifacts))
+        self.artifact_location = _artifacts_beside(self.uri, name)
+        check_artifacts(self.artifact_location)
+        return str(self.client.create_experiment(name, artifact_location=self.artifact_location))
 
     @staticmethod
-    def ping(uri: str) -> None:
-        """Whether a store answers, without creating anything in it: MLflow makes tables where it finds none.
+    def check(uri: str, experiment: str) -> None:
+        """Whether a store answers and will have an experiment; MLflow makes tables where it finds none.
 
         Raises:
-            TrackingDown: it does not.
+            NoExperiment: it answers, and has none of that name yet.
+            TrackingDown: it does not answer, or refuses the experiment.
         """
         with answering(uri):
-            if not _is_database(uri) or _has_tables(uri):
-                MlflowClient(uri).search_experiments(max_results=1)
+            there = not _is_database(uri) or _has_tables(uri)
+        if not there:
+            raise NoExperiment(f"tracking store {printable_uri(uri)} has no tables yet")
+        check_artifacts(TrackingStore(uri, experiment, create=False).artifact_location)
 
     def find_run(self, **tags: str) -> Run | None:
         """The oldest run that carries these tags (dots written as double underscores)."""
@@ -290,6 +311,29 @@ class TrackingStore:
         ]
         for key, value in views:
             self.client.set_experiment_tag(self.experiment_id, key, value)
+
+
+def _artifacts_beside(uri: str, experiment: str) -> str | None:
+    """Where a SQLite store keeps an experiment's files; any other knows that itself."""
+    file = sqlite_file(uri)
+    return None if file is None else file.with_name("mlartifacts").joinpath(folder_name(experiment)).as_uri()
+
+
+def check_artifacts(location: str | None) -> None:
+    """Whether an experiment's files can be written, if they lie on this machine.
+
+    Raises:
+        TrackingRefused: they cannot.
+    """
+    if location is None or not location.startswith(("file:", "/")):
+        return
+    folder = Path(url2pathname(urlsplit(location).path) if location.startswith("file:") else location)
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise TrackingRefused(
+            f"the experiment's files go to {folder}, and {nearest} cannot be written: make it a folder that "
+            "can, or choose another --experiment or --tracking-uri"
+        )
 
 
 def _is_database(uri: str) -> bool:

@@ -85,6 +85,11 @@ class SweepConfig(BaseModel):
     objective: Annotated[str, BeforeValidator(_reference)] = Field(
         description="The training function, or its name as `package.module:function`."
     )
+    objective_place: str | None = Field(
+        default=None,
+        description="Folder that the training function's module is imported from, or the script that holds "
+        "it; filled in when the sweep runs. None: it is installed.",
+    )
     settings: dict[str, Any] = Field(
         default_factory=dict, description="Plain JSON handed to the objective unchanged: data set, precision."
     )

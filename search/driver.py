@@ -18,7 +18,9 @@ from search.interrupts import stopped_by_signals
 from search.lease import new_token
 from search.ledger import Ledger
 from search.objective import Objective, load_objective
+from search.objective_module import module_place
 from search.placement import Placement, plan_placement
+from search.portable import PortableObjective
 from search.pruners import make_pruner, warn_of_no_bound
 from search.ray_session import ray_session
 from search.records import Outcome, TrialRecord, ranked
@@ -71,6 +73,7 @@ class SweepResult:
         return self.stop in (None, Stop.TIME_BUDGET) and self.view_missing is None and not in_vain
 
 
+@ends_when_asked()
 def run_sweep(
     config: SweepConfig,
     objective: Objective | None = None,
@@ -99,12 +102,12 @@ def run_sweep(
     """
     started, started_ms = time.monotonic(), int(time.time() * 1000)
     _check_policy(config)
-    objective = objective or load_objective(config.objective)
-    with ends_when_asked(), TrackingConnection(config) as tracking, ray_session(config) as folder:
+    config, portable = _to_send(config, objective)
+    with TrackingConnection(config) as tracking, ray_session(config) as folder:
         placement = plan_placement(config, nodes())  # what cannot be placed leaves no store behind
         tracking.open()
         spec = WorkerSpec(
-            objective=objective,
+            objective=portable,
             settings=config.settings,
             paths=config.paths,
             metric=config.metric,
@@ -149,6 +152,15 @@ class _Retry:
     """Whether failed trials are to be enqueued again: once a run, however often its storage goes away."""
 
     wanted: bool
+
+
+def _to_send(config: SweepConfig, objective: Objective | None) -> tuple[SweepConfig, PortableObjective]:
+    """The training function for the workers, and the configuration with the place that it is found in."""
+    if objective is None:
+        objective = load_objective(config.objective, config.objective_place)
+        place = module_place(config.objective.partition(":")[0])
+        config = config.model_copy(update={"objective_place": place})
+    return config, PortableObjective.of(objective)
 
 
 def _check_policy(config: SweepConfig) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from search.errors import UserError
+from search.objective_module import import_objective_module
 
 
 class TrialStopped(SystemExit):
@@ -91,8 +91,12 @@ def objective_reference(objective: Objective) -> str:
     return f"{module}:{name}"
 
 
-def load_objective(reference: str) -> Objective:
+def load_objective(reference: str, place: str | None = None) -> Objective:
     """The function that `package.module:function` names.
+
+    Args:
+        reference: its name.
+        place: where its module lay when the sweep last ran, as `module_place` had it.
 
     Raises:
         UserError: it cannot be found; says what is missing.
@@ -100,19 +104,20 @@ def load_objective(reference: str) -> Objective:
     module_name, _, name = reference.partition(":")
     if not module_name or not name:
         raise UserError(f"objective {reference!r} is no package.module:function")
+    found: Any = import_objective_module(module_name, place)
     try:
-        found: Any = importlib.import_module(module_name)
         for part in name.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
+    except AttributeError as error:
         if module_name == "__main__":
+            script = f"run {place}" if place else "run that script"
             raise UserError(
-                f"objective {name!r} is in the script that launched this sweep: run that script again, "
+                f"objective {name!r} is in the script that launched this sweep: {script} again, "
                 "it goes on where it was"
             ) from error
         raise UserError(
-            f"objective {reference!r} cannot be imported ({error}): "
-            "run from the folder that holds its module, or install it"
+            f"objective {reference!r} is not there ({error}): put it back into its module, or launch a sweep "
+            "under another name"
         ) from error
     if not callable(found) or len(inspect.signature(found).parameters) < 2:
         raise UserError(

@@ -23,6 +23,7 @@ from search.failpoints import durable
 from search.failures import failure_reason
 from search.names import METRIC_NAME
 from search.objective import Objective, TrialStopped
+from search.portable import PortableObjective
 from search.records import Epoch, StopReason
 from search.scratch import held_folder
 from search.text import encodable
@@ -177,6 +178,8 @@ def run_attempt(spec: WorkerSpec, assignment: Assignment) -> None:
             away that raises: nobody knows what state the error left behind.
     """
     _stop_asked.clear()
+    if isinstance(spec.objective, PortableObjective):
+        spec.objective.prepare()
     with held_folder(SCRATCH, f"{assignment.number:03d}-") as scratch:
         context = _context(spec, assignment, scratch)
         end, error = _train(spec.objective, assignment, context, scratch)

@@ -58,6 +58,7 @@ OTHER_VALUES: dict[str, Any] = {
     "kind": "retrain",
     "tags": {"other": "1"},
     "sweeps_dir": Path("other"),
+    "objective_place": "/elsewhere",
     "checkpoint_uri": "s3://bucket/other",
     "paths": {"data": "/elsewhere"},
     "keep_checkpoints": 1,

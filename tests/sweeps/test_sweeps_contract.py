@@ -79,7 +79,7 @@ def test_an_objective_no_worker_can_import_is_refused(make_sweep: MakeSweep) -> 
     with pytest.raises(UserError, match="top of a module"):
         objective_reference(lambda params, context: None)
     config = make_sweep(objective="scripted:no_such_function")
-    with pytest.raises(UserError, match=r"no_such_function.*install"):
+    with pytest.raises(UserError, match=r"no_such_function.*put it back"):
         run_sweep(config)
     assert not config.folder.exists()
 

@@ -6,7 +6,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from processes import Script
+from processes import ROOT, Script
 from sweep_checks import check_study, check_view
 from sweep_fixtures import EXAMPLES, MakeSweep
 
@@ -40,3 +40,61 @@ def test_the_example_that_is_interrupted_says_so_and_goes_on(tmp_path: Path) -> 
         assert script.wait() == 1, script.stderr
         assert "interrupted; run this again to go on" in script.stdout
         script.wait_for_descendants()
+
+
+MODULE = """
+from beside import value  # a neighbour of its own
+
+def train(params, context):
+    for epoch in range(1, context.max_epochs + 1):
+        context.report(epoch, {"val_acc": value(params["x"], epoch)})
+"""
+SCRIPT = """
+import numpy as np
+from optuna.distributions import FloatDistribution
+from mytraining import train
+from search.config import SweepConfig
+from search.driver import run_sweep
+from spaces.space import SearchSpace
+
+DATA = np.zeros(25_000_000)
+SPACE = SearchSpace(name="x", description="One number.", parameters={"x": FloatDistribution(0.0, 1.0)})
+
+def drags(params, context):
+    context.report(1, {"val_acc": DATA.sum()})
+
+if __name__ == "__main__":
+    import sys
+    objective = drags if "drags" in sys.argv else train
+    result = run_sweep(SweepConfig(name="mine", space=SPACE, objective=objective, max_epochs=2, trials=2))
+    print([trial.state.name for trial in result.records])
+"""
+
+
+@pytest.mark.slow
+def test_a_module_beside_the_script_is_found_from_anywhere(tmp_path: Path) -> None:
+    mine, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    for folder in (mine, elsewhere):
+        folder.mkdir()
+    (mine / "beside.py").write_text("def value(x, epoch):\n    return x * epoch / 4\n")
+    (mine / "mytraining.py").write_text(MODULE)
+    (mine / "sweep.py").write_text(SCRIPT)
+    with Script(mine / "sweep.py", "drags", cwd=mine, PYTHONPATH=str(ROOT)) as script:
+        assert script.wait() == 1
+        assert "its global 'DATA', a ndarray, takes 200 MB" in script.stderr
+        assert not (mine / "sweeps").exists(), "nothing was made"
+    with Script(mine / "sweep.py", cwd=mine, PYTHONPATH=str(ROOT)) as script:
+        assert script.wait() == 0, script.stderr
+        assert script.stdout == "['COMPLETE', 'COMPLETE']\n"
+    grow = ["mine", "--trials=4", f"--sweeps-dir={mine / 'sweeps'}"]
+    with Script("resume_sweep.py", *grow, cwd=elsewhere) as script:
+        assert script.wait() == 0, script.stderr
+        assert "4 complete, 0 pruned, 0 failed of 4 trials" in script.stdout
+    (mine / "mytraining.py").rename(elsewhere / "mytraining.py")
+    grow[1] = "--trials=5"
+    with Script("resume_sweep.py", *grow, cwd=elsewhere) as script:
+        assert script.wait() == 2
+        assert f"it was {mine / 'mytraining.py'}: put it back, or say in PYTHONPATH" in script.stderr
+    with Script("resume_sweep.py", *grow, cwd=elsewhere, PYTHONPATH=f"{elsewhere}:{mine}") as script:
+        assert script.wait() == 0, script.stderr
+        assert "5 complete, 0 pruned, 0 failed of 5 trials" in script.stdout

@@ -7,6 +7,7 @@ uv run scripts/launch_sweep.py mine --space my_space.py --dataset folder --data-
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -93,12 +94,13 @@ def launch(
     1 failed, 2 usage, 130 interrupted.
     """
     from search.cifar_sweep import cifar_config, data_config
+    from search.claim import claimed
     from search.launch import check_new, fresh_name
 
     config = cifar_config(
         space=space,
         data=data_config(dataset, data_dir, train_size, val_size, skip_damaged),
-        name=name or fresh_name(space, sweeps_dir),
+        name=name or fresh_name(space, sweeps_dir, storage),
         trials=trials,
         max_epochs=max_epochs,
         sampler=sampler,
@@ -131,7 +133,9 @@ def launch(
         return print_plan(config)
     from scripts.sweep_output import run_and_print
 
-    return run_and_print(config)
+    numbered = None if name else functools.partial(fresh_name, space, sweeps_dir, storage)
+    with claimed(config, numbered) as config:
+        return run_and_print(config)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ curl -F files=@cat.jpg http://127.0.0.1:8000/predict
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,8 +27,12 @@ def serve(
         str, typer.Argument(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/... or a model folder.")
     ] = "models:/cifar-cnn@champion",
     tracking_uri: Annotated[
-        str, typer.Option(help="MLflow store that holds it.", envvar="MLFLOW_TRACKING_URI")
-    ] = "sqlite:///mlflow.db",
+        str | None,
+        typer.Option(
+            help="MLflow store that holds it; by default the one that the sweeps were retrained in.",
+            envvar="MLFLOW_TRACKING_URI",
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines.")
     ] = "127.0.0.1",
@@ -44,6 +49,7 @@ def serve(
         int, typer.Option(help="Most requests at a time; more are told to come again.", min=1)
     ] = 64,
     threads: Annotated[int | None, typer.Option(help="CPU threads of the model.", min=1)] = None,
+    sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Serve until Ctrl-C. The API describes itself on /docs."""
     import socket
@@ -53,7 +59,9 @@ def serve(
     from cifar_cnn.api import Limits, ServedModel, create_app
     from cifar_cnn.slow_clients import HeaderTimeoutProtocol
     from scripts.screen import err
+    from search.credentials import hide
     from search.errors import UserError
+    from search.model_store import in_a_store, model_store
     from search.tracking.load import load_model
 
     try:
@@ -66,7 +74,10 @@ def serve(
         # Accepted connections inherit it. asyncio sets it only where it has made the socket itself, and
         # without it each small answer waits 40 ms for its client's acknowledgement.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        loaded = load_model(model, tracking_uri, threads)
+        if tracking_uri is None and in_a_store(model):
+            tracking_uri = model_store(sweeps_dir)
+            err.print(f"the model is looked for in {hide(tracking_uri)}; --tracking-uri names another store")
+        loaded = load_model(model, tracking_uri or "", threads)
         served = ServedModel(loaded.predict, loaded.class_names, model, loaded.card)
         limits = Limits(
             file_bytes=round(max_file_mb * 1e6),

@@ -25,10 +25,16 @@ from search.study import NoStudyYet, existing_study, known_study
 from search.sweep_file import CONFIG_FILE, URL_OPTIONS
 
 
-def fresh_name(space: str, sweeps_dir: Path) -> str:
-    """The space's name with the first number that no sweep has: `quickstart-1`."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+|^[^A-Za-z0-9]+", "-", Path(space).stem).strip("-") or "sweep"
-    return next(name for n in itertools.count(1) if not (sweeps_dir / (name := f"{stem}-{n}")).exists())
+def fresh_name(space: str, sweeps_dir: Path, storage: str | None = None) -> str:
+    """The space's name with the first number that no sweep has, in the folder or the storage: `quickstart-1`.
+
+    Raises:
+        UserError: the storage does not answer.
+    """
+    stem = re.sub(r"[^A-Za-z0-9._-]+|^[^A-Za-z0-9]+", "-", Path(space).stem)[:50].strip("-") or "sweep"
+    names = (f"{stem}-{number}" for number in itertools.count(1))
+    taken = _study_names(storage)
+    return next(name for name in names if name not in taken and not (sweeps_dir / name).exists())
 
 
 def check_new(config: SweepConfig) -> None:
@@ -126,6 +132,21 @@ def _check_study(config: SweepConfig, wanted: Mapping[str, Any]) -> None:
         )
     if "tracking_uri" not in wanted and known_study(config) is not None:
         check_tracking_there(config)
+
+
+def _study_names(storage: str | None) -> list[str]:
+    if storage is None:
+        return []
+    check_url(storage)
+    try:
+        opened = open_storage(storage, create=False)
+    except NoStudies:
+        return []
+    try:
+        return optuna.get_all_study_names(opened)
+    finally:
+        opened.remove_session()
+        opened.engine.dispose()
 
 
 def _launches_of(config: SweepConfig) -> list[dict[str, Any]] | None:

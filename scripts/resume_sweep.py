@@ -28,6 +28,10 @@ def resume(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Train failed trials' parameters again.")
     ] = False,
+    skip_trial: Annotated[
+        list[int] | None,
+        typer.Option(help="End this unfinished trial as failed, such as one that kills drivers; repeatable."),
+    ] = None,
     cpus_per_trial: cli.CpusPerTrial = None,
     gpus_per_trial: cli.GpusPerTrial = None,
     concurrency: cli.Concurrency = None,
@@ -57,7 +61,7 @@ def resume(
     are not given are as at the last launch or resume.
     """
     from scripts.sweep_output import run_and_print
-    from search.launch import resumed
+    from search.launch import check_skippable, resumed
 
     changes = {
         "trials": trials,
@@ -78,7 +82,8 @@ def resume(
         "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
     }
     config = resumed(name, sweeps_dir, time_budget_s=cli.seconds(time_budget), changes=changes)
-    return run_and_print(config, retry_failed=retry_failed)
+    check_skippable(config, skip_trial or ())
+    return run_and_print(config, retry_failed=retry_failed, skip=skip_trial or ())
 
 
 if __name__ == "__main__":

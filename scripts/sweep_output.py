@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Sequence
 
 from scripts import cli
 from scripts.screen import err, leaderboard, out, print_ui
@@ -22,11 +23,11 @@ from search.results import cause, counts, savings
 _TOP = 5  # rows of the leaderboard that ends a sweep
 
 
-def run_and_print(config: SweepConfig, retry_failed: bool = False) -> int:
+def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequence[int] = ()) -> int:
     """Run a sweep with its progress shown, print how it ended, and give the exit code."""
     # Ray prints what happens to its workers on stdout, whatever it is told.
     with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
-        result = run_sweep(config, observers=[progress], retry_failed=retry_failed)
+        result = run_sweep(config, observers=[progress], retry_failed=retry_failed, skip=skip)
     print_result(result)
     if result.stop is Stop.INTERRUPTED:
         return cli.INTERRUPTED

@@ -9,6 +9,7 @@ Nothing is fsynced: a killed process loses nothing by that, and after a power cu
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import re
@@ -93,6 +94,15 @@ class CheckpointStore:
             f"checkpoints {self._root} cannot be used ({cause}): make that writable, or choose "
             "other --checkpoints"
         )
+
+    def check_there(self) -> None:
+        """Look for the note that `claim` has left: a file system that is not mounted looks empty.
+
+        Raises:
+            OSError: it is not there, or the checkpoints do not answer.
+        """
+        if not self._is_file(f"{self._root}/{OWNER}"):
+            raise FileNotFoundError(errno.ENOENT, f"nothing is at {self._root}", f"{self._root}/{OWNER}")
 
     def save(self, number: int, history: tuple[Epoch, ...], folder: Path) -> None:
         """Store the files of `folder` as the checkpoint of the history's last epoch; keep the newest two.

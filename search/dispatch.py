@@ -11,7 +11,6 @@ import enum
 import functools
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
@@ -21,10 +20,11 @@ from search.checkpoints import CheckpointStore
 from search.config import SweepConfig
 from search.expected_cost import ExpectedCost
 from search.ledger import Ledger
-from search.records import Decision, Outcome, StopReason, TrialRecord
+from search.records import Decision, Outcome, StopReason, TrialRecord, interrupted_origins
 from search.results import causes, typical_seconds
 from search.retention import Retention
 from search.trial import Assignment, Message
+from search.waiting import MOST_DRIVERS, WaitingTrials
 
 STOP_GRACE_S = 10.0  # an epoch, or a clean-up, may end in this time after a signal; preemption gives 30 s
 LAST_ROUNDS = 2  # trials a slot that are asked for together at the end of a sweep,
@@ -32,6 +32,7 @@ _LAST_SHARE = 4  # but at most a quarter of all
 _TYPICAL_OF = 100  # newest trials that tell how long the next one will take
 _MOST_CAUSES = 5  # of failed trials that are told when they end a sweep; the study has them all
 
+_KILLS_DRIVERS = "%d drivers in a row died while it was trained; --retry-failed tries it once more"
 _FAULTS = {StopReason.ERROR, StopReason.OOM, StopReason.TIMEOUT, StopReason.LOST}
 
 P = ParamSpec("P")
@@ -111,7 +112,8 @@ class Dispatcher:
         self._observers = observers
         self._clock = clock
         self._started_at = clock()
-        self._waiting = deque(ledger.unfinished())
+        unfinished = ledger.unfinished()
+        self._waiting = WaitingTrials(map(ledger.record, unfinished), clock)
         self._working: dict[str, int] = {}  # Ray's id of an attempt -> trial number
         self._heard: dict[str, float] = {}  # when an attempt last said something, or began to run
         self._leaving: dict[str, float] = {}  # when an attempt was told to stop; it cleans up
@@ -123,7 +125,7 @@ class Dispatcher:
         self._closed = False  # the time left is too short for another trial
         for observer in observers:
             observer.sweep_opened(self.records)
-        unfinished = [*self._waiting, *ledger.queued()]
+        unfinished += ledger.queued()
         self._retention = Retention(checkpoints, config, self._records.values(), unfinished)
 
     @property
@@ -170,11 +172,12 @@ class Dispatcher:
         """The trial for a free slot, or None if there is none to start now."""
         self._watch_time_budget()
         while self._stop is None and len(self._working) < self._slots():
-            if not self._waiting:
+            if not self._waiting.ready:
                 self._ask()
-            if not self._waiting:
+            number = self._waiting.take(alone=not self._working)
+            if number is None:
                 return None
-            record = self._ledger.adopt(self._waiting.popleft())
+            record = self._ledger.adopt(number)
             if self._settled(record):
                 continue
             self._working[attempt] = record.number
@@ -251,7 +254,7 @@ class Dispatcher:
         """An attempt never got its worker, for no fault of its trial: it is handed out again."""
         number = self._forget(attempt)
         if number is not None and self._stop is None:
-            self._waiting.appendleft(number)
+            self._waiting.rejoin(number)
 
     @_remembers_faults
     def lost(self, attempt: str, reason: StopReason, error: str) -> None:
@@ -267,8 +270,8 @@ class Dispatcher:
         record = self._ledger.lose(number, reason, error)
         self._concluded(record)
         if record.state is TrialState.RUNNING:
-            _logger.warning("%s: worker lost (%s); starting it again", record.key, error)
-            self._waiting.appendleft(number)
+            pause = self._waiting.rejoin(number, record.times_lost)
+            _logger.warning("%s: worker lost (%s); starting it again in %.0f s", record.key, error, pause)
 
     @_remembers_faults
     def interrupted(self, attempt: str) -> None:
@@ -306,7 +309,9 @@ class Dispatcher:
 
     def _assignment(self, record: TrialRecord) -> Assignment:
         params = self._config.configuration(record.params)
-        return Assignment(record.number, params, self._config.seed + record.number, len(record.epochs))
+        origins = interrupted_origins(record, self._records)
+        seed = self._config.seed + (origins[-1] if origins else record.number)
+        return Assignment(record.number, params, seed, len(record.epochs), tuple(origins))
 
     def _ask(self) -> None:
         """Ask for a trial, or at the end of the sweep for all that are left, the longest to start first.
@@ -327,15 +332,21 @@ class Dispatcher:
         if len(asked) > 1:
             cost = ExpectedCost(self._config.space, list(self._records.values()))
             asked.sort(key=cost.order, reverse=True)
-        self._waiting.extend(record.number for record in asked)
+        self._waiting.join(record.number for record in asked)
 
     def _settled(self, record: TrialRecord) -> bool:
         """Whether an adopted trial has ended, or only lacks an ending that the last driver did not write."""
         if record.state is TrialState.RUNNING:
-            if len(record.epochs) < self._config.max_epochs:
+            if len(record.epochs) >= self._config.max_epochs:
+                record = self._ledger.complete(record.number)
+            elif record.drivers_lost >= MOST_DRIVERS:
+                record = self._ledger.fail(
+                    record.number, StopReason.LOST, _KILLS_DRIVERS % record.drivers_lost
+                )
+                _logger.warning("%s is given up: %s", record.key, record.error)
+            else:
                 return False
-            record = self._ledger.complete(record.number)
-        self._changed(record)
+        self._concluded(record)
         return True
 
     def _changed(self, record: TrialRecord) -> None:

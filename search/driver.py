@@ -80,6 +80,7 @@ def run_sweep(
     *,
     observers: Sequence[Observer] = (),
     retry_failed: bool = False,
+    skip: Sequence[int] = (),
 ) -> SweepResult:
     """Run a sweep until its trials are used up, from wherever it stands.
 
@@ -93,6 +94,7 @@ def run_sweep(
         objective: the training function, if it cannot be imported by `config.objective`.
         observers: told of every change of a trial.
         retry_failed: first enqueue the failed trials' parameters again.
+        skip: numbers of unfinished trials that are not to be trained any further: they end as failed.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM while no trial ran: at the start, or at the very end.
@@ -123,11 +125,11 @@ def run_sweep(
             _drive, spec=spec, placement=placement, folder=folder, connect=tracking.connect
         )
         token = new_token()
-        retry = _Retry(retry_failed)
+        requests = _Requests(retry_failed, list(skip))
         while True:
             left = _with_time_left(config, started)
             try:
-                driven = drive(left, observers, token, retry)
+                driven = drive(left, observers, token, requests)
             except STORAGE_ERRORS as error:
                 wait_for_storage(config.storage_url, error)
             else:
@@ -148,10 +150,20 @@ class _Driven:
 
 
 @dataclass
-class _Retry:
-    """Whether failed trials are to be enqueued again: once a run, however often its storage goes away."""
+class _Requests:
+    """What is to be done with trials that there are: once a run, however often its storage goes away."""
 
-    wanted: bool
+    retry_failed: bool
+    skip: list[int]
+
+    def carry_out(self, ledger: Ledger) -> None:
+        """Do what has not been done yet."""
+        if self.retry_failed:
+            ledger.retry_failed()  # one that was cut short knows which it has enqueued
+            self.retry_failed = False
+        while self.skip:
+            ledger.skip(self.skip[0])
+            self.skip.pop(0)
 
 
 def _to_send(config: SweepConfig, objective: Objective | None) -> tuple[SweepConfig, PortableObjective]:
@@ -182,7 +194,7 @@ def _drive(
     config: SweepConfig,
     observers: Sequence[Observer],
     token: str,
-    retry: _Retry,
+    requests: _Requests,
     *,
     spec: WorkerSpec,
     placement: Placement,
@@ -195,9 +207,7 @@ def _drive(
     checkpoints = CheckpointStore(config.checkpoints)
     with open_study(config, token) as (ledger, lease):
         checkpoints.claim(ledger.sweep_id)
-        if retry.wanted:
-            ledger.retry_failed()  # one that was cut short knows which it has enqueued
-            retry.wanted = False
+        requests.carry_out(ledger)
         view = MlflowView(connect, config, ledger.sweep_id, lease.check)
         run_ids = _RunIds(ledger, view)
         followers: list[Observer] = [run_ids, view, *observers]

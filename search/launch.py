@@ -6,11 +6,12 @@ import itertools
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.trial import TrialState
 from pydantic import ValidationError
 from sqlalchemy import make_url
 
@@ -18,7 +19,7 @@ from search.cifar_sweep import check_unchanged
 from search.commands import command, resume_command
 from search.config import SweepConfig, one_line
 from search.errors import UserError
-from search.ledger import counted
+from search.ledger import check_unfinished, counted
 from search.places import local_path, sqlite_file, sweeps_root
 from search.storage import NoStudies, check_url, open_storage, printable
 from search.study import NoStudyYet, existing_study, known_study
@@ -89,6 +90,20 @@ def resumed(
     _check_study(config, wanted)
     check_unchanged(config)
     return config
+
+
+def check_skippable(config: SweepConfig, numbers: Sequence[int]) -> None:
+    """Refuse, before anything starts, to skip trials that are not unfinished.
+
+    Raises:
+        UserError: names those that are; or the study cannot be read.
+    """
+    if not numbers:
+        return
+    with existing_study(config) as (_, study):
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for number in numbers:
+        check_unfinished(number, [trial.number for trial in running], config.name)
 
 
 def _same_database(storage: str, tracking_uri: str) -> bool:

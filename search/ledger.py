@@ -12,7 +12,7 @@ import dataclasses
 import math
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import optuna
@@ -233,6 +233,16 @@ class Ledger:
             self._update(number, times_lost=times_lost)
         return self.record(number)
 
+    def skip(self, number: int) -> TrialRecord:
+        """End a trial that an earlier driver left unfinished, for it is not to be trained any further.
+
+        Raises:
+            UserError: it is not unfinished.
+        """
+        check_unfinished(number, self.unfinished(), self._config.name)
+        self.adopt(number)
+        return self.fail(number, StopReason.SKIPPED, "skipped by hand; --retry-failed tries it once more")
+
     def retry_failed(self) -> list[int]:
         """Enqueue failed trials' parameters again; a retry takes the failed one's place in the budget.
 
@@ -351,6 +361,20 @@ class Ledger:
 def _may_be_retried(trial: FrozenTrial) -> bool:
     # In sweeps of earlier versions those that diverged are FAIL.
     return trial.state is TrialState.FAIL and TrialRecord.of(trial).outcome is Outcome.FAILED
+
+
+def check_unfinished(number: int, unfinished: Sequence[int], sweep: str) -> None:
+    """Refuse to skip a trial that is not among the unfinished ones.
+
+    Raises:
+        UserError: names those that are.
+    """
+    if number not in unfinished:
+        there = ", ".join(map(str, unfinished)) or "none"
+        raise UserError(
+            f"--skip-trial {number}: sweep {sweep!r} has no such unfinished trial (there: {there}); "
+            "name one of them, or leave it out"
+        )
 
 
 def check_same_definition(config: SweepConfig, recorded: dict[str, Any]) -> None:

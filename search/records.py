@@ -24,12 +24,16 @@ class StopReason(enum.StrEnum):
     ERROR = "error"  # an exception in the objective
     TIMEOUT = "timeout"  # no report for as long as a trial may be silent
     LOST = "lost"  # its worker died as often as it may
+    SKIPPED = "skipped"  # somebody asked for its end, with --skip-trial
     INVALID = "invalid"  # somebody enqueued it with values that the space does not hold
     EXTERNAL = "external"  # somebody else ended it, by Optuna's API or dashboard
 
     @classmethod
     def _missing_(cls, value: object) -> StopReason | None:
         return cls.DIVERGED if value in _DIVERGED else None
+
+
+_INTERRUPTIONS = (StopReason.LOST, StopReason.TIMEOUT, StopReason.OOM)
 
 
 class Decision(enum.Enum):
@@ -116,6 +120,11 @@ class TrialRecord:
         return Outcome.DIVERGED if diverged else _OUTCOMES[self.state]
 
     @property
+    def interrupted(self) -> bool:
+        """Whether it failed by what may be no fault of its own, so that a retry goes on from there."""
+        return self.state is TrialState.FAIL and self.stop_reason in _INTERRUPTIONS
+
+    @property
     def train_seconds(self) -> float:
         """Seconds spent in its epochs, by the workers' own clocks."""
         return sum(epoch.metrics.get("epoch_s", 0.0) for epoch in self.epochs)
@@ -159,6 +168,16 @@ def not_retried(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     records = list(records)
     retried = {record.retry_of for record in records}
     return [record for record in records if record.number not in retried]
+
+
+def interrupted_origins(record: TrialRecord, records: Mapping[int, TrialRecord]) -> list[int]:
+    """The trials whose training a retry goes on with, newest first: as far back as they were interrupted."""
+    origins: list[int] = []
+    before = records.get(record.retry_of) if record.retry_of is not None else None
+    while before is not None and before.interrupted:
+        origins.append(before.number)
+        before = records.get(before.retry_of) if before.retry_of is not None else None
+    return origins
 
 
 def trial_key(number: int) -> str:

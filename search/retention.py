@@ -1,4 +1,4 @@
-"""Which checkpoints stay: those of unfinished trials, and the newest of the best finished ones."""
+"""Which checkpoints stay: of unfinished trials, and the newest of the best finished and of the lost ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from search.checkpoints import CheckpointStore
 from search.config import SweepConfig
 from search.failpoints import durable
-from search.records import TrialRecord, ranked
+from search.records import TrialRecord, interrupted_origins, ranked
 
 _logger = logging.getLogger(__name__)
 
@@ -34,11 +34,15 @@ class Retention:
         self._checkpoints = checkpoints
         self._config = config
         self._unfinished = set(unfinished)
-        self._finalists = self._best(records)
+        self._known = {record.number: record for record in records}
+        self._finalists = self._best(self._known.values())
+        self._to_retry: set[int] = set()  # interrupted trials that a retry may go on from
+        for record in sorted(self._known.values(), key=lambda record: record.number):
+            self._note_interruption(record)
         self._stored = self._needed()
         _clear_up(functools.partial(checkpoints.retain, self._stored))
-        for record in self._finalists:
-            _clear_up(functools.partial(checkpoints.keep_newest, record.number))
+        for number in self._stored - self._unfinished:
+            _clear_up(functools.partial(checkpoints.keep_newest, number))
 
     def started(self, number: int) -> None:
         """A trial trains, and saves checkpoints from now on."""
@@ -48,6 +52,8 @@ class Retention:
     def ended(self, record: TrialRecord) -> None:
         """A trial is done with: it is among the best now, or its checkpoints go, or another's do."""
         self._unfinished.discard(record.number)
+        self._known[record.number] = record
+        self._note_interruption(record)
         self._finalists = self._best([*self._finalists, record])
         needed = self._needed()
         for number in self._stored - needed:
@@ -57,7 +63,14 @@ class Retention:
         self._stored &= needed
 
     def _needed(self) -> set[int]:
-        return self._unfinished | {record.number for record in self._finalists}
+        return self._unfinished | self._to_retry | {record.number for record in self._finalists}
+
+    def _note_interruption(self, record: TrialRecord) -> None:
+        """One that was interrupted may be retried; when a retry has ended otherwise, none before it may."""
+        if record.interrupted:
+            self._to_retry.add(record.number)
+        elif record.state.is_finished():
+            self._to_retry -= set(interrupted_origins(record, self._known))
 
     def _best(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
         return ranked(records, self._config.direction)[: self._config.keep_checkpoints]

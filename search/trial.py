@@ -11,13 +11,14 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
+from search.beginning import find_beginning, os_cause
 from search.checkpoints import CheckpointStore, checkpoint_path
 from search.failpoints import durable
 from search.failures import failure_reason
@@ -54,6 +55,7 @@ class Assignment:
     params: Mapping[str, Any]
     seed: int
     epochs_known: int  # epochs that the study holds already
+    origins: Sequence[int] = ()  # trials whose checkpoints it may take up, the first first: it retries them
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,11 @@ class _Context:
     def _save(self, folder: Path) -> tuple[str, ...]:
         """Store a checkpoint; where that fails, the epoch still counts and the user hears of it."""
         try:
+            self.store.check_there()
             with durable("checkpoint"):
                 self.store.save(self.number, self.history, folder)
         except OSError as error:
-            cause = error.strerror or " ".join(str(error).split())
-            return (encodable(f"no checkpoint of epoch {self.epochs_done} ({cause}); training goes on"),)
+            return (f"no checkpoint of epoch {self.epochs_done} ({os_cause(error)}); training goes on",)
         return ()
 
     def _checked(self, epoch: int, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -202,10 +204,17 @@ def _train(
 ) -> tuple[Message, BaseException | None]:
     """Run the objective to its end; what the driver is to hear of it, and an error that spoils the worker."""
     try:
-        # Checkpoints that do not answer for a moment are no fault of the trial: it is handed out again.
-        faults = _fetch_checkpoint(assignment, context, scratch)
-        if context.history or faults:
-            context.tell(Message(epochs=context.history, notes=tuple(map(encodable, faults))))
+        found = find_beginning(
+            context.store,
+            assignment.number,
+            origins=assignment.origins,
+            epochs_known=assignment.epochs_known,
+            to=scratch / "checkpoint",
+            say=lambda note: context.tell(Message(notes=(note,) if note else ())),
+        )
+        context.checkpoint, context.history = found.checkpoint, found.history
+        if found.history or found.notes:
+            context.tell(Message(epochs=found.history, notes=tuple(found.notes)))
     except TrialStopped:
         return Message(left=True), None
     try:
@@ -238,20 +247,6 @@ def _context(spec: WorkerSpec, assignment: Assignment, scratch: Path) -> _Contex
         metric=spec.metric,
         store=CheckpointStore(spec.checkpoints),
     )
-
-
-def _fetch_checkpoint(assignment: Assignment, context: _Context, scratch: Path) -> list[str]:
-    """Let an attempt go on from the trial's newest checkpoint; what the user should hear of it."""
-    newest, faults = context.store.newest(assignment.number)
-    if newest:
-        context.checkpoint = context.store.fetch(newest, scratch / "checkpoint")
-        context.history = newest.history
-    if context.epochs_done < assignment.epochs_known:
-        known = assignment.epochs_known
-        faults.append(
-            f"goes on from epoch {context.epochs_done}, though the study knows {known} epochs of it"
-        )
-    return faults
 
 
 def _send(message: Message) -> bool:

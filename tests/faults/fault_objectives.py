@@ -118,6 +118,9 @@ def damage(params: Mapping[str, Any], context: TrialContext) -> None:
         if how == "away":
             stored.rename(stored.with_name("away"))
             stored.write_text("in the way")
+        if how == "unmounted":
+            stored.parent.rename(stored.parent.with_name("away"))
+            stored.parent.mkdir()
         os.kill(os.getpid(), signal.SIGKILL)
 
     scripted.learn(params, _Interfering(context, maybe_damage))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from sweep_fixtures import MakeSweep
 from search.checkpoints import CheckpointStore
 from search.driver import run_sweep
 from search.records import TrialRecord
+
+AWAY_S = 5.0  # longer than a new worker takes to look
 
 pytestmark = pytest.mark.usefixtures("local_ray", "by_value")
 
@@ -44,35 +47,49 @@ def test_a_damaged_checkpoint_is_passed_over_and_it_is_said(
 
 
 class PutBack:
-    """Lets the checkpoints of trial 0, which lie `away`, answer again once an attempt was lost to that."""
+    """Puts checkpoints that lie `away` back, some seconds after the worker that took them there has died."""
 
     def __init__(self, stored: Path) -> None:
         self._stored = stored
+        self._seen = False
 
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None: ...
 
     def trial_changed(self, record: TrialRecord) -> None:
-        if record.times_lost == 2 and self._stored.is_file():
-            self._stored.unlink()
-            self._stored.with_name("away").rename(self._stored)
+        if record.times_lost == 1 and not self._seen:
+            self._seen = True
+            threading.Timer(AWAY_S, self._put_back).start()
+
+    def _put_back(self) -> None:
+        self._stored.rmdir() if self._stored.is_dir() else self._stored.unlink()
+        self._stored.with_name("away").rename(self._stored)
 
 
-def test_checkpoints_that_do_not_answer_for_a_while_cost_an_attempt_and_no_trial(
-    tmp_path: Path, tracking_uri: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("how", ["away", "unmounted"])
+def test_checkpoints_that_are_away_for_a_while_are_waited_for(
+    tmp_path: Path,
+    tracking_uri: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
 ) -> None:
+    monkeypatch.setattr("search.waiting.FIRST_PAUSE_S", 0.1)
     config = logged_sweep(
         tmp_path, tracking_uri, trials=2, settings={"damage": {}, "marks": str(tmp_path), "epoch_s": 0.05}
     )
-    settings = {**config.settings, "damage": {"0": "away"}, "checkpoints": config.checkpoints}
+    settings = {**config.settings, "damage": {"0": how}, "checkpoints": config.checkpoints}
     config = config.model_copy(update={"settings": settings})
     toll = Toll(config)
+    stored = Path(config.checkpoints)
     with caplog.at_level(logging.WARNING, "search"):
-        put_back = PutBack(Path(config.checkpoints, "trial-000"))
+        put_back = PutBack(stored / "trial-000" if how == "away" else stored)
         assert run_sweep(config, fault_objectives.damage, observers=[put_back]).succeeded
     records = toll.check(2, in_flight=1)
     assert [record.state for record in records] == [TrialState.COMPLETE] * 2
+    assert records[0].times_lost == 1, "waiting costs no attempt"
     assert [epoch for trial, epoch in toll.begun if trial == 0] == [1, 2, 3, 3, 4]
-    assert "trial-000: worker lost (NotADirectoryError: " in caplog.text
+    assert "trial-000: checkpoints do not answer" in caplog.text
+    assert "trial-000: checkpoints answer again" in caplog.text
 
 
 class Fullest:

@@ -7,7 +7,7 @@ import logging
 import pytest
 from fake_cluster import Drivers, fail, finish, take
 from optuna.trial import TrialState
-from sweep_makers import epoch, sweep_config
+from sweep_makers import epoch, memory_ledger, sweep_config
 
 from search.dispatch import Dispatcher, Stop
 from search.records import StopReason
@@ -163,14 +163,17 @@ def test_an_attempt_whose_trial_somebody_ends_is_stopped_at_its_next_report() ->
 def test_a_lost_trial_is_handed_out_again_before_any_new_one_and_fails_at_the_last_attempt(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    dispatcher = Drivers(sweep_config(max_attempts=3)).start(slots=2)
+    drivers = Drivers(sweep_config(max_attempts=3))
+    dispatcher = drivers.start(slots=2)
     assert handed_out(dispatcher, "a", "b") == [0, 1]
-    for lost, again in (("a", "c"), ("c", "d")):
+    for lost, again, pause in (("a", "c", 5), ("c", "d", 20)):
         dispatcher.receive(lost, Message(epochs=(epoch(1),)))
         dispatcher.lost(lost, StopReason.LOST, "its node went away")
         assert not dispatcher.done
+        drivers.clock.now += pause
         assert handed_out(dispatcher, again) == [0]
-    assert "trial-000: worker lost (its node went away); starting it again" in caplog.text
+    assert "trial-000: worker lost (its node went away); starting it again in 5 s" in caplog.text
+    assert "trial-000: worker lost (its node went away); starting it again in 20 s" in caplog.text
     dispatcher.lost("d", StopReason.OOM, "killed by the system")
     failed = dispatcher.records[0]
     assert (failed.state, failed.stop_reason, failed.times_lost) == (TrialState.FAIL, StopReason.OOM, 2)
@@ -179,13 +182,92 @@ def test_a_lost_trial_is_handed_out_again_before_any_new_one_and_fails_at_the_la
 
 
 def test_the_last_trial_is_waited_for_while_it_may_be_handed_out_again() -> None:
-    dispatcher = Drivers(sweep_config(trials=1)).start(slots=1)
+    drivers = Drivers(sweep_config(trials=1))
+    dispatcher = drivers.start(slots=1)
     take(dispatcher, "a")
     dispatcher.lost("a", StopReason.LOST, "gone")
     assert not dispatcher.done
+    assert handed_out(dispatcher, "b") == [None], "what took its worker away may take the next one too"
+    drivers.clock.now += 5
     assert handed_out(dispatcher, "b") == [0]
     finish(dispatcher, "b", [0.5])
     assert dispatcher.done
+
+
+def test_while_a_lost_trial_waits_others_go_on() -> None:
+    drivers = Drivers()
+    dispatcher = drivers.start(slots=1)
+    take(dispatcher, "a")
+    dispatcher.lost("a", StopReason.LOST, "gone")
+    assert handed_out(dispatcher, "b") == [1]
+    finish(dispatcher, "b", [0.5])
+    drivers.clock.now += 5
+    assert handed_out(dispatcher, "c") == [0]
+
+
+def test_a_trial_that_was_lost_keeps_its_checkpoints_and_its_retry_goes_on_from_them() -> None:
+    drivers = Drivers(sweep_config(max_attempts=1, trials=3, keep_checkpoints=1))
+    dispatcher = drivers.start(slots=3)
+    for number, (attempt, reason) in enumerate(zip("ab", (StopReason.LOST, StopReason.TIMEOUT), strict=True)):
+        take(dispatcher, attempt)
+        drivers.checkpoints.epochs[number] = ()
+        dispatcher.lost(attempt, reason, "gone")
+    take(dispatcher, "c")
+    drivers.checkpoints.epochs[2] = ()
+    fail(dispatcher, "c")
+    assert set(drivers.checkpoints.epochs) == {0, 1}, "an error of its own would come again"
+
+    ledger = memory_ledger(drivers.config, drivers.storage)
+    assert ledger.retry_failed() == [0, 1, 2]
+    again = drivers.start(slots=3)
+    given = [take(again, attempt) for attempt in "def"]
+    assert [(g.number, g.seed, list(g.origins)) for g in given if g] == [(3, 0, [0]), (4, 1, [1]), (5, 5, [])]
+    drivers.checkpoints.epochs |= {3: (), 4: ()}
+    again.lost("d", StopReason.LOST, "gone again")
+    finish(again, "e", [0.5])
+    assert set(drivers.checkpoints.epochs) == {0, 3, 4}, "as long as they may be retried, and the best"
+
+    assert memory_ledger(drivers.config, drivers.storage).retry_failed() == [3]
+    last = drivers.start(slots=1)
+    assert handed_out(last, "f") == [5]
+    finish(last, "f", [0.4])
+    given_last = take(last, "g")
+    assert given_last is not None
+    assert (given_last.number, given_last.seed, list(given_last.origins)) == (6, 0, [3, 0])
+    fail(last, "g")
+    assert set(drivers.checkpoints.epochs) == {4}
+
+
+def test_trials_that_drivers_died_with_come_last_then_alone_and_are_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    drivers = Drivers(sweep_config(trials=4))
+    begun = drivers.start(slots=3)
+    for attempt in "abc":
+        take(begun, attempt)
+
+    def died_with(**times: int) -> None:
+        ledger = memory_ledger(drivers.config, drivers.storage)
+        for key, lost in times.items():
+            ledger._mirror.set_trial_user_attr(int(key[1:]), "drivers_lost", (lost, 0))
+
+    died_with(t0=1)
+    assert handed_out(drivers.start(slots=3), "a", "b", "c") == [1, 2, 0]
+    died_with(t0=2)
+    dispatcher = drivers.start(slots=3)
+    assert handed_out(dispatcher, "a", "b", "c", "d") == [1, 2, 3, None], "others go first, new ones too"
+    finish(dispatcher, "a", [0.5])
+    finish(dispatcher, "b", [0.5])
+    assert handed_out(dispatcher, "e") == [None]
+    finish(dispatcher, "c", [0.5])
+    assert not dispatcher.done
+    assert handed_out(dispatcher, "e") == [0]
+    died_with(t0=3)
+    dispatcher = drivers.start(slots=3)
+    assert handed_out(dispatcher, "a") == [None]
+    assert dispatcher.done
+    assert dispatcher.records[0].stop_reason is StopReason.LOST
+    assert "trial-000 is given up: 3 drivers in a row died while it was trained" in caplog.text
 
 
 def test_losing_an_attempt_that_is_over_changes_nothing() -> None:

@@ -263,10 +263,12 @@ def test_what_trials_took_is_known_from_earlier_drivers_too() -> None:
     assert take(drivers.start(time_budget_s=7), "a") is not None
 
 
-def test_a_lost_trial_is_started_again_though_no_new_one_would_fit() -> None:
-    _, dispatcher = too_late_for_another()
+def test_a_lost_trial_is_started_again_though_no_new_one_would_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.waiting.FIRST_PAUSE_S", 0.5)
+    drivers, dispatcher = too_late_for_another()
     dispatcher.lost("b", StopReason.LOST, "gone")
     assert not dispatcher.done
+    drivers.clock.now += 0.6
     assert take(dispatcher, "d") is not None
 
 
@@ -416,7 +418,8 @@ from unittest.mock import Mock
 import search.ending, search.interrupts
 from search.interrupts import stopped_by_signals
 search.interrupts.STOP_GRACE_S = search.interrupts._AFTER_GRACE_S = search.ending.AT_ONCE_S = 0.2
-sqlite3.connect(sys.argv[1], isolation_level=None, check_same_thread=False).execute("BEGIN IMMEDIATE")
+holder = sqlite3.connect(sys.argv[1], isolation_level=None)
+holder.execute("BEGIN IMMEDIATE")
 locked = sqlite3.connect(sys.argv[1], timeout=60)
 with stopped_by_signals(Mock()):
     print("locked", flush=True)

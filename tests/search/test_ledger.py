@@ -345,3 +345,20 @@ def test_a_driver_killed_anywhere_in_a_report_leaves_the_decision_as_it_would_ha
     assert set(undisturbed) == {Decision.PRUNE} | ({Decision.CONTINUE} if pruner == "hyperband" else set())
     for kills in range(6):
         assert judged(kills) == undisturbed
+
+
+def test_an_unfinished_trial_can_be_skipped_and_no_other(sqlite_storage: RDBStorage) -> None:
+    config = sweep_config()
+    first = Ledger.open(config, sqlite_storage)
+    for _ in range(2):
+        first.start(first.ask().number)
+    first.report(0, epoch(1))
+    first.complete(0)
+    ledger = Ledger.open(config, sqlite_storage)
+    for number in (0, 7):
+        with pytest.raises(UserError, match=rf"--skip-trial {number}: .* \(there: 1\)"):
+            ledger.skip(number)
+    skipped = ledger.skip(1)
+    assert (skipped.state, skipped.stop_reason) == (TrialState.FAIL, StopReason.SKIPPED)
+    assert Ledger.open(config, sqlite_storage).unfinished() == []
+    assert ledger.retry_failed() == [1]

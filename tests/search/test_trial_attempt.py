@@ -29,6 +29,7 @@ def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempt:
     """Runs an attempt and returns its messages; the driver ends it after `stop_after` of them."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
+    CheckpointStore(str(tmp_path / "checkpoints")).claim("this sweep")
 
     def run(objective: Objective, stop_after: int | None = None, **changes: Any) -> list[Message]:
         messages: list[Message] = []
@@ -331,19 +332,77 @@ def test_an_epoch_counts_though_its_checkpoint_could_not_be_written(
     assert messages[-1].finished
 
 
-def test_checkpoints_that_do_not_answer_are_no_fault_of_the_trial(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def throttled(*_: object) -> None:
-        raise OSError("SLOW_DOWN: reduce your request rate")
+def throttled(*_: object) -> None:
+    raise OSError("SLOW_DOWN: reduce your request rate")
 
-    told: list[Message] = []
-    monkeypatch.setattr(search.trial, "_send", lambda message: told.append(message) or True)
+
+def test_checkpoints_that_do_not_answer_are_waited_for(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt(train, stop_after=2)
+    newest, looks = CheckpointStore.newest, iter([throttled, throttled])
+    monkeypatch.setattr("search.beginning.FIRST_LOOK_S", 0.01)
+    monkeypatch.setattr(CheckpointStore, "newest", lambda *args: next(looks, newest)(*args))
+    waiting, still, begun, *_ = attempt(train, epochs_known=2)
+    assert waiting.notes == (
+        "checkpoints do not answer (SLOW_DOWN: reduce your request rate); waiting for them",
+    )
+    assert still == Message(), "the driver may stop it while it waits, and is told that it lives"
+    assert begun.notes == ("checkpoints answer again",)
+    assert [epoch.epoch for epoch in begun.epochs] == [1, 2]
+
+
+def test_a_trial_may_be_stopped_while_it_waits_for_checkpoints(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CheckpointStore, "newest", throttled)
+    assert attempt(train, stop_after=1)[-1] == Message(left=True)
+
+
+def test_checkpoints_that_are_not_mounted_are_waited_for_and_nothing_is_written_in_their_place(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    attempt(train, stop_after=2)
+    stored, away = tmp_path / "checkpoints", tmp_path / "away"
+    stored.rename(away)
+    stored.mkdir()  # where it is mounted
+    monkeypatch.setattr("search.beginning.FIRST_LOOK_S", 0.01)
+    assert attempt(train, stop_after=1, epochs_known=2)[-1] == Message(left=True)
+    fresh = attempt(train)
+    assert "no checkpoint of epoch 1" in fresh[0].notes[0]
+    assert list(stored.iterdir()) == []
+
+    def mounted_again(*_: object) -> None:
+        stored.rmdir()
+        away.rename(stored)
+
+    monkeypatch.setattr("search.beginning.time.sleep", mounted_again)
+    assert [len(message.epochs) for message in attempt(train, epochs_known=2)] == [0, 2, 1, 1, 0]
+
+
+def test_checkpoints_that_never_answer_cost_an_attempt(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("search.beginning.CHECKPOINTS_WAIT_S", 0.0)
+    monkeypatch.setattr(search.trial, "_send", lambda message: pytest.fail("nothing is told of it"))
     monkeypatch.setattr(CheckpointStore, "newest", throttled)
     spec = WorkerSpec(train, {}, {}, "val_acc", MAX_EPOCHS, str(tmp_path), 1, 0)
     with pytest.raises(OSError, match="SLOW_DOWN"):
         run_attempt(spec, ASSIGNMENT)
-    assert told == [], "an error without a message counts as a lost worker's, and the trial is tried again"
+
+
+def test_a_retry_goes_on_from_the_checkpoint_of_the_trial_that_was_lost(
+    attempt: Attempt, tmp_path: Path
+) -> None:
+    attempt(train, stop_after=2)
+    begun, *rest = attempt(train, number=12, origins=(9, 7), stop_after=2)
+    assert begun.notes == ("goes on from epoch 2 of trial-007, which it retries",)
+    assert [epoch.epoch for epoch in begun.epochs] == [1, 2]
+    assert [message.epochs[0].epoch for message in rest[:-1]] == [3]
+    again, *_ = attempt(train, number=12, origins=(9, 7), epochs_known=3)
+    assert again.notes == (), "it has checkpoints of its own now"
+    assert again.epochs[-1].checkpoint == "trial-012/epoch-0003"
+    assert (tmp_path / "checkpoints" / "trial-007" / "epoch-0002").is_dir()
 
 
 def test_a_trainable_takes_an_assignment_as_its_config(

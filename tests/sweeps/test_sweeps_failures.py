@@ -48,8 +48,10 @@ def config(tmp_path_factory: pytest.TempPathFactory, tracking_uri: str) -> Sweep
 
 @pytest.fixture(scope="module")
 def result(config: SweepConfig, local_ray: None) -> SweepResult:
-    """The sweep with all the faults."""
-    return run_sweep(config)
+    """The sweep with all the faults, its pauses between attempts shortened."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("search.waiting.FIRST_PAUSE_S", 0.1)
+        return run_sweep(config)
 
 
 def attempts(config: SweepConfig, number: int) -> list[tuple[int, int]]:
@@ -109,6 +111,10 @@ def test_retried_trials_get_their_parameters_again(config: SweepConfig, result: 
         assert record.retry_of is not None
         assert record.params == records[record.retry_of].params
     assert records[:TRIALS] == result.records
+    again = next(record for record in records if record.retry_of == 6)
+    assert [epoch for epoch, _ in attempts(config, again.number)] == [2, 3, 4], "lost, it goes on"
+    failed = next(record for record in records if record.retry_of == 2)
+    assert [epoch for epoch, _ in attempts(config, failed.number)] == [1, 2, 3, 4], "failed, it begins anew"
     assert retried.succeeded
     check_view(config)
 

@@ -19,7 +19,7 @@ from search.lease import new_token
 from search.ledger import Ledger
 from search.objective import Objective, load_objective
 from search.objective_module import module_place
-from search.placement import Placement, plan_placement
+from search.placement import Placement, on_cluster, plan_placement
 from search.portable import PortableObjective
 from search.pruners import make_pruner, warn_of_no_bound
 from search.ray_session import ray_session
@@ -106,7 +106,8 @@ def run_sweep(
     _check_policy(config)
     config, portable = _to_send(config, objective)
     with TrackingConnection(config) as tracking, ray_session(config) as folder:
-        placement = plan_placement(config, nodes())  # what cannot be placed leaves no store behind
+        there = nodes()
+        placement = plan_placement(config, there)  # what cannot be placed leaves no store behind
         tracking.open()
         spec = WorkerSpec(
             objective=portable,
@@ -118,7 +119,7 @@ def run_sweep(
             cpus=placement.cpus,
             gpus=placement.gpus,
         )
-        if config.ray_address is not None:
+        if on_cluster(config, there):
             check_nodes_share(config.checkpoints)
         tracking.check()
         drive = functools.partial(

@@ -31,14 +31,11 @@ class Ending:
     """What is known of a stop that was asked for, or of none.
 
     Attributes:
-        wakeup: where the numbers of signals are written to as they come in.
         nudged: whether the main thread was interrupted, for it did not come to an end by itself.
     """
 
     def __init__(self) -> None:
         self._deadline = float("inf")
-        self._signals, self.wakeup = socket.socketpair()
-        self.wakeup.setblocking(False)
         self._counted = 0  # signals that came
         self._shields = 0
         self._held_back = False  # a signal came while something was shielded
@@ -102,21 +99,17 @@ class Ending:
             return
         raise KeyboardInterrupt
 
-    def watch(self) -> None:
-        """Read the numbers of signals as they come in, until `wakeup` is closed or time is up."""
-        with self._signals:
-            self._watch()
-
-    def _watch(self) -> None:
+    def watch(self, signals: socket.socket) -> None:
+        """Read the numbers of signals as they come in, until the other end is closed or time is up."""
         while self.left_s > 0:
             nudge_in = self._asked_at + self._nudge_after_s - time.monotonic()
             if nudge_in <= 0 and not self.nudged:
                 self.nudged = True
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
             due_in = max(0.0, self.left_s if self.nudged else min(self.left_s, nudge_in))
-            if not select.select([self._signals], [], [], None if due_in == float("inf") else due_in)[0]:
+            if not select.select([signals], [], [], None if due_in == float("inf") else due_in)[0]:
                 continue
-            numbers = self._signals.recv(64)
+            numbers = signals.recv(64)
             if not numbers:
                 return
             for number in numbers:
@@ -170,21 +163,26 @@ def ends_when_asked(*, to_the_last: bool = False) -> Iterator[Ending]:
         yield current_ending()
         return
     ending = _current = Ending()
-    watcher = threading.Thread(target=ending.watch, name="ending", daemon=True)
+    ours, pythons = socket.socketpair()
+    pythons.setblocking(False)
+    watcher = threading.Thread(target=ending.watch, args=(ours,), name="ending", daemon=True)
     watcher.start()
     before = {number: signal.signal(number, ending.handle) for number in _SIGNALS}
     # Python's own C handler writes there at once, even while the main thread runs no Python code.
-    fd_before = signal.set_wakeup_fd(ending.wakeup.fileno(), warn_on_full_buffer=False)
+    fd_before = signal.set_wakeup_fd(pythons.fileno(), warn_on_full_buffer=False)
     try:
         yield ending
     finally:
-        if not (to_the_last and ending.asked):
+        if to_the_last and ending.asked:
+            pythons.detach()  # open to the last, too
+        else:
             signal.set_wakeup_fd(fd_before)
             for number, handler in before.items():
                 signal.signal(number, handler)
             _current = None
-            ending.wakeup.close()
+            pythons.close()
             watcher.join()
+            ours.close()
 
 
 @contextlib.contextmanager

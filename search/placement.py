@@ -48,6 +48,11 @@ class Placement:
         return f"{self.cpus:g} CPU{gpus} a trial"
 
 
+def on_cluster(config: SweepConfig, nodes: Sequence[Node]) -> bool:
+    """Whether trials may run on other machines: a caller may have joined a cluster before `run_sweep`."""
+    return config.ray_address is not None or len(nodes) > 1
+
+
 def plan_placement(config: SweepConfig, nodes: Sequence[Node]) -> Placement:
     """What each trial gets: one GPU if there are any, else a core group.
 
@@ -68,7 +73,7 @@ def plan_placement(config: SweepConfig, nodes: Sequence[Node]) -> Placement:
     if not fits:
         raise UserError(f"{placement}: no node has both, of {there} in all; ask for less a trial")
     # A cluster may grow; on one machine what does not fit now never will.
-    if config.concurrency is not None and config.concurrency > fits and config.ray_address is None:
+    if config.concurrency is not None and config.concurrency > fits and not on_cluster(config, nodes):
         raise UserError(
             f"--concurrency {config.concurrency}: only {fits} at a time fit, with {placement}, on {there}; "
             "lower it, or what a trial gets"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from cifar_cnn.cores import usable_cores
 from search.cifar_sweep import largest_configs, sampled_configs
 from search.config import SweepConfig
 from search.errors import UserError
-from search.placement import Node, Placement, plan_placement
+from search.placement import Node, Placement, on_cluster, plan_placement
 from search.progress import human_seconds
 from search.pruners import pruner_name
 
@@ -71,7 +72,7 @@ def plan_sweep(config: SweepConfig) -> Plan:
 
     classes = config.dataset.classes
     largest = max(estimate_memory_bytes(c, classes) for c in largest_configs(config.space, config.max_epochs))
-    available = _check_memory(config, placement, slots, largest)
+    available = None if on_cluster(config, nodes) else _check_memory(config, placement, slots, largest)
     measure = partial(
         training_images_per_s,
         num_classes=classes,
@@ -84,10 +85,8 @@ def plan_sweep(config: SweepConfig) -> Plan:
     return Plan(placement, slots, speed, seconds, largest, available)
 
 
-def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest: int) -> int | None:
+def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest: int) -> int:
     """The memory that trials share, on the GPU or the host, having checked that the largest model fits."""
-    if config.ray_address is not None:
-        return None
     sharing: float = slots
     available = _host_bytes()
     if placement.gpus:
@@ -102,8 +101,9 @@ def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest
 
 
 def _nodes(config: SweepConfig) -> list[Node]:
-    """This machine, or the cluster that the sweep is to run on."""
-    if config.ray_address is None:
+    """This machine, or the cluster that the sweep is to run on, which the caller may have joined already."""
+    ray = sys.modules.get("ray")
+    if config.ray_address is None and not (ray and ray.is_initialized()):
         import torch
 
         return [Node(usable_cores(), torch.cuda.device_count())]

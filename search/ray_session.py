@@ -44,10 +44,12 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
     A Ray that the caller has started already is used as it is and left running.
 
     Raises:
-        UserError: no cluster answers at the address, or this machine does not reach itself.
+        UserError: no cluster answers at the address, it is one of `ray://`, or this machine does not reach
+            itself.
     """
     # It reports each failed trial again at the end; the study has them, with their reasons.
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
+    _refuse_client(config.ray_address)
     with _environment({**_DRIVER_ENV, **_WORKER_ENV}):
         started = not ray.is_initialized()
         # A Ray of our own makes Unix sockets in here, and their paths may have some 100 letters at most.
@@ -66,6 +68,15 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
                         _shut_down(folder)
                     shutil.rmtree(folder, ignore_errors=True)
                     sweep_up(SCRATCH)  # of workers that were killed
+
+
+def _refuse_client(address: str | None) -> None:
+    """Over `ray://` Tune runs in another process, in which the study is not."""
+    if (address or "").startswith("ray://") or ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
+        raise UserError(
+            "Ray is reached through ray://, and a sweep is driven from one of the cluster's nodes: "
+            "run it there, with --ray-address HEAD:6379"
+        )
 
 
 def _connect(address: str | None, folder: Path) -> None:

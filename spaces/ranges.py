@@ -105,12 +105,14 @@ def _check_numbers(name: str, distribution: FloatDistribution | IntDistribution)
 def _check_choices(name: str, choices: Sequence[ParamValue]) -> None:
     if not choices:
         raise InvalidSpace(f"{name!r} has no choices; give at least one")
-    for position, choice in enumerate(choices):
+    seen: dict[ParamValue, ParamValue] = {}
+    for choice in choices:
         check_plain(f"choice of {name!r}", choice)
         # Optuna finds a choice with ==, by which True is 1 and 1 is 1.0.
-        if choice in choices[:position]:
-            twin = choices[choices.index(choice)]
+        if choice in seen:
+            twin = seen[choice]
             raise InvalidSpace(f"{name!r} has the equal choices {twin!r} and {choice!r}; keep one of them")
+        seen[choice] = choice
 
 
 def check_plain(what: str, value: ParamValue) -> None:

@@ -10,6 +10,7 @@ import pytest
 import ray
 from fault_tools import PYTHONPATH, Toll, driver, logged_sweep
 from optuna.trial import TrialState
+from processes import ROOT, Script
 from ray.cluster_utils import Cluster
 
 import search.cluster
@@ -78,6 +79,51 @@ def test_a_lost_nodes_trials_go_on_elsewhere_and_a_new_node_is_used(
     after = [node for trial, node in nodes_used(nodes) if trial == moved[0]]
     assert set(after) - {lost} <= {stays.node_id, joins.node_id}
     assert "worker lost" in script.stderr
+
+
+CALLER = """
+import os, sys
+from pathlib import Path
+import ray
+import search.driver
+from search.config import SweepConfig
+from search.driver import run_sweep
+
+ray.init(address=sys.argv[1], log_to_driver=False)
+asked = search.driver.check_nodes_share
+search.driver.check_nodes_share = lambda uri: print("asked", len(ray.nodes()), "nodes") or asked(uri)
+config = SweepConfig.load("try", Path("sweeps"))
+assert config.ray_address is None
+result = run_sweep(config)
+print([record.state.name for record in result.records])
+assert ray.is_initialized()
+"""
+
+
+@pytest.mark.slow
+def test_a_cluster_that_the_caller_has_joined_is_treated_as_one(
+    cluster: Cluster, tmp_path: Path, tracking_uri: str
+) -> None:
+    (tmp_path / "nodes").mkdir()
+    logged_sweep(
+        tmp_path,
+        tracking_uri,
+        objective="fault_objectives:tell_node",
+        trials=6,
+        max_epochs=2,
+        concurrency=5,  # more than fit now, but a cluster may grow
+        settings={"nodes": str(tmp_path / "nodes"), "epoch_s": 0.5},
+    )
+    for _ in range(2):
+        cluster.add_node(**NODE)
+    cluster.wait_for_nodes()
+    (tmp_path / "caller.py").write_text(CALLER)
+    with Script(
+        tmp_path / "caller.py", cluster.address, cwd=tmp_path, PYTHONPATH=f"{ROOT}:{PYTHONPATH}"
+    ) as script:
+        assert script.wait() == 0, script.stderr
+    assert script.stdout.splitlines() == ["asked 3 nodes", str(["COMPLETE"] * 6)]
+    assert len({node for _, node in nodes_used(tmp_path / "nodes")}) == 2
 
 
 @pytest.mark.usefixtures("local_ray")

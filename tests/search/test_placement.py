@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sweep_makers import sweep_config
 
 from search.errors import UserError
-from search.placement import Node, Placement, plan_placement
+from search.placement import Node, Placement, on_cluster, plan_placement
 
 
 def planned(cpus: float, gpus: float, **fields: Any) -> tuple[float, float, int]:
@@ -170,7 +170,7 @@ def test_what_runs_at_once_always_fits(
         assume(False)
     slots = placement.slots(nodes)
     assert slots >= 1
-    assert concurrency is None or slots == concurrency
+    assert concurrency is None or slots == concurrency or (len(nodes) > 1 and slots < concurrency)
     for node in nodes:
         on_node = placement.fits([node])
         assert on_node * placement.cpus <= node.cpus + 1e-6
@@ -198,3 +198,13 @@ def test_without_wishes_every_machine_can_run_a_sweep(total_cpus: int, total_gpu
 def test_without_wishes_every_cluster_can_run_a_sweep(nodes: list[Node]) -> None:
     placement = plan_placement(sweep_config(ray_address="auto"), nodes)
     assert placement.fits(nodes) >= 1
+
+
+def test_a_cluster_that_the_caller_has_joined_may_grow_as_one_of_an_address() -> None:
+    two = [Node(2, 0), Node(2, 0)]
+    assert on_cluster(sweep_config(), two)
+    assert on_cluster(sweep_config(ray_address="auto"), two[:1])
+    assert not on_cluster(sweep_config(), two[:1])
+    assert planned_on(two, concurrency=9) == (1, 0, 4)
+    with pytest.raises(UserError, match="--concurrency 9: only 2 at a time fit"):
+        planned_on(two[:1], concurrency=9)

@@ -37,3 +37,11 @@ def test_what_is_no_address_is_refused(address: str, monkeypatch: pytest.MonkeyP
         ray_session(sweep_config(ray_address=address)),
     ):
         pass
+
+
+def test_a_driver_outside_of_the_cluster_is_refused() -> None:
+    with (
+        pytest.raises(UserError, match="driven from one of the cluster's nodes: run it there"),
+        ray_session(sweep_config(ray_address="ray://head:10001")),
+    ):
+        pass

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import optuna
 import pytest
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from sweep_makers import CONDITIONAL, DISCRETE, FLAT
 
 from search.errors import UserError
 from search.pruners import make_pruner
-from search.samplers import SAMPLERS, make_sampler, reseed
+from search.samplers import MOST_GRID_POINTS, SAMPLERS, make_sampler, reseed
 from spaces.registry import load_space
 from spaces.space import SearchSpace
 
@@ -171,3 +173,32 @@ def test_arguments_reach_the_sampler_and_wrong_values_are_its_own_to_refuse() ->
 def test_a_grid_needs_a_space_it_can_enumerate(space: SearchSpace, why: str) -> None:
     with pytest.raises(UserError, match=why):
         make_sampler("grid", space, 0)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "points"),
+    [
+        ({"a": IntDistribution(1, 10**8)}, "100,000,000"),
+        ({name: IntDistribution(1, 100) for name in "abcd"}, "100,000,000"),
+        ({"a": FloatDistribution(0.0, 1.0, step=1e-8)}, "100,000,001"),
+        ({"a": IntDistribution(1, 2**62)}, "4,611,686,018,427,387,904"),
+        ({"a": IntDistribution(0, MOST_GRID_POINTS)}, "100,001"),
+    ],
+)
+def test_a_grid_too_large_to_keep_track_of_is_refused_at_once(
+    parameters: dict[str, BaseDistribution], points: str
+) -> None:
+    space = SearchSpace(name="huge", description="Too many.", parameters=parameters)
+    began = time.monotonic()
+    with pytest.raises(
+        UserError, match=f"'huge' has a grid of {points} points, and 100,000 can be kept track"
+    ):
+        make_sampler("grid", space, 0)
+    assert time.monotonic() - began < 1
+    make_sampler("qmc", space, 0)
+
+
+def test_the_largest_grid_is_taken() -> None:
+    parameters = {"a": IntDistribution(1, 1000), "b": IntDistribution(1, 100)}
+    space = SearchSpace(name="large", description="Just enough.", parameters=parameters)
+    make_sampler("grid", space, 0)

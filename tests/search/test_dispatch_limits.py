@@ -417,7 +417,8 @@ import sqlite3, sys
 from unittest.mock import Mock
 import search.ending, search.interrupts
 from search.interrupts import stopped_by_signals
-search.interrupts.STOP_GRACE_S = search.interrupts._AFTER_GRACE_S = search.ending.AT_ONCE_S = 0.2
+search.interrupts._AFTER_GRACE_S = search.ending.AT_ONCE_S = 0.2
+search.interrupts.STOP_GRACE_S = 1.0  # time to come to the point where it hangs, on a busy machine too
 holder = sqlite3.connect(sys.argv[1], isolation_level=None)
 holder.execute("BEGIN IMMEDIATE")
 locked = sqlite3.connect(sys.argv[1], timeout=60)

@@ -54,12 +54,10 @@ def open_storage(
     parsed = check_url(url)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        if create:
-            with _creation_lock(file):
-                storage = SweepStorage(url, _engine_kwargs(parsed))
-        else:
-            _check_tables(url, _engine_kwargs(parsed))
-            storage = SweepStorage(url, _engine_kwargs(parsed), create=False)
+        with _creation_lock(file, create=create):
+            if not create:
+                _check_tables(url, _engine_kwargs(parsed))
+            storage = SweepStorage(url, _engine_kwargs(parsed), create=create)
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, OSError) as error:
         raise UserError(
             f"storage {printable(url)} does not answer ({database_cause(error)}): {remedy}"
@@ -91,12 +89,16 @@ def read_one_moment(engine: sqlalchemy.Engine) -> None:
 
 
 @contextlib.contextmanager
-def _creation_lock(file: Path | None) -> Iterator[None]:
-    """Two processes that open a fresh SQLite file at once would both make its tables, and one fail."""
+def _creation_lock(file: Path | None, *, create: bool) -> Iterator[None]:
+    """Two processes that open a fresh SQLite file at once would both make its tables, and one fail.
+
+    A reader waits for one that is making them; it makes no lock file, for that is there before they are.
+    """
     if file is None or not os.access(file.parent, os.W_OK):
         yield  # what cannot be written is not created either
         return
-    with FileLock(file.with_name(f".{file.name}.lock")):
+    lock = file.with_name(f".{file.name}.lock")
+    with FileLock(lock) if create or lock.exists() else contextlib.nullcontext():
         yield
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
 from pathlib import Path
 
 import optuna
 import pytest
 import sqlalchemy as sa
+from filelock import FileLock
 
 import search.storage
 from search.errors import SweepFailed, UserError
@@ -108,3 +111,25 @@ def test_a_storage_that_stays_away_ends_the_wait(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(search.storage, "STORAGE_WAIT_S", 0.2)
     with pytest.raises(SweepFailed, match=r"did not come back in 0 s \(disk is full\)"):
         wait_for_storage(f"sqlite:///{tmp_path / 'away' / 'study.db'}", OSError("disk is full"))
+
+
+def test_a_reader_waits_while_a_launch_makes_the_tables(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(tmp_path / ".study.db.lock"):  # as `open_storage` holds it while it makes them
+            sa.create_engine(url).connect().exec_driver_sql("CREATE TABLE version_info (x INTEGER)").close()
+            reader = pool.submit(open_storage, url, create=False)
+            with pytest.raises(StillWaiting):
+                reader.result(0.2)
+            (tmp_path / "study.db").unlink()
+            search.storage.SweepStorage(url, {}).engine.dispose()
+        reader.result().engine.dispose()
+
+
+def test_a_reader_leaves_no_lock_behind(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    open_storage(url).engine.dispose()
+    (tmp_path / ".study.db.lock").unlink()
+    there = sorted(tmp_path.iterdir())
+    open_storage(url, create=False).engine.dispose()
+    assert sorted(tmp_path.iterdir()) == there

@@ -18,7 +18,7 @@ from typing import Any
 
 from ray import tune
 
-from search.beginning import find_beginning, os_cause
+from search.beginning import Beginning, find_beginning, os_cause
 from search.checkpoints import CheckpointStore, checkpoint_path
 from search.failpoints import durable
 from search.failures import failure_reason
@@ -60,7 +60,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Message:
-    """What a worker tells the driver; exactly one of the kinds."""
+    """What a worker tells the driver; exactly one of the kinds, or just that it has begun, or still lives."""
 
     epochs: tuple[Epoch, ...] = ()  # finished epochs; ones that the study has already are ignored there
     notes: tuple[str, ...] = ()  # what the user should hear about this attempt
@@ -114,6 +114,16 @@ class _Context:
         self.history = (*self.history, finished)
         notes = self._save(checkpoint) if checkpoint else ()
         self.tell(Message(epochs=(finished,), notes=notes))
+        self._epoch_began = time.perf_counter()
+
+    def begin(self, found: Beginning) -> None:
+        """Tell the driver from where the attempt goes on.
+
+        Raises:
+            TrialStopped: the trial is to end.
+        """
+        self.checkpoint, self.history = found.checkpoint, found.history
+        self.tell(Message(epochs=found.history, notes=tuple(found.notes)))
         self._epoch_began = time.perf_counter()
 
     def tell(self, message: Message) -> None:
@@ -212,9 +222,8 @@ def _train(
             to=scratch / "checkpoint",
             say=lambda note: context.tell(Message(notes=(note,) if note else ())),
         )
-        context.checkpoint, context.history = found.checkpoint, found.history
-        if found.history or found.notes:
-            context.tell(Message(epochs=found.history, notes=tuple(found.notes)))
+        # Always: a trial has been started in the study before it can do any harm, such as killing the driver.
+        context.begin(found)
     except TrialStopped:
         return Message(left=True), None
     try:

@@ -79,6 +79,14 @@ def stuck(params: Mapping[str, Any], context: TrialContext) -> None:
             time.sleep(3600)
 
 
+def kill_driver(params: Mapping[str, Any], context: TrialContext) -> None:
+    """Trial 0 kills the driver, whose process id is in the file of setting `driver`, in its first epoch."""
+    if context.number == 0:
+        os.kill(int(Path(context.settings["driver"]).read_text()), signal.SIGKILL)
+        time.sleep(3600)
+    scripted.learn(params, context)
+
+
 def leave(params: Mapping[str, Any], context: TrialContext) -> None:
     """Setting `leave`: how trials end of themselves, after an epoch."""
     how = context.settings["leave"].get(str(context.number))

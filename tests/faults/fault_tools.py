@@ -41,7 +41,12 @@ def logged_sweep(folder: Path, tracking_uri: str, **fields: Any) -> SweepConfig:
 
 
 def driver(
-    config: SweepConfig, folder: Path, *, constants: dict[str, float] | None = None, **env: str
+    config: SweepConfig,
+    folder: Path,
+    *,
+    constants: dict[str, float] | None = None,
+    options: Sequence[str] = (),
+    **env: str,
 ) -> Script:
     """A driver in a process of its own: `resume_sweep.py`, with constants of the project changed if asked."""
     script = (
@@ -50,7 +55,8 @@ def driver(
         else ("resume_sweep.py",)
     )
     variables = {"PYTHONPATH": PYTHONPATH, "RAY_worker_niceness": "0", **env}
-    return Script(*script, config.name, "--sweeps-dir", config.sweeps_dir, cwd=folder, **variables)
+    places = ("--sweeps-dir", config.sweeps_dir)
+    return Script(*script, config.name, *places, *options, cwd=folder, **variables)
 
 
 class Toll:

@@ -21,6 +21,7 @@ from search.trial import Assignment, Message, WorkerSpec, make_trainable, run_at
 
 MAX_EPOCHS = 4
 ASSIGNMENT = Assignment(number=7, params={"lr": 0.1}, seed=107, epochs_known=0)
+BEGUN = Message()
 Attempt = Callable[..., list[Message]]
 
 
@@ -35,6 +36,8 @@ def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempt:
         messages: list[Message] = []
 
         def send(message: Message) -> bool:
+            if message == BEGUN and not messages:
+                return True  # every attempt that goes on from nothing says so first
             messages.append(message)
             if message.finished or message.left or message.failure:
                 assert list((tmp_path / "scratch").iterdir()) == [], "the end is told when all is cleaned up"
@@ -279,6 +282,16 @@ def test_a_clean_up_that_fails_is_told_apart_and_spoils_the_worker(attempt: Atte
     assert "No space left on device" in end.error
 
 
+def test_the_driver_knows_of_an_attempt_before_it_does_anything(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: list[Message] = []
+    monkeypatch.setattr(search.trial, "_send", lambda message: told.append(message))  # which is to stop
+    spec = WorkerSpec(lambda *_: pytest.fail("it trains"), {}, {}, "val_acc", 1, str(tmp_path), 1, 0)
+    run_attempt(spec, ASSIGNMENT)
+    assert told == [BEGUN, Message(left=True)]
+
+
 def test_an_attempt_may_end_before_it_trains(attempt: Attempt) -> None:
     attempt(train, stop_after=2)
     first, end = attempt(train, stop_after=1, epochs_known=2)
@@ -412,4 +425,4 @@ def test_a_trainable_takes_an_assignment_as_its_config(
     monkeypatch.setattr(search.trial, "_send", lambda message: told.append(message) or True)
     spec = WorkerSpec(reports((1, {"val_acc": 0.5})), {}, {}, "val_acc", 1, str(tmp_path), 1, 0)
     make_trainable(spec)({"number": 3, "params": {}, "seed": 1, "epochs_known": 0})
-    assert [message.finished for message in told] == [False, True]
+    assert [message.finished for message in told] == [False, False, True]

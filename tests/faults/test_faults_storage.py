@@ -111,13 +111,13 @@ def test_a_read_only_sweeps_folder_is_refused(tmp_path: Path, tracking_uri: str)
     file = tmp_path / "file"
     file.touch()
     config = logged_sweep(tmp_path, tracking_uri).model_copy(update={"sweeps_dir": file})
-    with pytest.raises(UserError, match=rf"sweep folder {file}/try: .*choose --sweeps-dir"):
+    with pytest.raises(UserError, match=rf"sweep folder {file}/try: .*make it writable"):
         run_sweep(config)
     assert file.read_bytes() == b""
     if not can_mount(tmp_path):
         pytest.skip("only root may mount a read-only file system")
     with tmpfs(tmp_path / "readonly", "64k,ro") as readonly:
-        with pytest.raises(UserError, match=r"Read-only file system; .*choose --sweeps-dir"):
+        with pytest.raises(UserError, match=r"Read-only file system; .*make it writable"):
             run_sweep(config.model_copy(update={"sweeps_dir": readonly}))
         data = ["--data-dir", str(tmp_path / "data")]
         told = CliRunner().invoke(launch_sweep.app, ["new", "--sweeps-dir", str(readonly), *data])

@@ -19,37 +19,38 @@ from search.errors import UserError
 HIDDEN = "***"
 CREDENTIALS_FILE = "credentials.json"
 
-# After a host a colon begins its port. A password may hold what a URL would write in percents, as people
-# paste it: it ends at the last `@` before the path.
+# After a web address's host a colon begins its port; of a database's URL SQLAlchemy takes what stands there
+# for a password if an `@` follows. A password may hold what a URL would write in percents, as people paste
+# it: it ends at the last `@` before the path.
 _USERINFO = (
-    r"(?P<before>{scheme}[^{not_in}:/?#@]*:)(?!\d{{1,5}}(?:[/?#\s]|$))[^{not_in}@]*(?:@[^{not_in}@/?#]*)*@"
+    r"(?P<before>(?<![\w+.\-])"
+    r"(?:https?://[^{not_in}:/?#@]*:(?!\d{{1,5}}[/?#])|(?!https?:)[\w+.\-]+://[^{not_in}:/?#@]*:)"
+    r")(?!\d{{1,5}}(?:\s|$))[^{not_in}@]*(?:@[^{not_in}@/?#]*)*@"
 )
-_SCHEME = r"[A-Za-z][\w+.\-]*://"
-_IN_TEXT = re.compile(_USERINFO.format(scheme=_SCHEME, not_in=r"\s"))
-_IN_URL = re.compile(_USERINFO.format(scheme=f"^{_SCHEME}", not_in=""))
+_IN_TEXT = re.compile(_USERINFO.format(not_in=r"\s"), re.IGNORECASE)
+_IN_URL = re.compile("^" + _USERINFO.format(not_in=""), re.IGNORECASE)
 _TOKEN = re.compile(r"(?P<before>https?://)[^\s:/?#@]+@", re.IGNORECASE)
-_NAMED = re.compile(
-    r"(?P<before>(?<![\w\-])[\w\-]*"
-    r"(?:password|passwd|pwd|secret|token|credential|signature|(?:api|access|account)[_\-]?key)=)"
-    r"[^\s&;'\"]+",
-    re.IGNORECASE,
+_NAMED = (
+    r"(?P<before>(?<![\w\-])(?:[\w\-]*"
+    r"(?:password|passwd|pwd|passphrase|secret|token|credential|signature"
+    r"|(?:api|access|account|secret|private)[_\-]?key)"
+    r"|pass|sig|sas|auth|authorization|bearer|jwt)=)"
 )
+_NAMED_IN_TEXT = re.compile(_NAMED + r"[^\s&;'\"]+", re.IGNORECASE)
+_NAMED_IN_URL = re.compile(r"(?<=[?&;#])" + _NAMED + r"[^&]+", re.IGNORECASE)
+_KEPT = rf"\g<before>{HIDDEN}"
 
 
 def hide(url: str) -> str:
     """A URL as it may be shown: `***` where it has a password or token."""
-    return _hidden(url, _IN_URL)
+    return hide_in(_NAMED_IN_URL.sub(_KEPT, _IN_URL.sub(f"{_KEPT}@", url)))
 
 
 def hide_in(text: str) -> str:
     """A text in which URLs may stand, such as a library's error, as it may be shown."""
-    return _hidden(text, _IN_TEXT)
-
-
-def _hidden(text: str, userinfo: re.Pattern[str]) -> str:
-    text = userinfo.sub(rf"\g<before>{HIDDEN}@", text)
-    text = _TOKEN.sub(rf"\g<before>{HIDDEN}@", text)
-    return _NAMED.sub(rf"\g<before>{HIDDEN}", text)
+    text = _IN_TEXT.sub(f"{_KEPT}@", text)
+    text = _TOKEN.sub(f"{_KEPT}@", text)
+    return _NAMED_IN_TEXT.sub(_KEPT, text)
 
 
 class HidingRecord(logging.LogRecord):

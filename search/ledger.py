@@ -21,6 +21,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.config import DEFINITION_VERSION, SweepConfig, definition_difference
+from search.credentials import hide_in
 from search.diverged import mark_diverged
 from search.errors import UserError
 from search.failpoints import DurableWrite, durable
@@ -350,7 +351,7 @@ class Ledger:
         assert state in _END_STATES
         trial, record = self._running(number)
         if error is not None:
-            trial.set_user_attr("error", error)
+            trial.set_user_attr("error", hide_in(error))
         if reason is StopReason.DIVERGED:
             mark_diverged(trial, self._config.max_epochs - len(record.epochs))
         trial.set_user_attr("stop_reason", reason.value)

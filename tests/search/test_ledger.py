@@ -45,6 +45,13 @@ def test_a_trial_that_trains_to_its_end_is_complete_with_its_last_value(ledger: 
     assert ledger.records() == [ended]
 
 
+def test_an_error_is_written_down_without_the_passwords_in_it(ledger: Ledger) -> None:
+    number = started(ledger).number
+    ended = ledger.fail(number, StopReason.ERROR, "OSError: s3://key:pw@bucket/x?token=t does not answer")
+    assert ended.error == "OSError: s3://key:***@bucket/x?token=*** does not answer"
+    assert ledger.study.trials[number].user_attrs["error"] == ended.error
+
+
 def test_a_pruned_trial_keeps_its_parameters_and_all_its_values(sqlite_storage: RDBStorage) -> None:
     ledger = Ledger.open(sweep_config(**PRUNES_BELOW_HALF), sqlite_storage)
     asked = ledger.ask()

@@ -66,7 +66,9 @@ def check_that_all_can_be_typed(script: str, text: str) -> None:
 def _driven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A command that drives a sweep says how much is left to do, and stops; reports are not what is tried."""
 
-    def run_sweep(config: SweepConfig, *, observers: Collection[Observer], retry_failed: bool) -> NoReturn:
+    def run_sweep(
+        config: SweepConfig, *, observers: Collection[Observer], retry_failed: bool, skip: Collection[int]
+    ) -> NoReturn:
         with open_study(config) as (ledger, _):
             if retry_failed:
                 ledger.retry_failed()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import math
 import time
 import uuid
@@ -32,6 +33,9 @@ from search.samplers import make_sampler, reseed
 from search.sweep_storage import NumberTaken
 from spaces.space import InvalidSpace
 
+_logger = logging.getLogger(__name__)
+
+_TOLD_FROM = 2  # drivers in a row that died with a trial before the user hears of it: one means nothing
 _GUESTS_EVERY_S = 1.0  # how often the end of a sweep looks for trials that somebody has enqueued
 _END_STATES: dict[TrialState, DurableWrite] = {
     TrialState.COMPLETE: "complete",
@@ -270,6 +274,14 @@ class Ledger:
             if trial.user_attrs.get("launch") == self._launches:
                 lost = (record.drivers_lost + 1, len(record.epochs))
                 self._mirror.set_trial_user_attr(number, "drivers_lost", lost)
+                if lost[0] >= _TOLD_FROM:
+                    _logger.warning(
+                        "%s: %d drivers in a row died while it was trained; if it is why, --skip-trial %d gives "
+                        "it up",
+                        record.key,
+                        lost[0],
+                        number,
+                    )
 
     @property
     def _launches(self) -> int:

@@ -10,8 +10,10 @@ from search.records import TrialRecord
 FIRST_PAUSE_S = 5.0  # after the first loss of a trial's worker,
 PAUSE_FACTOR = 4.0  # so many times as long after each further one,
 LONGEST_PAUSE_S = 300.0  # at most
-ALONE_FROM = 2  # drivers in a row that died with a trial: it is tried last, with nothing beside it
-MOST_DRIVERS = 3  # then it is given up
+# Drivers in a row that died with a trial, from which on it is tried last and with nothing beside it. Those that
+# are killed at one write after another are fewer in one epoch: an innocent trial has to keep its turn.
+ALONE_FROM = 5
+MOST_DRIVERS = 6  # then it is given up
 
 
 class WaitingTrials:

@@ -12,6 +12,7 @@ from sweep_checks import check_study, check_view
 from search.records import StopReason
 
 MOST = 3
+FEWER = {"search.waiting.ALONE_FROM": 2, "search.dispatch.MOST_DRIVERS": MOST}  # each costs seconds
 
 
 @pytest.mark.slow
@@ -30,7 +31,7 @@ def test_a_trial_that_kills_every_driver_is_given_up_and_costs_no_other_trial(
     codes = []
     while not codes or codes[-1] != 0:
         assert len(codes) <= MOST
-        with driver(config, tmp_path) as script:
+        with driver(config, tmp_path, constants=FEWER) as script:
             file.write_text(str(script.pid))
             codes.append(script.wait())
     assert codes == [-9] * MOST + [0], script.stderr

@@ -12,6 +12,7 @@ from sweep_makers import epoch, memory_ledger, sweep_config
 from search.dispatch import Dispatcher, Stop
 from search.records import StopReason
 from search.trial import Message
+from search.waiting import ALONE_FROM, MOST_DRIVERS
 
 PRUNES_BELOW_HALF = {"pruner": "threshold", "pruner_args": {"lower": 0.5, "n_warmup_steps": 0}}
 
@@ -253,7 +254,7 @@ def test_trials_that_drivers_died_with_come_last_then_alone_and_are_given_up(
 
     died_with(t0=1)
     assert handed_out(drivers.start(slots=3), "a", "b", "c") == [1, 2, 0]
-    died_with(t0=2)
+    died_with(t0=ALONE_FROM)
     dispatcher = drivers.start(slots=3)
     assert handed_out(dispatcher, "a", "b", "c", "d") == [1, 2, 3, None], "others go first, new ones too"
     finish(dispatcher, "a", [0.5])
@@ -262,12 +263,13 @@ def test_trials_that_drivers_died_with_come_last_then_alone_and_are_given_up(
     finish(dispatcher, "c", [0.5])
     assert not dispatcher.done
     assert handed_out(dispatcher, "e") == [0]
-    died_with(t0=3)
+    died_with(t0=MOST_DRIVERS)
     dispatcher = drivers.start(slots=3)
     assert handed_out(dispatcher, "a") == [None]
     assert dispatcher.done
     assert dispatcher.records[0].stop_reason is StopReason.LOST
-    assert "trial-000 is given up: 3 drivers in a row died while it was trained" in caplog.text
+    told = f"trial-000 is given up: {MOST_DRIVERS} drivers in a row died while it was trained"
+    assert told in caplog.text
 
 
 def test_losing_an_attempt_that_is_over_changes_nothing() -> None:

@@ -165,7 +165,7 @@ def test_a_run_id_is_kept_of_a_trial_that_has_ended(ledger: Ledger, guest: RDBSt
 
 
 def test_drivers_that_die_with_a_trial_are_counted_until_it_gets_further(
-    sqlite_storage: SweepStorage,
+    sqlite_storage: SweepStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     def driver(died: bool = True) -> Ledger:
         ledger = Ledger.open(sweep_config(), sqlite_storage)
@@ -179,6 +179,7 @@ def test_drivers_that_die_with_a_trial_are_counted_until_it_gets_further(
     for deaths in (1, 2):
         again = driver()
         assert again.record(number).drivers_lost == deaths
+        assert ("trial-000: 2 drivers in a row died" in caplog.text) == (deaths == 2)
         again.adopt(number)
         again.start(number)
     assert again.queued() == [other], "no worker had it"

@@ -276,8 +276,8 @@ class Ledger:
                 self._mirror.set_trial_user_attr(number, "drivers_lost", lost)
                 if lost[0] >= _TOLD_FROM:
                     _logger.warning(
-                        "%s: %d drivers in a row died while it was trained; if it is why, --skip-trial %d gives "
-                        "it up",
+                        "%s: %d drivers in a row died while it was trained; if it is why, --skip-trial %d "
+                        "gives it up",
                         record.key,
                         lost[0],
                         number,

@@ -10,8 +10,8 @@ from search.records import TrialRecord
 FIRST_PAUSE_S = 5.0  # after the first loss of a trial's worker,
 PAUSE_FACTOR = 4.0  # so many times as long after each further one,
 LONGEST_PAUSE_S = 300.0  # at most
-# Drivers in a row that died with a trial, from which on it is tried last and with nothing beside it. Those that
-# are killed at one write after another are fewer in one epoch: an innocent trial has to keep its turn.
+# Drivers in a row that died with a trial, from which on it is tried last and with nothing beside it.
+# Those that are killed at one write after another are fewer in one epoch: an innocent trial keeps its turn.
 ALONE_FROM = 5
 MOST_DRIVERS = 6  # then it is given up
 

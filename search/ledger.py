@@ -62,7 +62,7 @@ class Ledger:
         self._mirror = mirror
         self._config = config
         self._live: dict[int, tuple[Trial, TrialRecord]] = {}
-        self._asked = counted(study.get_trials(deepcopy=False))
+        self._recount()
         self._budget = config.budget
         self._looked_at = -math.inf  # when guests were last looked for
 
@@ -107,7 +107,7 @@ class Ledger:
 
     def remaining(self) -> int:
         """Trials that may still be asked for: of the budget, and beyond it what a guest has enqueued."""
-        return max(0, self._budget - self._asked) or self._guests_waiting()
+        return max(0, self._budget - self._asked) or self._waiting_beyond()
 
     def unfinished(self) -> list[int]:
         """Numbers of the trials that an earlier driver left RUNNING, oldest first."""
@@ -141,7 +141,7 @@ class Ledger:
                 self._mirror.take_back(trial.number)
                 self._recount()
                 continue
-            self._asked += 1
+            self._recount()
             record = self._hold(trial)
             return record if problem is None else self.fail(record.number, StopReason.INVALID, problem)
 
@@ -292,19 +292,25 @@ class Ledger:
             self._recount()
 
     def _recount(self) -> None:
-        self._asked = counted(self.study.get_trials(deepcopy=False))
+        trials = self.study.get_trials(deepcopy=False)
+        if self._config.sampler == "grid":  # what a guest adds takes no point of the grid's from it
+            trials = [t for t in trials if "grid_id" in t.system_attrs or "retry_of" in t.user_attrs]
+        self._asked = counted(trials)
 
-    def _guests_waiting(self) -> int:
-        """Trials that somebody has enqueued and the budget has no room for: they are run all the same."""
+    def _waiting_beyond(self) -> int:
+        """How many trials wait, up to the last that a guest or a retry has enqueued: they need no budget."""
         if time.monotonic() - self._looked_at > _GUESTS_EVERY_S:
             self._take_in()
             self._looked_at = time.monotonic()
         waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        return len(waiting) if all(map(self._is_guests, waiting)) else 0
+        return max((place for place, trial in enumerate(waiting, 1) if not self._is_own(trial)), default=0)
 
-    def _is_guests(self, trial: FrozenTrial) -> bool:
+    def _is_own(self, trial: FrozenTrial) -> bool:
+        """Whether a trial that waits has been asked for, or was enqueued when the sweep was made."""
         fixed = trial.system_attrs.get("fixed_params")
-        return not trial.params and "retry_of" not in trial.user_attrs and fixed not in self._config.enqueue
+        return bool(trial.params) or (
+            trial.number < len(self._config.enqueue) and fixed in self._config.enqueue
+        )
 
     def _problem(self, trial: Trial) -> str | None:
         """What is wrong with the values that somebody has enqueued a trial with, if anything is."""

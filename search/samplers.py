@@ -32,6 +32,15 @@ T = TypeVar("T")
 class _Grid(GridSampler):
     """Optuna's, except that it ends nothing: it would stop a `Study.optimize` that nobody runs."""
 
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """As Optuna's; what somebody has left open who enqueued a trial is drawn, where Optuna's raises."""
+        if "grid_id" in trial.system_attrs:
+            return super().sample_independent(study, trial, param_name, param_distribution)
+        values = self._search_space[param_name]
+        return values[self._rng.rng.randint(len(values))]
+
     def after_trial(self, *_: object) -> None:
         """The ledger's budget ends a sweep."""
 

@@ -111,13 +111,15 @@ class SweepStorage(RDBStorage):
 
         Raises:
             NumberTaken: there are trials beyond the last known one.
+            StorageInternalError: the study is gone.
         """
         assert not trial.state.is_finished(), "a new trial has not ended"
         row = {"number": trial.number, "study_id": study_id, "state": TrialState.WAITING}
         with self._session() as session:
             # The lock that every Optuna takes to number a trial: a row's in PostgreSQL, SQLite's only one.
             lock = sa.update(_STUDIES).where(_STUDIES.c.study_id == study_id)
-            session.execute(lock.values(study_name=_STUDIES.c.study_name))
+            if session.execute(lock.values(study_name=_STUDIES.c.study_name)).rowcount != 1:  # type: ignore[attr-defined]
+                raise StorageInternalError("somebody has deleted the study")
             if self.newer_trials(study_id, last_known):
                 raise NumberTaken
             insert = sa.insert(_TRIALS).values(row).returning(_TRIALS.c.trial_id)

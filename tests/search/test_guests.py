@@ -9,12 +9,13 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
-from sweep_makers import FLAT, epoch, run_trial, started, sweep_config
+from sweep_makers import DISCRETE, FLAT, epoch, run_trial, started, sweep_config
 
 from search import ledger as ledger_module
 from search.errors import UserError
 from search.ledger import Ledger
 from search.records import Decision, StopReason, TrialRecord
+from search.storage import STORAGE_ERRORS
 from search.sweep_storage import SweepStorage
 
 GOOD = {"depth": 2, "lr": 0.05}
@@ -84,6 +85,56 @@ def test_what_a_guest_enqueues_at_the_end_is_run_beyond_the_budget(ledger: Ledge
     assert ledger.remaining() == 1
     assert run_trial(ledger, [0.5]).params == GOOD
     assert ledger.remaining() == 0
+
+
+def test_retries_and_what_guests_enqueue_are_run_whoever_came_first(
+    ledger: Ledger, guest: RDBStorage
+) -> None:
+    ledger.fail(started(ledger).number, StopReason.ERROR, "boom")
+    for _ in range(3):
+        run_trial(ledger, [0.5])
+    study_of(guest).enqueue_trial(GOOD)
+    assert ledger.retry_failed() == [0]
+    ended = [run_trial(ledger, [0.5]) for _ in range(2)]
+    assert [(record.number, record.retry_of) for record in ended] == [(4, None), (5, 0)]
+    assert ledger.remaining() == 0
+
+
+def test_a_guest_may_enqueue_what_the_sweep_was_made_with(
+    sqlite_storage: SweepStorage, guest: RDBStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "_GUESTS_EVERY_S", 0.0)
+    ledger = Ledger.open(sweep_config(trials=1, enqueue=[GOOD, {"depth": 1}]), sqlite_storage)
+    run_trial(ledger, [0.5])
+    assert ledger.remaining() == 0  # the second is beyond the budget
+    study_of(guest).enqueue_trial(GOOD)
+    study_of(guest).enqueue_trial({"depth": 3})
+    assert [run_trial(ledger, [0.5]).params["depth"] for _ in range(ledger.remaining())] == [1, 2, 3]
+
+
+def test_a_grid_is_tried_whole_whatever_a_guest_adds(
+    sqlite_storage: SweepStorage, guest: RDBStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "_GUESTS_EVERY_S", 0.0)
+    ledger = Ledger.open(sweep_config(trials=20, space=DISCRETE, sampler="grid"), sqlite_storage)
+    study_of(guest).enqueue_trial({"depth": 2})  # the optimizer is left open
+    study_of(guest).add_trial(create_trial(value=0.5))
+    ended = []
+    while ledger.remaining():
+        ended.append(run_trial(ledger, [0.5]).params)
+    assert ended[0]["depth"] == 2
+    assert len({tuple(sorted(params.items())) for params in ended[1:]}) == len(ended[1:]) == 6
+
+
+def test_a_study_that_somebody_has_deleted_is_noticed(
+    sqlite_storage: SweepStorage, ledger: Ledger, guest: RDBStorage
+) -> None:
+    number = started(ledger).number
+    guest.delete_study(guest.get_study_id_from_name("try"))
+    with pytest.raises(STORAGE_ERRORS):
+        ledger.report(number, epoch(1))
+    with pytest.raises(STORAGE_ERRORS):
+        ledger.ask()
 
 
 def test_values_that_the_space_does_not_hold_fail_with_the_reason(ledger: Ledger, guest: RDBStorage) -> None:

@@ -78,8 +78,8 @@ class FolderListing:
 def scan(root: Path) -> FolderListing:
     """Lists a folder data set without opening any file.
 
-    Links are followed. A folder that can be reached in several ways, as from a link to a folder above
-    itself, is listed once for a class.
+    Links are followed. A folder that can be reached in several ways is listed once for a class; links to the
+    folder of the split or of the data set are not followed.
 
     Raises:
         DataError: train/ or test/ is missing or cannot be listed, a class is empty, or the two differ in
@@ -142,18 +142,24 @@ def _files(root: Path, folders: Sequence[str]) -> tuple[ListedFile, ...]:
 
 
 def _below(root: Path, folder: str) -> Iterator[str]:
-    seen: set[tuple[int, int]] = set()
+    # Links to what the class lies in would give it the images of the others, or of the other split.
+    seen = {_identity(root), _identity(root / os.path.dirname(folder))}
     waiting = [folder]
     while waiting:
         place = waiting.pop()
         with _one_line(root, place):
-            found = os.stat(os.path.join(root, place))
-        if (found.st_dev, found.st_ino) in seen:
+            found = _identity(root / place)
+        if found in seen:
             continue
-        seen.add((found.st_dev, found.st_ino))
+        seen.add(found)
         folders, files = _entries(root, place)
         yield from files
         waiting += reversed(folders)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
 
 
 def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:

@@ -189,6 +189,13 @@ def test_folders_that_link_to_each_other_are_listed_in_a_moment(images: Path) ->
     assert used(images) == ALL + len(folders)
 
 
+@pytest.mark.parametrize("above", ["..", "../.."])
+def test_a_link_to_what_a_class_lies_in_gives_it_no_others_images(images: Path, above: str) -> None:
+    (images / "train" / "cat" / "up").symlink_to(above)
+    (images / "test" / "dog" / "up").symlink_to(above)
+    assert used(images) == ALL
+
+
 def test_a_class_folder_may_be_a_link(images: Path, tmp_path: Path) -> None:
     (images / "train" / "dog").rename(tmp_path / "dogs")
     (images / "train" / "dog").symlink_to(tmp_path / "dogs")

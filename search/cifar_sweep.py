@@ -19,8 +19,7 @@ from cifar_cnn.config import DataConfig, TrainConfig
 from search.config import DatasetNote, SweepConfig, one_line
 from search.errors import UserError
 from search.ledger import check_same_definition
-from search.pruners import make_pruner
-from search.samplers import make_sampler
+from search.rehearsal import rehearse
 from spaces.registry import load_space, shipped_spaces
 from spaces.space import SearchSpace
 
@@ -85,7 +84,7 @@ def cifar_config(
         )
     except ValidationError as error:
         raise UserError(one_line(error)) from error
-    _rehearse(config)
+    rehearse(config)
     return config.model_copy(update={"dataset": _note_at_launch(data)})
 
 
@@ -188,27 +187,6 @@ def largest_configs(space: SearchSpace, max_epochs: int) -> list[TrainConfig]:
         return [_configuration(space, largest, max_epochs)]
     optimizers = _ends(space, "optimizer")
     return [_configuration(space, {**largest, "optimizer": name}, max_epochs) for name in optimizers]
-
-
-def _rehearse(config: SweepConfig) -> None:
-    """One trial asked, reported and judged in memory: what the sampler and pruner refuse shows now.
-
-    Raises:
-        UserError: an argument is unknown, or of a type or value that they cannot work with.
-    """
-    sampler = make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args)
-    pruner = make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction=config.direction, sampler=sampler, pruner=pruner)
-    try:
-        trial = study.ask()
-        config.space.suggest(trial)
-        trial.report(0.0, step=1)
-        trial.should_prune()
-        study.tell(trial, 0.0)
-    except (TypeError, ValueError) as error:
-        args = {**config.sampler_args, **config.pruner_args}
-        raise UserError(f"sampler or pruner cannot work with {args}: {one_line(error)}") from error
 
 
 def _source(reference: str) -> str:

@@ -21,10 +21,10 @@ from search.objective import Objective, load_objective
 from search.objective_module import module_place
 from search.placement import Placement, on_cluster, plan_placement
 from search.portable import PortableObjective
-from search.pruners import make_pruner, warn_of_no_bound
+from search.pruners import warn_of_no_bound
 from search.ray_session import ray_session
 from search.records import Outcome, TrialRecord, ranked
-from search.samplers import make_sampler
+from search.rehearsal import rehearse
 from search.storage import STORAGE_ERRORS, wait_for_storage
 from search.study import open_study
 from search.tracking.connection import TrackingConnection
@@ -178,8 +178,7 @@ def _to_send(config: SweepConfig, objective: Objective | None) -> tuple[SweepCon
 
 def _check_policy(config: SweepConfig) -> None:
     """Refuse what sampler or pruner do not take, before anything is made; warn of one without a bound."""
-    make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args)
-    make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args, config.classes)
+    rehearse(config)
     warn_of_no_bound(config.pruner, config.direction, config.pruner_args, config.classes)
 
 

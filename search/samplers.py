@@ -96,6 +96,8 @@ def make_sampler(
     if "seed" in given:
         raise UserError(f"sampler argument seed={given['seed']!r}: give --seed, which the trials use too")
     if name == "grid":
+        if "search_space" in given:
+            raise UserError("sampler argument search_space: a grid is the space's own, so leave it out")
         given["search_space"] = _grid(space)
     return build(SAMPLERS[name], f"sampler {name}", {**_QUIET.get(name, {}), **given, "seed": seed})
 

@@ -199,7 +199,8 @@ class SweepConfig(BaseModel):
     @field_validator("*")
     @classmethod
     def _check_text(cls, value: Any) -> Any:
-        if unencodable(str(value) if isinstance(value, Path) else value) is not None:
+        plain = value.model_dump() if isinstance(value, BaseModel) else value
+        if unencodable(str(plain) if isinstance(plain, Path) else plain) is not None:
             raise ValueError("text with NUL, or with bytes that are no UTF-8, cannot be stored: give another")
         return value
 

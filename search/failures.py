@@ -11,12 +11,12 @@ from search.records import StopReason
 # torch and the libraries beneath it have no class in common for it, but messages: CUDA, HIP, XPU and MPS say
 # "out of memory", torch's own allocator "can't allocate memory" or "not enough memory", cuBLAS and others
 # CUBLAS_STATUS_ALLOC_FAILED, C++ "bad_alloc", MPS "Invalid buffer size" of a tensor beyond its memory.
-# CUDNN_STATUS_NOT_SUPPORTED is also said of tensors that are not contiguous. Most often it is memory, and
-# Lightning and Accelerate take it for that too.
+# The last three are also said of tensors that are not contiguous, of a driver that is broken, and of shapes
+# that cuDNN does not know. Most often it is memory that is short for a handle or for every engine's workspace.
 _OUT_OF_MEMORY = re.compile(
-    r"out of memory|(can't|cannot|unable to|failed to) allocate|(not enough|insufficient) (shared )?memory"
-    r"|alloc(ation)?_failed|cudaErrorMemoryAllocation|bad_alloc|Invalid buffer size"
-    r"|CUDNN_STATUS_NOT_SUPPORTED",
+    r"out of memory|(can't|cannot|could not|unable to|failed to) allocate|(not enough|insufficient) (shared )?memory"
+    r"|alloc(ation)?[_ ]failed|cudaErrorMemoryAllocation|bad_alloc|Invalid buffer size"
+    r"|CUDNN_STATUS_NOT_SUPPORTED|CUBLAS_STATUS_NOT_INITIALIZED|unable to find an engine",
     re.IGNORECASE,
 )
 

@@ -22,7 +22,7 @@ from search.beginning import Beginning, find_beginning, os_cause
 from search.checkpoints import CheckpointStore, checkpoint_path
 from search.failpoints import durable
 from search.failures import failure_reason
-from search.names import METRIC_NAME
+from search.names import check_metric
 from search.objective import Objective, TrialStopped
 from search.portable import PortableObjective
 from search.records import Epoch, StopReason
@@ -159,11 +159,10 @@ class _Context:
             )
         values = {name: float(value) for name, value in metrics.items()}
         for name, value in values.items():
-            if not METRIC_NAME.fullmatch(name):
-                raise ValueError(
-                    f"metric {name!r} cannot be shown in MLflow: "
-                    "use letters, digits, '_', '-', '.', spaces and '/'"
-                )
+            try:
+                check_metric(name)
+            except ValueError as error:
+                raise ValueError(f"metric {name!r} cannot be shown in MLflow: {error}") from None
             if not math.isfinite(value):
                 raise FloatingPointError(f"{name} is {value} in epoch {epoch}")
         return values

@@ -52,6 +52,10 @@ def during(error: BaseException, other: BaseException, *, hidden: bool = False) 
         "NCCL error: unhandled cuda error: Failed to allocate 8388608 bytes",
         "DataLoader worker (pid 7) is killed by signal: Bus error. ... insufficient shared memory (shm).",
         "std::bad_alloc",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        "GET was unable to find an engine to execute this computation",
+        "FATAL ERROR :: MODULE:PT_DEVMEM Allocation failed for size::1024",
+        "could not allocate memory",
     ],
 )
 def test_each_wording_of_torch_is_out_of_memory(message: str) -> None:

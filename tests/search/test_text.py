@@ -64,6 +64,7 @@ def test_of_what_is_too_long_beginning_and_end_are_kept() -> None:
         lambda bad: {"experiment": bad},
         lambda bad: {"tags": {"why": bad}},
         lambda bad: {"metric": bad, "direction": "maximize"},
+        lambda bad: {"dataset": {"name": bad, "digest": "d", "sizes": {"train": 1}, "classes": 2}},
     ],
 )
 def test_a_sweep_is_not_defined_by_text_that_cannot_be_stored(fields: Any, bad: str) -> None:

@@ -148,6 +148,7 @@ def test_epochs_are_timed_for_an_objective_that_does_not(attempt: Attempt) -> No
         ([(1, {})], "no 'val_acc' among the reported metrics (nothing)"),
         ([(1, {"val_acc": 0.5, "f1(macro)": 0.5})], "metric 'f1(macro)' cannot be shown in MLflow"),
         ([(1, {"val_acc": 0.5, "../loss": 0.5})], "metric '../loss' cannot be shown in MLflow"),
+        ([(1, {"val_acc": 0.5, "x" * 300: 0.5})], "xx' cannot be shown in MLflow: a metric's name is 1 to"),
         ([(1, {"val_acc": "high"})], "could not convert string to float: 'high'"),
     ],
 )

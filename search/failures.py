@@ -12,9 +12,10 @@ from search.records import StopReason
 # "out of memory", torch's own allocator "can't allocate memory" or "not enough memory", cuBLAS and others
 # CUBLAS_STATUS_ALLOC_FAILED, C++ "bad_alloc", MPS "Invalid buffer size" of a tensor beyond its memory.
 # The last three are also said of tensors that are not contiguous, of a driver that is broken, and of shapes
-# that cuDNN does not know. Most often it is memory that is short for a handle or for every engine's workspace.
+# that cuDNN does not know. Most often memory is short for a handle, or for every engine's workspace.
 _OUT_OF_MEMORY = re.compile(
-    r"out of memory|(can't|cannot|could not|unable to|failed to) allocate|(not enough|insufficient) (shared )?memory"
+    r"out of memory|(can't|cannot|could not|unable to|failed to) allocate"
+    r"|(not enough|insufficient) (shared )?memory"
     r"|alloc(ation)?[_ ]failed|cudaErrorMemoryAllocation|bad_alloc|Invalid buffer size"
     r"|CUDNN_STATUS_NOT_SUPPORTED|CUBLAS_STATUS_NOT_INITIALIZED|unable to find an engine",
     re.IGNORECASE,

@@ -10,6 +10,8 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from spaces import ranges
 from spaces.ranges import InvalidSpace, ParamValue
 
+LONGEST_NAME = 200  # of a parameter; MLflow takes 250 letters, some of which may be a prefix's
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -42,6 +44,10 @@ def check_names(parameters: Mapping[str, BaseDistribution], fixed: Mapping[str, 
     for name in (*parameters, *fixed):
         if not name.isidentifier() or iskeyword(name):
             raise InvalidSpace(f"{name!r} cannot name a parameter; use a Python identifier, such as 'lr'")
+        if len(name) > LONGEST_NAME:
+            raise InvalidSpace(
+                f"parameter {name[:20]!r}... has {len(name)} letters; take at most {LONGEST_NAME}, for MLflow"
+            )
         if name in parameters and name in fixed:
             raise InvalidSpace(f"{name!r} is both sampled and fixed; keep it in one of the two")
 

@@ -82,6 +82,11 @@ def test_a_name_that_is_no_identifier(name: str) -> None:
     refused(lambda: space(fixed={name: 1}), repr(name), "identifier")
 
 
+def test_a_name_that_is_too_long_for_mlflow() -> None:
+    space(parameters={"x" * 200: LR})
+    refused(lambda: space(parameters={"x" * 201: LR}), "'xxx", "201 letters", "at most 200")
+
+
 @pytest.mark.parametrize(
     ("parts", "told"),
     [

@@ -31,7 +31,8 @@ _SPLIT = re.compile(r"(train|training|val|valid|validation|eval|dev|test|mean|av
 def direction_of(metric: str) -> Direction:
     """The direction of a metric by its name, as `val_loss`, `val/accuracy` or `ValAUROC`.
 
-    Only whole names are known, after that of a split: `neg_loss` is to be larger, and says it nowhere else.
+    Only whole names are known, after that of a split: `neg_loss` and `-loss` are to be larger, and say it
+    nowhere else.
 
     Raises:
         ValueError: the name is not in the table.
@@ -40,7 +41,7 @@ def direction_of(metric: str) -> Direction:
     name = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
     while name not in _DIRECTIONS and _SPLIT.match(name):
         name = _SPLIT.sub("", name, count=1)
-    if name not in _DIRECTIONS:
+    if name not in _DIRECTIONS or metric.lstrip().startswith("-"):
         raise ValueError(
             f"whether a larger {metric!r} is better its name does not tell: "
             'give direction="maximize" or direction="minimize"'

@@ -30,7 +30,9 @@ def test_what_is_a_score_is_maximised(metric: str) -> None:
     assert sweep_config(metric=metric).direction == "maximize"
 
 
-@pytest.mark.parametrize("metric", ["score", "m", "neg_loss", "neg_mean_squared_error", "val_", "lossless"])
+@pytest.mark.parametrize(
+    "metric", ["score", "m", "neg_loss", "-loss", "neg_mean_squared_error", "val_", "lossless"]
+)
 def test_a_name_that_tells_nothing_is_refused_until_a_direction_is_given(metric: str) -> None:
     with pytest.raises(ValidationError) as refused:
         sweep_config(metric=metric)

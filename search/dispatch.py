@@ -172,6 +172,8 @@ class Dispatcher:
         """The trial for a free slot, or None if there is none to start now."""
         self._watch_time_budget()
         while self._stop is None and len(self._working) < self._slots():
+            if not self._working and self._waiting.soon:
+                return None
             if not self._waiting.ready:
                 self._ask()
             number = self._waiting.take(alone=not self._working)

@@ -85,12 +85,17 @@ def plan_sweep(config: SweepConfig) -> Plan:
     return Plan(placement, slots, speed, seconds, largest, available)
 
 
-def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest: int) -> int:
-    """The memory that trials share, on the GPU or the host, having checked that the largest model fits."""
+def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest: int) -> int | None:
+    """The memory that trials share, on the GPU or the host, having checked that the largest model fits.
+
+    None if it is not known: a Ray that the caller has started may count GPUs that are not there.
+    """
     sharing: float = slots
-    available = _host_bytes()
+    available: int | None = _host_bytes()
     if placement.gpus:
         sharing, available = 1 / min(1.0, placement.gpus), _gpu_bytes()
+    if available is None:
+        return None
     if largest * sharing > available:
         raise UserError(
             f"space {config.space.name!r}: its largest model takes {_gigabytes(largest)} to train, "
@@ -119,9 +124,11 @@ def _host_bytes() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def _gpu_bytes() -> int:
+def _gpu_bytes() -> int | None:
     import torch
 
+    if not torch.cuda.is_available():
+        return None
     free, _ = torch.cuda.mem_get_info(0)
     return int(free)
 

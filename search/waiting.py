@@ -10,6 +10,7 @@ from search.records import TrialRecord
 FIRST_PAUSE_S = 5.0  # after the first loss of a trial's worker,
 PAUSE_FACTOR = 4.0  # so many times as long after each further one,
 LONGEST_PAUSE_S = 300.0  # at most
+WAITED_FOR_S = 20.0  # the first two pauses, by a worker that has nothing beside it
 # Drivers in a row that died with a trial, from which on it is tried last and with nothing beside it.
 # Those that are killed at one write after another are fewer in one epoch: an innocent trial keeps its turn.
 ALONE_FROM = 5
@@ -39,10 +40,18 @@ class WaitingTrials:
     @property
     def ready(self) -> bool:
         """Whether one may have a worker now, beside others."""
-        due = sorted(each for each in self._paused if each[0] <= self._clock())
+        due = self._due()
         self._paused = [each for each in self._paused if each not in due]
         self._ready.extendleft(number for _, number in reversed(due))
         return bool(self._ready)
+
+    @property
+    def soon(self) -> bool:
+        """Whether a trial's pause will be over so soon that a worker with nothing beside it waits for that.
+
+        Another trial in its turn would change what all later ones are sampled and judged by.
+        """
+        return not self.ready and any(due - self._clock() <= WAITED_FOR_S for due, _ in self._paused)
 
     def take(self, *, alone: bool) -> int | None:
         """The next trial's number, None if all have to wait.
@@ -53,6 +62,10 @@ class WaitingTrials:
         if self.ready:
             return self._ready.popleft()
         return self._suspects.popleft() if alone and self._suspects and not self._paused else None
+
+    def _due(self) -> list[tuple[float, int]]:
+        """Trials whose pause is over, in the order of its end."""
+        return sorted(each for each in self._paused if each[0] <= self._clock())
 
     def join(self, numbers: Iterable[int]) -> None:
         """New trials, in this order."""

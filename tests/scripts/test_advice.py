@@ -76,6 +76,7 @@ def _driven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.setattr("scripts.sweep_output.run_sweep", run_sweep)
     monkeypatch.setattr("scripts.sweep_output._print_report", lambda result: None)
+    monkeypatch.setattr("sys.argv", ["launch_sweep.py"])  # which a refusal tells
     monkeypatch.chdir(tmp_path)
 
 

@@ -182,6 +182,25 @@ def test_a_lost_trial_is_handed_out_again_before_any_new_one_and_fails_at_the_la
     assert handed_out(dispatcher, "e") == [2]
 
 
+def test_a_lone_worker_waits_for_its_trial_and_others_do_not() -> None:
+    drivers = Drivers()
+    dispatcher = drivers.start(slots=2)
+    assert handed_out(dispatcher, "a", "b") == [0, 1]
+    dispatcher.lost("a", StopReason.LOST, "gone")
+    assert handed_out(dispatcher, "c") == [2], "a slot beside another is not kept idle"
+    finish(dispatcher, "b", [0.5])
+    drivers.clock.now += 5
+    assert handed_out(dispatcher, "d") == [0]
+    drivers = Drivers()
+    dispatcher = drivers.start(slots=1)
+    assert handed_out(dispatcher, "a") == [0]
+    dispatcher.lost("a", StopReason.LOST, "gone")
+    assert handed_out(dispatcher, "b") == [None]
+    drivers.clock.now += 5
+    assert handed_out(dispatcher, "b") == [0]
+    assert len(drivers.storage.get_all_trials(0)) == 1, "nothing was asked for meanwhile"
+
+
 def test_the_last_trial_is_waited_for_while_it_may_be_handed_out_again() -> None:
     drivers = Drivers(sweep_config(trials=1))
     dispatcher = drivers.start(slots=1)
@@ -193,17 +212,6 @@ def test_the_last_trial_is_waited_for_while_it_may_be_handed_out_again() -> None
     assert handed_out(dispatcher, "b") == [0]
     finish(dispatcher, "b", [0.5])
     assert dispatcher.done
-
-
-def test_while_a_lost_trial_waits_others_go_on() -> None:
-    drivers = Drivers()
-    dispatcher = drivers.start(slots=1)
-    take(dispatcher, "a")
-    dispatcher.lost("a", StopReason.LOST, "gone")
-    assert handed_out(dispatcher, "b") == [1]
-    finish(dispatcher, "b", [0.5])
-    drivers.clock.now += 5
-    assert handed_out(dispatcher, "c") == [0]
 
 
 def test_a_trial_that_was_lost_keeps_its_checkpoints_and_its_retry_goes_on_from_them() -> None:

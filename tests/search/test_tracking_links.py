@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -93,8 +94,10 @@ def test_a_server_need_not_be_started(uri: str) -> None:
     assert ui_arguments(uri) is None
 
 
-def test_a_port_that_is_taken_is_said_before_a_server_is_started() -> None:
+def test_a_port_that_is_taken_is_said_before_a_server_is_started(tmp_path: Path) -> None:
+    store = tmp_path / "mlflow.db"
+    store.touch()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"--port {port}: Address already in use; choose another"):
-            serve_ui(STORE, port, announce=lambda line: pytest.fail(line))
+            serve_ui(f"sqlite:///{store}", port, announce=lambda line: pytest.fail(line))

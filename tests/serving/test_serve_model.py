@@ -123,7 +123,7 @@ class TestPage:
             browser.open(url)
             browser.type("#files", str(tmp_path / "note.txt"))
             browser.source_with(["note.txt: no image"])
-            assert "note.txt: no image; use one of JPEG" in browser.text_of("#problem")
+            assert "note.txt: no image that can be read; use one of JPEG" in browser.text_of("#problem")
 
 
 @pytest.mark.parametrize(

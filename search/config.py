@@ -406,5 +406,7 @@ def one_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":  # its input is all that is there
+            return f"{place} is missing"
         return hide_in(f"{place}={first['input']!r}: {first['msg'].removeprefix('Value error, ')}")
     return hide_in(" ".join(str(error).split()))

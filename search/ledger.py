@@ -402,9 +402,10 @@ def check_same_definition(config: SweepConfig, recorded: dict[str, Any]) -> None
     Raises:
         UserError: they differ; shows in what. Or the study's is of a later version.
     """
-    if (version := recorded.get("version", 0)) > DEFINITION_VERSION:
+    version = recorded.get("version", 0)
+    if type(version) is not int or version > DEFINITION_VERSION:
         raise UserError(
-            f"sweep {config.name!r} has a definition of version {version}, written by a later version of "
+            f"sweep {config.name!r} has a definition of version {version!r}, written by a later version of "
             f"this program; this one reads up to {DEFINITION_VERSION}: use the later one"
         )
     lines = definition_difference(recorded, config.definition())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,12 @@ def test_a_study_from_before_a_key_existed_is_gone_on_with(sqlite_storage: RDBSt
     assert Ledger.open(config, sqlite_storage).unfinished() == [number]
 
 
-def test_a_study_of_a_later_version_is_refused(sqlite_storage: RDBStorage) -> None:
+@pytest.mark.parametrize("version", [2, "2.0", None])
+def test_a_study_of_a_later_version_is_refused(sqlite_storage: RDBStorage, version: object) -> None:
     Ledger.open(sweep_config(), sqlite_storage)
-    rewrite(sqlite_storage, version=2)
-    with pytest.raises(UserError, match=r"definition of version 2, written by a later .* reads up to 1"):
+    rewrite(sqlite_storage, version=version)
+    told = re.escape(f"definition of version {version!r}, written by a later")
+    with pytest.raises(UserError, match=rf"{told} .* reads up to 1"):
         Ledger.open(sweep_config(), sqlite_storage)
 
 
@@ -59,6 +62,17 @@ def test_a_file_from_before_a_key_existed_is_read(tmp_path: Path) -> None:
         del saved[key]
         file.write_text(json.dumps(saved))
     assert SweepConfig.load("try", tmp_path) == config
+
+
+def test_a_key_that_a_file_may_not_lack_is_named(tmp_path: Path) -> None:
+    config = sweep_config(tmp_path)
+    config.save()
+    file = config.folder / "sweep.json"
+    saved = json.loads(file.read_text())
+    del saved["trials"]
+    file.write_text(json.dumps(saved))
+    with pytest.raises(UserError, match=r"cannot be read \(trials is missing\): restore the file"):
+        SweepConfig.load("try", tmp_path)
 
 
 def test_a_launch_that_an_earlier_version_noted_can_be_compared() -> None:

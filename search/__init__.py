@@ -2,6 +2,10 @@
 
 import os
 
+from cifar_cnn.home import provide_home
+
+provide_home()  # before any library looks for one
+
 # Ray reads this when it is first imported. Under `uv run` its hook would otherwise start every worker
 # through `uv run` again, in a copied folder: 18 to 40 s before the first trial. On a cluster the nodes
 # have the environment installed.

@@ -17,6 +17,7 @@ from cifar_cnn.cores import usable_cores
 from search.config import SweepConfig
 from search.ending import current_ending, handlers_kept
 from search.errors import UserError, shortened
+from search.ray_token import own_token
 from search.scratch import held_folder, sweep_up
 from search.trial import SCRATCH
 
@@ -52,11 +53,13 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
     _refuse_client(config.ray_address)
     with _environment({**_DRIVER_ENV, **_WORKER_ENV}):
         started = not ray.is_initialized()
+        ours = started and config.ray_address is None
         # A Ray of our own makes Unix sockets in here, and their paths may have some 100 letters at most.
-        short = started and config.ray_address is None and os.path.isdir("/tmp")
+        short = ours and os.path.isdir("/tmp")
         with (
             held_folder("ray-", parent=Path("/tmp") if short else None) as folder,
             current_ending().at_last(lambda: _kill(folder)),
+            own_token(folder) if ours else contextlib.nullcontext(),
         ):
             try:
                 if started:

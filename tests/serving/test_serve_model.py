@@ -131,10 +131,10 @@ class TestPage:
     [
         (["nowhere"], "model 'nowhere' is no folder: name one, or models:/cifar-cnn@champion"),
         (["."], "cannot be loaded: it has no MLmodel. Only what retrain_best.py saved is served"),
-        (["models:/cifar-cnn@champion"], "check the name"),
+        (["models:/cifar-cnn@champion"], "was retrained, and"),
         ([".", "--host", "no.such.invalid"], "not known; choose another --host or --port"),
     ],
-    ids=["no folder", "no model", "not registered", "no host"],
+    ids=["no folder", "no model", "no store", "no host"],
 )
 def test_what_cannot_be_served_is_said_with_the_remedy(
     arguments: list[str], why: str, tmp_path: Path

@@ -65,7 +65,7 @@ class PutBack:
         self._stored.with_name("away").rename(self._stored)
 
 
-@pytest.mark.parametrize("how", ["away", "unmounted"])
+@pytest.mark.parametrize("how", ["away", pytest.param("unmounted", marks=pytest.mark.slow)])
 def test_checkpoints_that_are_away_for_a_while_are_waited_for(
     tmp_path: Path,
     tracking_uri: str,

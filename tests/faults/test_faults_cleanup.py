@@ -20,7 +20,7 @@ PRUNES_ALL = {"pruner": "threshold", "pruner_args": {"lower": 2.0, "n_warmup_ste
 GRACE_S, MARGIN_S = 2.0, 15.0
 
 
-@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("slots", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("local_ray", "by_value")
 def test_a_clean_up_gets_its_time_and_nobody_else_is_charged(
     tmp_path: Path, tracking_uri: str, caplog: pytest.LogCaptureFixture, slots: int

@@ -24,6 +24,7 @@ def guest(config: SweepConfig) -> optuna.Study:
     return optuna.load_study(study_name=config.name, storage=RDBStorage(config.storage_url))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_numbers_checkpoints_and_runs_stay_together_after_a_guest_and_a_kill(
     tmp_path: Path, tracking_uri: str

@@ -95,7 +95,7 @@ def test_a_driver_may_be_killed_before_any_of_its_writes(undisturbed: tuple[Outc
         check(cluster, expected)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(kills=st.lists(st.integers(0, 12), max_size=12))
 def test_drivers_may_be_killed_again_and_again(undisturbed: tuple[Outcome, int], kills: list[int]) -> None:
     cluster, _ = run_killed(kills)

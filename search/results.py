@@ -42,12 +42,12 @@ def best_so_far(records: Sequence[TrialRecord], direction: str) -> list[Best]:
     """The history of the best value by trial number, as far as all trials have ended.
 
     A trial counts once every trial before it has ended, so that the history only ever grows at its end
-    and comes out the same whenever it is made.
+    and comes out the same whenever it is made. One that waits for its start has a number and no record yet.
     """
     history: list[Best] = []
     best, ended_ms = None, 0
-    for record in sorted(records, key=lambda record: record.number):
-        if record.ended_ms is None:
+    for number, record in enumerate(sorted(records, key=lambda record: record.number)):
+        if record.number != number or record.ended_ms is None:
             break
         ended_ms = max(ended_ms, record.ended_ms)
         if record.value is not None and (best is None or _better(record.value, best, direction)):

@@ -69,6 +69,7 @@ def test_the_best_so_far_waits_for_every_earlier_trial() -> None:
     records[1] = record(1, TrialState.FAIL, ended_ms=50)
     assert best_so_far(records, "maximize") == [Best(0, 0.5, 2), Best(1, 0.5, 50), Best(2, 0.9, 50)]
     assert best_so_far(records, "minimize")[-1].value == 0.5
+    assert best_so_far([records[0], records[2]], "maximize") == [Best(0, 0.5, 2)], "trial 1 has yet to start"
 
 
 def test_there_is_no_best_before_a_trial_is_complete() -> None:

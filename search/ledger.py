@@ -76,7 +76,7 @@ class Ledger:
         optuna.create_study(
             study_name=config.name, storage=storage, load_if_exists=True, direction=config.direction
         )
-        mirror = StudyMirror(storage, config.name)
+        mirror = StudyMirror(storage, config.name, config.space.parameters)
         study = optuna.load_study(
             study_name=config.name,
             storage=mirror,

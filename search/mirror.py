@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from optuna._typing import JSONSerializable  # the types of the methods below
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -30,13 +30,20 @@ class StudyMirror(InMemoryStorage):
     A trial's id in here is its number, which is also its number in the database. A new trial is RUNNING in
     memory, so that samplers count with it, and WAITING in the database until a worker takes it (`start`).
 
+    Args:
+        backend: where the study is.
+        study_name: its name.
+        ranges: what the sweep samples from. A parameter that somebody else's trial has from a range of
+            another kind is left out of that trial in here, for samplers fail over it.
+
     Raises:
         UserError: the study holds numbers twice, so that nothing tells whose a checkpoint is.
     """
 
-    def __init__(self, backend: BaseStorage, study_name: str) -> None:
+    def __init__(self, backend: BaseStorage, study_name: str, ranges: Mapping[str, BaseDistribution]) -> None:
         super().__init__()
         self._backend = backend
+        self._ranges = ranges
         self._source_id = backend.get_study_id_from_name(study_name)
         self._id = super().create_new_study(backend.get_study_directions(self._source_id), study_name)
         for key, value in backend.get_study_user_attrs(self._source_id).items():
@@ -60,7 +67,7 @@ class StudyMirror(InMemoryStorage):
         """Have a trial in memory as the database does."""
         source_id = self._source_ids[number]
         assert source_id is not None
-        trial = copy.copy(self._backend.get_trial(source_id))
+        trial = self._fitting(self._backend.get_trial(source_id))
         trial._trial_id = number
         self._set_trial(number, trial)
         self._waiting.discard(number)
@@ -177,7 +184,18 @@ class StudyMirror(InMemoryStorage):
                 "apart: compare and report it as it is, and launch a sweep under another name to go on"
             )
         self._source_ids.append(trial._trial_id)
-        super().create_new_trial(self._id, trial)
+        super().create_new_trial(self._id, self._fitting(trial))
+
+    def _fitting(self, trial: FrozenTrial) -> FrozenTrial:
+        """A copy with those parameters that are from ranges of the sweep's kind, or not sampled by it."""
+        fitting = copy.copy(trial)
+        fitting.distributions = {
+            name: found
+            for name, found in trial.distributions.items()
+            if name not in self._ranges or _compatible(self._ranges[name], found)
+        }
+        fitting.params = {name: trial.params[name] for name in fitting.distributions}
+        return fitting
 
     def _create(self, number: int) -> None:
         """Into the database; if somebody else was quicker it goes from memory again."""
@@ -224,3 +242,11 @@ class StudyMirror(InMemoryStorage):
             if number is not None:
                 self.take_back(number)
             raise
+
+
+def _compatible(ours: BaseDistribution, theirs: BaseDistribution) -> bool:
+    try:
+        check_distribution_compatibility(ours, theirs)
+    except ValueError:
+        return False
+    return True

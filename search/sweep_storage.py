@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from optuna._typing import JSONSerializable  # the types of the methods below
-from optuna.distributions import distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models  # its tables, whose form Optuna keeps by migrations
@@ -59,6 +59,7 @@ class SweepStorage(RDBStorage):
         self.scoped_session = orm.scoped_session(orm.sessionmaker(bind=self.engine, class_=_Session))
         # Made once: SQLAlchemy takes longer to make a statement than SQLite to carry it out.
         dialect = self.engine.dialect.name
+        self._write_param = _upsert(dialect, _PARAMS, "trial_id", "param_name")
         self._write_value = _upsert(dialect, _VALUES, "trial_id", "objective")
         self._write_intermediate_value = _upsert(dialect, _INTERMEDIATE_VALUES, "trial_id", "step")
         self._write_user_attr = _upsert(dialect, _USER_ATTRS, "trial_id", "key")
@@ -163,6 +164,20 @@ class SweepStorage(RDBStorage):
                 row = {"trial_id": trial_id, "objective": 0, "value": value, "value_type": kind}
                 session.execute(self._write_value, row)
 
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """As Optuna's, but the range is compared with no other trial's: somebody may have added that."""
+        row = {
+            "trial_id": trial_id,
+            "param_name": param_name,
+            "param_value": param_value_internal,
+            "distribution_json": distribution_to_json(distribution),
+        }
+        with self._session() as session:
+            _refuse_ended(session, trial_id)
+            session.execute(self._write_param, row)
+
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """As Optuna's, without its reads; so are the next two."""
         value, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(intermediate_value)
@@ -190,10 +205,14 @@ class SweepStorage(RDBStorage):
             return
         if session.guarded is not None:
             trial_id, session.guarded = session.guarded, None
-            state = sa.select(_TRIALS.c.state).where(_TRIALS.c.trial_id == trial_id).with_for_update()
-            if session.execute(state).scalar_one().is_finished():
-                raise UpdateFinishedTrialError(f"somebody else has ended the trial with id {trial_id}")
+            _refuse_ended(session, trial_id)
         yield session
+
+
+def _refuse_ended(session: orm.Session, trial_id: int) -> None:
+    state = sa.select(_TRIALS.c.state).where(_TRIALS.c.trial_id == trial_id).with_for_update()
+    if session.execute(state).scalar_one().is_finished():
+        raise UpdateFinishedTrialError(f"somebody else has ended the trial with id {trial_id}")
 
 
 def _table(model: Any) -> sa.Table:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
-from sweep_makers import DISCRETE, FLAT, epoch, run_trial, started, sweep_config
+from sweep_makers import CONDITIONAL, DISCRETE, FLAT, epoch, run_trial, started, sweep_config
 
 from search import ledger as ledger_module
 from search.errors import UserError
@@ -194,6 +195,22 @@ def test_a_finished_trial_that_a_guest_adds_is_learnt_from_and_shown(
     [known, _] = ledger.records()
     assert (known.number, known.value, known.epochs, known.stop_reason) == (0, 0.9, (), StopReason.EXTERNAL)
     assert ledger.study.best_value == 0.9
+
+
+def test_a_trial_of_another_kind_of_range_stops_no_sampler(
+    guest: RDBStorage, sqlite_storage: SweepStorage
+) -> None:
+    config = sweep_config(space=CONDITIONAL, sampler="tpe", sampler_args={"n_startup_trials": 1}, trials=6)
+    ledger = Ledger.open(config, sqlite_storage)
+    odd = {"optimizer": CategoricalDistribution(["lion", "sgd", "adamw"]), "lr": FloatDistribution(0.0, 9.0)}
+    added = create_trial(params={"optimizer": "lion", "lr": 0.5}, distributions=odd, value=0.9)
+    study_of(guest).add_trial(added)
+    study_of(guest).enqueue_trial({"optimizer": "sgd"})
+    for _ in range(4):
+        run_trial(ledger, [0.5])
+    resumed = Ledger.open(config, sqlite_storage)
+    assert run_trial(resumed, [0.6]).value == 0.6
+    assert study_of(guest).best_trial.params == {"optimizer": "lion", "lr": 0.5}
 
 
 def test_a_study_that_numbers_two_trials_alike_is_not_driven(

@@ -99,7 +99,7 @@ def test_each_change_is_one_transaction(sqlite_storage: SweepStorage) -> None:
 def test_what_is_joined_is_written_whole_or_not_at_all(sqlite_storage: SweepStorage) -> None:
     ledger = Ledger.open(sweep_config(), sqlite_storage)
     ledger.ask()
-    mirror = StudyMirror(sqlite_storage, "try")
+    mirror = StudyMirror(sqlite_storage, "try", {})
 
     def write_and_fail() -> None:
         with mirror.at_once():
@@ -116,7 +116,7 @@ def test_what_is_joined_is_written_whole_or_not_at_all(sqlite_storage: SweepStor
 
 def test_a_refused_write_takes_the_joined_ones_with_it(sqlite_storage: SweepStorage) -> None:
     Ledger.open(sweep_config(), sqlite_storage).ask()
-    mirror = StudyMirror(sqlite_storage, "try")
+    mirror = StudyMirror(sqlite_storage, "try", {})
 
     def write_and_be_refused() -> None:
         with mirror.at_once():

@@ -15,7 +15,8 @@ def test_a_dry_run_tells_the_plan_and_leaves_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     sizes = ["--trials", 4, "--max-epochs", 3, "--train-size", 200, "--val-size", 100]
-    known = ["--enqueue", "depth=2,lr=0.05"]
+    # A Ray that other tests have started has GPUs to count, which nobody has the memory of.
+    known = ["--enqueue", "depth=2,lr=0.05", "--gpus-per-trial", 0]
     result = run_script("launch", "night", "--data-dir", digits_dir, *sizes, *known, "--dry-run")
     assert result.exit_code == 0, result.stderr
     assert "night: 4 trials of up to 3 epochs" in result.stdout

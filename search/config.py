@@ -383,7 +383,7 @@ def definition_difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]
     old, new = _whole(old), _whole(new)
     lines = []
     for key in dict.fromkeys([*DEFINITION, *old, *new]):
-        if key == "space":
+        if key == "space" and key in old:
             before, after = SearchSpace.from_json(old[key]), SearchSpace.from_json(new[key])
             lines += [f"space: {line}" for line in before.difference(after)]
         elif old.get(key) != new.get(key):

@@ -12,7 +12,7 @@ import pytest
 from optuna.storages import RDBStorage
 from sweep_makers import FLAT, sweep_config
 
-from search.config import DEFINITION, SweepConfig
+from search.config import DEFINITION, SweepConfig, definition_difference
 from search.environment import describe_launch, launch_difference
 from search.errors import UserError
 from search.ledger import Ledger
@@ -79,3 +79,10 @@ def test_a_launch_that_an_earlier_version_noted_can_be_compared() -> None:
     now = describe_launch()
     assert launch_difference({}, now) != []
     assert launch_difference({**now, "versions": {**now["versions"], "gone": "1"}}, now) == []
+
+
+def test_a_definition_without_a_space_is_told_as_any_other_difference() -> None:
+    new = sweep_config().definition()
+    old = {key: value for key, value in new.items() if key != "space"}
+    [line] = definition_difference(old, new)
+    assert line.startswith("space: None -> ")

@@ -50,6 +50,15 @@ class Ending:
         """Whether a signal came."""
         return self._asked_at < float("inf")
 
+    def check(self) -> None:
+        """Raise again what may have been lost: Python passes over what a handler raises in a destructor.
+
+        Raises:
+            KeyboardInterrupt: a signal came.
+        """
+        if self.asked:
+            raise KeyboardInterrupt
+
     @property
     def left_s(self) -> float:
         """Seconds until the process is ended by force; infinite while no signal came."""
@@ -197,6 +206,7 @@ def handlers_kept() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    current_ending().check()  # it may have met the library's own handler
 
 
 def _leave_to_parent() -> None:

@@ -43,6 +43,8 @@ def stopped_by_signals(dispatcher: Dispatcher) -> Iterator[None]:
         ending.during_trials(STOP_GRACE_S + _AFTER_GRACE_S, _HEARD % STOP_GRACE_S),
     ):
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        if ending.asked:  # and what that raised was lost on the way
+            handle(signal.SIGINT, None)
         try:
             yield
         except KeyboardInterrupt:

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from search import ending
-from search.ending import current_ending, ends_when_asked
+from search.ending import current_ending, ends_when_asked, handlers_kept
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 BEGIN = """
 import os, signal, sqlite3, sys, time
 from search import ending
-from search.ending import current_ending, ends_when_asked
+from search.ending import current_ending, ends_when_asked, handlers_kept
 ending.ENDS_WITHIN_S, ending.AT_ONCE_S = map(float, sys.argv[2:4])
 
 def hang():
@@ -179,3 +179,31 @@ with ends_when_asked() as stop:
 """
     with running(code, tmp_path) as process:
         assert process.wait(20) == 0
+
+
+class _Interrupted:
+    """In whose destructor a signal comes."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_stop_that_python_passed_over_is_not_lost() -> None:
+    with ends_when_asked() as asked:
+        asked.check()
+        made = _Interrupted()
+        del made  # which raises nothing, whatever its destructor does
+        with pytest.raises(KeyboardInterrupt):
+            asked.check()
+
+
+def test_a_stop_that_meets_a_librarys_own_handler_is_not_lost() -> None:
+    def start() -> None:
+        with handlers_kept():
+            signal.signal(signal.SIGTERM, lambda number, frame: None)
+            signal.raise_signal(signal.SIGTERM)
+            wait_until(lambda: current_ending().asked)
+
+    with ends_when_asked(), pytest.raises(KeyboardInterrupt):
+        start()

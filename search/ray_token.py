@@ -13,18 +13,21 @@ from pathlib import Path
 
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-_MODE, _PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"  # Ray sets the first when it starts
-_USERS_OWN = ("RAY_AUTH_TOKEN", _PATH, _MODE)
+_MODE, _PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"
+_USERS_OWN = ("RAY_AUTH_TOKEN", _PATH)
 
 
 @contextlib.contextmanager
 def own_token(folder: Path) -> Iterator[None]:
     """A token for a Ray that is started in here; one that the environment names is used as it is.
 
+    That the mode is `token` says nothing: a Ray sets it as it starts, for the processes below it too.
+
     Args:
         folder: which only this user can read.
     """
-    if any(name in os.environ for name in _USERS_OWN):
+    mode = os.environ.get(_MODE)
+    if any(name in os.environ for name in _USERS_OWN) or (mode or "token").lower() != "token":
         yield
         return
     file = folder / "token"
@@ -35,8 +38,9 @@ def own_token(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in (_MODE, _PATH):
-            os.environ.pop(name, None)
+        del os.environ[_PATH]
+        if mode is None:
+            os.environ.pop(_MODE, None)
         _read_again()
 
 

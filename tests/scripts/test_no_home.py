@@ -18,8 +18,10 @@ def test_nothing_is_written_below_home(tmp_path: Path, digits_dir: Path, there: 
     if there:
         home.mkdir()
     write_space(tmp_path / "my_space.py", "'lr': FloatDistribution(0.01, 0.1)", "'depth': 1, 'width': 8")
+    # The mode is what a process below one that has started a Ray finds.
+    below_ray = {"HOME": str(home), "RAY_AUTH_MODE": "token"}
     with Script(
-        "launch_sweep.py", "night", *QUICK, f"--data-dir={digits_dir}", cwd=tmp_path, HOME=str(home)
+        "launch_sweep.py", "night", *QUICK, f"--data-dir={digits_dir}", cwd=tmp_path, **below_ray
     ) as script:
         assert script.wait() == 0, script.stderr
         assert "WARNING" not in script.stderr

@@ -1,9 +1,10 @@
-"""How well intervals and probabilities of `search/statistics.py` hold, on arms whose true means are known.
+"""How well intervals and probabilities of `search/results/statistics.py` hold.
 
     uv run python -m benchmarks.calibration --repeats 2000
 
-Each repeat draws true means and three seeds an arm. An interval should cover its true mean 95 times of 100,
-and of the arms said to be best with 70%, 70 of 100 should be. The last two worlds break what is assumed.
+Each repeat draws true means, which are thus known, and three seeds an arm. An interval should cover its
+true mean 95 times of 100, and of the arms said to be best with 70%, 70 of 100 should be. The last two worlds
+break what is assumed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.statistics import estimates
+from search.results.statistics import estimates
 
 Array = NDArray[np.float64]
 ARMS, SEEDS, SD = 3, 3, 0.004  # the spread between seeds of CIFAR networks is some tenths of a point

@@ -20,10 +20,11 @@ from typing import Any
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
-from search.objective import TrialContext, objective_reference
-from search.records import TrialRecord
+from search.objective.context import TrialContext
+from search.objective.reference import objective_reference
+from search.study.records import TrialRecord
 from spaces.space import SearchSpace
 
 SPACE = SearchSpace(

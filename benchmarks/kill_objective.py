@@ -11,7 +11,7 @@ from typing import Any
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from search.objective import TrialContext
+from search.objective.context import TrialContext
 from spaces.space import SearchSpace
 
 SPACE = SearchSpace(

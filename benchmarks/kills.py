@@ -34,16 +34,16 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from benchmarks.kill_objective import SPACE, begun, learn
-from search.comparison import summarise
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
-from search.failpoints import FAIL_POINTS
-from search.objective import objective_reference
-from search.pruners import make_pruner
-from search.records import TrialRecord
-from search.storage import open_storage
+from search.objective.reference import objective_reference
+from search.policy.pruners import make_pruner
+from search.results.summary import summarise
+from search.study.database import open_storage
+from search.study.failpoints import FAIL_POINTS
+from search.study.records import TrialRecord
+from search.tracking.repair.view_repair import sync_view
 from search.tracking.store import TrackingStore
-from search.tracking.sync import sync_view
 
 TRIALS = 8
 TRAINING_S = 0.4  # of a trial that is not pruned

@@ -19,13 +19,14 @@ import optuna
 from optuna.storages import InMemoryStorage
 
 from benchmarks.work import PARAMETERS
-from search import dispatch
-from search.checkpoints import CheckpointStore
-from search.config import SweepConfig
-from search.dispatch import Dispatcher
-from search.ledger import Ledger
-from search.records import Epoch
-from search.trial import Message
+from search.config.sweep_config import SweepConfig
+from search.engine import dispatch
+from search.engine.dispatch import Dispatcher
+from search.engine.messages import Message
+from search.policy.making import make_policy
+from search.study.checkpoints import CheckpointStore
+from search.study.ledger import Ledger
+from search.study.records import Epoch
 from spaces.space import SearchSpace
 
 SPACE = SearchSpace(name="tail", description="The work of the benchmarks.", parameters=PARAMETERS)
@@ -48,7 +49,7 @@ def idle_share(trials: int, slots: int, seed: int, folder: Path) -> float:
     )
     rng, now = random.Random(seed), 0.0
     dispatcher = Dispatcher(
-        Ledger.open(config, InMemoryStorage()),
+        Ledger.open(config, InMemoryStorage(), make_policy(config)),
         config,
         CheckpointStore(str(folder)),
         lambda: slots,

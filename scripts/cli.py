@@ -13,7 +13,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from search.ending import INTERRUPTED, current_ending, ends_when_asked
+from search.engine.ending import INTERRUPTED, current_ending, ends_when_asked
 from spaces.typed import value
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -154,14 +154,14 @@ def named_texts(pairs: list[str] | None) -> dict[str, str]:
 
 
 def _print_error(kind: str, error: Exception) -> None:
-    from search.credentials import hide_in
+    from search.config.credentials import hide_in
 
     print(f"{kind}: {hide_in(str(error))}", file=sys.stderr)
 
 
 def _quiet_logging() -> None:
     """Our own warnings on stderr, one line each; of libraries only what went wrong."""
-    from search.credentials import HidingRecord
+    from search.config.credentials import HidingRecord
 
     logging.setLogRecordFactory(HidingRecord)
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s: %(message)s")

@@ -54,8 +54,9 @@ def compare(
     """
     from scripts.comparison_output import print_comparison
     from scripts.screen import err, out
-    from search.comparison import best_of_all, common_store, summarise, trial_row, write_csv
     from search.errors import UserError
+    from search.results.comparison import best_of_all, common_store, write_csv
+    from search.results.summary import summarise, trial_row
 
     if all_trials and format is Format.TABLE:
         raise UserError("--all: a table shows the best trials alone; add --format csv or --format json")
@@ -71,7 +72,7 @@ def compare(
     else:
         print_comparison(summaries, best_of_all(summaries, top), port)
     if shown_in is not None:
-        from search.tracking.page import serve_ui
+        from search.tracking.pages.server import serve_ui
 
         serve_ui(shown_in, port, announce=err.print)
     return cli.DONE

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scripts.screen import err, leaderboard, out, print_ui
-from search.comparison import SweepSummary
 from search.errors import TrackingDown
-from search.progress import human_seconds
-from search.records import Outcome, TrialRecord
-from search.results import counts
+from search.reporting.progress import human_seconds
+from search.results.leaderboard import counts
+from search.results.summary import SweepSummary
+from search.study.records import Outcome, TrialRecord
 
 
 def print_comparison(
     summaries: Sequence[SweepSummary], best: Sequence[tuple[SweepSummary, TrialRecord]], port: int
 ) -> None:
     """The best trials of all sweeps, each sweep's summary, and MLflow's comparison of those trials."""
-    from search.tracking.page import comparison_link, links, sweep_page
+    from search.tracking.pages.server import comparison_link, links, sweep_page
 
     if best:
         out.print(leaderboard([(summary.config, record) for summary, record in best], summaries[0].config))

@@ -37,10 +37,10 @@ def evaluate(
 
     from scripts.screen import err, out
     from search.commands import command
-    from search.config import SweepConfig
-    from search.digits import score, scores
+    from search.config.sweep_config import SweepConfig
     from search.errors import TrackingDown
-    from search.examine import examine, log_examination, mean_corrupted
+    from search.finalists.examine import examine, log_examination, mean_corrupted
+    from search.results.digits import score, scores
 
     sweep = SweepConfig.load(name, sweeps_dir)
     examined = examine(sweep, figures_dir / name, corruptions=corruptions, data_dir=data_dir)

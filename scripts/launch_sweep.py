@@ -93,9 +93,9 @@ def launch(
     The study is the truth (SWEEPS_DIR/NAME/study.db by default) and MLflow shows it. Exit codes: 0 done,
     1 failed, 2 usage, 130 interrupted.
     """
-    from search.cifar_sweep import cifar_config, data_config
-    from search.claim import claimed
-    from search.launch import check_new, fresh_name
+    from search.cifar import cifar_config, data_config
+    from search.launching.claim import claimed
+    from search.launching.launch import check_new, fresh_name
 
     config = cifar_config(
         space=space,

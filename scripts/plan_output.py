@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from scripts import cli
 from scripts.screen import out
-from search.config import SweepConfig
-from search.plan import plan_sweep
-from search.preflight import check_services
+from search.config.sweep_config import SweepConfig
+from search.launching.plan import plan_sweep
+from search.launching.preflight import check_services
 
 
 def print_plan(config: SweepConfig) -> int:

@@ -61,7 +61,7 @@ def resume(
     are not given are as at the last launch or resume.
     """
     from scripts.sweep_output import run_and_print
-    from search.launch import check_skippable, resumed
+    from search.launching.launch import check_skippable, resumed
 
     changes = {
         "trials": trials,

@@ -57,14 +57,14 @@ def retrain(
     from scripts.retrain_output import retrain_and_print
     from scripts.screen import err
     from search.commands import resume_command
-    from search.comparison import summarise
-    from search.confirm import choose_finalists
-    from search.launch import check_tracking_there
-    from search.names import check_model_name
-    from search.records import Outcome
-    from search.repeats import to_repeat_here
-    from search.results import counts
-    from search.study import check_idle
+    from search.config.names import check_model_name
+    from search.finalists.confirm import choose_finalists
+    from search.finalists.repeats import to_repeat_here
+    from search.launching.launch import check_tracking_there
+    from search.results.leaderboard import counts
+    from search.results.summary import summarise
+    from search.study.opening import check_idle
+    from search.study.records import Outcome
 
     places = {
         "cpus_per_trial": cpus_per_trial,

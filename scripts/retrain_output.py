@@ -12,16 +12,16 @@ from scripts import cli
 from scripts.screen import err, out
 from scripts.sweep_output import with_progress
 from search.commands import typed
-from search.comparison import SweepSummary
-from search.config import SweepConfig
-from search.confirm import Confirmation, confirm, confirm_config, confirmed_figures
-from search.digits import score, shown
+from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown
-from search.progress import human_seconds
-from search.reads_of_test import check_test_read, has_read_test
-from search.records import TrialRecord
-from search.repeats import told_failures
-from search.retrain import Published, Retrained, retrain, retrain_config
+from search.finalists.confirm import Confirmation, confirm, confirm_config, confirmed_figures
+from search.finalists.reads_of_test import check_test_read, has_read_test
+from search.finalists.repeats import told_failures
+from search.finalists.retrain import Published, Retrained, retrain, retrain_config
+from search.reporting.progress import human_seconds
+from search.results.digits import score, shown
+from search.results.summary import SweepSummary
+from search.study.records import TrialRecord
 
 
 def retrain_and_print(
@@ -96,7 +96,13 @@ def _confirm(
     try:
         if result.page is not None:
             store = TrackingStore(config.tracking_uri, config.experiment, create=False)
-            log_confirmation(store, result.page.sweep_run_id, confirmation)
+            log_confirmation(
+                store,
+                result.page.sweep_run_id,
+                confirmation.winner.record.key,
+                confirmation.figures,
+                confirmation.to_json(),
+            )
     except TrackingDown as error:
         missing = str(error)
     if missing:

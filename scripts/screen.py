@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from search.columns import Columns
 from search.commands import command
-from search.config import SweepConfig
-from search.progress import human_seconds
-from search.records import TrialRecord
-from search.results import leading
+from search.config.sweep_config import SweepConfig
+from search.reporting.progress import human_seconds
+from search.results.columns import Columns
+from search.results.leaderboard import leading
+from search.study.records import TrialRecord
 
 # A table of results is wrapped by a narrow terminal, and never cut: what is cut cannot be read nor piped on.
 _WIDTH = 1000

@@ -59,10 +59,10 @@ def serve(
     from cifar_cnn.api import Limits, ServedModel, create_app
     from cifar_cnn.slow_clients import HeaderTimeoutProtocol
     from scripts.screen import err
-    from search.credentials import hide
+    from search.config.credentials import hide
     from search.errors import UserError
-    from search.model_store import in_a_store, model_store
-    from search.tracking.load import load_model
+    from search.tracking.models.load import load_model
+    from search.tracking.models.store_of_models import in_a_store, model_store
 
     try:
         listening = socket.create_server((host, port))

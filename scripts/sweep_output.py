@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from scripts import cli
 from scripts.screen import err, leaderboard, out, print_ui
 from search.commands import command, resume_command
-from search.config import SweepConfig
-from search.dispatch import Stop
+from search.config.goals import VERBS
+from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
+from search.engine.dispatch import Stop
 from search.errors import TrackingDown
-from search.goals import VERBS
 from search.next_steps import go_on, without_completion
-from search.progress import Progress, human_seconds
-from search.records import Outcome, not_retried
-from search.results import cause, counts, savings
+from search.reporting.progress import Progress, human_seconds
+from search.results.leaderboard import cause, counts, savings
+from search.study.records import Outcome, not_retried
 
 _TOP = 5  # rows of the leaderboard that ends a sweep
 
@@ -84,7 +84,7 @@ def _this_run(result: SweepResult) -> str:
 
 
 def _print_page(result: SweepResult) -> None:
-    from search.tracking.page import links
+    from search.tracking.pages.server import links
 
     if result.view_missing:
         err.print(f"MLflow is behind: {result.view_missing}; when that is mended, resume the sweep")

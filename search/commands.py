@@ -6,8 +6,8 @@ import os
 import shlex
 from pathlib import Path
 
-from search.config import SweepConfig
-from search.places import absolute
+from search.config.places import absolute
+from search.config.sweep_config import SweepConfig
 
 
 def resume_command(config: SweepConfig) -> str:

@@ -9,28 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.checkpoints import CheckpointStore
-from search.cluster import check_nodes_share
-from search.config import SweepConfig
-from search.dispatch import Dispatcher, Observer, Stop
-from search.ending import current_ending, ends_when_asked
-from search.interrupts import stopped_by_signals
-from search.lease import new_token
-from search.ledger import Ledger
-from search.objective import Objective, load_objective
-from search.objective_module import module_place
-from search.placement import Placement, on_cluster, plan_placement
-from search.portable import PortableObjective
-from search.pruners import warn_of_no_bound
-from search.ray_session import ray_session
-from search.records import Outcome, TrialRecord, ranked
-from search.rehearsal import rehearse
-from search.storage import STORAGE_ERRORS, wait_for_storage
-from search.study import open_study
+from search.config.sweep_config import SweepConfig
+from search.engine.dispatch import Dispatcher, Observer, Stop
+from search.engine.ending import current_ending, ends_when_asked
+from search.engine.interrupts import stopped_by_signals
+from search.engine.messages import WorkerSpec
+from search.objective.context import Objective
+from search.objective.module import module_place
+from search.objective.portable import PortableObjective
+from search.objective.reference import load_objective
+from search.policy.making import make_policy
+from search.policy.pruners import warn_of_no_bound
+from search.policy.rehearsal import rehearse
+from search.ray_tune.loop import nodes, run_tune, slots
+from search.ray_tune.placement import Placement, on_cluster, plan_placement
+from search.ray_tune.session import ray_session
+from search.ray_tune.shared_folder import check_nodes_share
+from search.results.utilisation import Utilisation, utilisation
+from search.study.checkpoints import CheckpointStore
+from search.study.database import STORAGE_ERRORS, wait_for_storage
+from search.study.lease import new_token
+from search.study.ledger import Ledger
+from search.study.opening import open_study
+from search.study.records import Outcome, TrialRecord, ranked
 from search.tracking.connection import TrackingConnection
-from search.trial import WorkerSpec
-from search.tuner import nodes, run_tune, slots
-from search.utilisation import Utilisation, utilisation
 
 if TYPE_CHECKING:
     from search.tracking.store import SweepPage, TrackingStore
@@ -205,7 +207,7 @@ def _drive(
     from search.tracking.view import MlflowView  # loaded by now, beside Ray
 
     checkpoints = CheckpointStore(config.checkpoints)
-    with open_study(config, token) as (ledger, lease):
+    with open_study(config, make_policy(config), token) as (ledger, lease):
         checkpoints.claim(ledger.sweep_id)
         requests.carry_out(ledger)
         view = MlflowView(connect, config, ledger.sweep_id, lease.check)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.commands import resume_command
-from search.config import SweepConfig
-from search.records import Outcome, TrialRecord, not_retried
+from search.config.sweep_config import SweepConfig
+from search.study.records import Outcome, TrialRecord, not_retried
 
 
 @dataclass(frozen=True)

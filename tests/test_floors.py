@@ -11,6 +11,23 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {"spaces": 0, "cifar_cnn": 1, "search": 2, "scripts": 4}
+# The floors inside of `search/`, from the ground up; rooms of one line do not import each other.
+SEARCH_FLOORS = (
+    ("errors", "text"),
+    ("objective",),
+    ("config",),
+    ("commands",),
+    ("study",),
+    ("next_steps",),
+    ("policy", "results"),
+    ("engine",),
+    ("ray_tune", "tracking"),
+    ("driver",),
+    ("cifar",),
+    ("finalists",),
+    ("reporting",),
+    ("launching",),
+)
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -33,7 +50,7 @@ def packages(names: Iterable[str]) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-# Every module's path in the house (`search/ledger.py`) with what it imports.
+# Every module's path in the house (`search/study/ledger.py`) with what it imports.
 HOUSE = {
     path.relative_to(ROOT).as_posix(): set(imports(ast.parse(path.read_text(encoding="utf-8"))))
     for floor in FLOORS
@@ -55,6 +72,21 @@ def test_no_module_imports_a_floor_above_its_own() -> None:
     assert {floor(path) for path in HOUSE} == set(FLOORS)
     for path, names in HOUSE.items():
         above = {name for name in packages(names) if FLOORS.get(name, -1) > FLOORS[floor(path)]}
+        assert not above, f"{path} imports {above}"
+
+
+def room(path: str) -> str:
+    """The folder or file of `search/` that a module lies in: `study` for `search/study/ledger.py`."""
+    return path.removesuffix(".py").split("/")[1]
+
+
+def test_each_room_of_the_search_imports_only_rooms_below_it() -> None:
+    floors = {name: height for height, names in enumerate(SEARCH_FLOORS) for name in names}
+    rooms = {path: room(path) for path in HOUSE if floor(path) == "search" and path != "search/__init__.py"}
+    assert set(rooms.values()) == set(floors)
+    for path, own in rooms.items():
+        used = {name.split(".")[1] for name in HOUSE[path] if name.startswith("search.")} - {own}
+        above = {name for name in used if name in floors and floors[name] >= floors[own]}
         assert not above, f"{path} imports {above}"
 
 
@@ -80,6 +112,12 @@ def test_only_the_tracking_room_imports_mlflow() -> None:
     assert {path for path in importers("mlflow") if not path.startswith("search/tracking")} == set()
 
 
+def test_only_one_room_and_the_worker_import_ray() -> None:
+    assert importers("ray"), "somebody has to"
+    others = {path for path in importers("ray") if not path.startswith("search/ray_tune/")}
+    assert others == {"search/engine/worker.py"}
+
+
 def test_few_rooms_of_the_search_know_what_is_trained() -> None:
     # A machine's cores and a user's home say nothing of what is trained.
     about_training = {
@@ -91,8 +129,8 @@ def test_few_rooms_of_the_search_know_what_is_trained() -> None:
         for path, names in about_training.items()
         if floor(path) == "search" and "cifar_cnn" in packages(names)
     }
-    names = ("cifar_sweep", "examine", "plan", "repeats", "retrain")
-    assert knowing == {f"search/{name}.py" for name in names}
+    finalists = {f"search/finalists/{name}.py" for name in ("examine", "repeats", "retrain")}
+    assert knowing == {"search/cifar.py", "search/launching/plan.py"} | finalists
 
 
 def test_lightning_has_one_name() -> None:
@@ -107,7 +145,7 @@ def test_lightning_has_one_name() -> None:
         ("import ray.tune as t", "ray"),
         ("from optuna import trial", "optuna"),
         ("def f():\n    import mlflow", "mlflow"),
-        ("if TYPE_CHECKING:\n    from search.trial import x", "search"),
+        ("if TYPE_CHECKING:\n    from search.engine.worker import x", "search"),
         ("importlib.import_module('scripts.cli')", "scripts"),
     ],
 )

@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarks.work import FIXED, PARAMETERS, Stopwatch, Work
 from cifar_cnn.objective import TrialContext, train_trial
-from search.cifar_sweep import dataset_note
-from search.config import SweepConfig
+from search.cifar import dataset_note
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from spaces.space import SearchSpace
 

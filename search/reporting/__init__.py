@@ -1,1 +1,1 @@
-"""A sweep as one HTML file that opens anywhere, offline."""
+"""What is shown of a sweep: progress on the terminal, figures, the report."""

@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
-from search.config import SweepConfig
-from search.records import Outcome, TrialRecord
+from search.config.sweep_config import SweepConfig
 from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
+from search.study.records import Outcome, TrialRecord
 
 COLOURS = {
     Outcome.COMPLETE: "#2563eb",

@@ -16,10 +16,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from optuna.exceptions import ExperimentalWarning
 
-from search.comparison import SweepSummary, opened_study, summarise
-from search.records import Outcome, TrialRecord
 from search.reporting.figures import COLOURS, FEWEST_FOR_SURFACE
 from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
+from search.results.summary import SweepSummary, summarise
+from search.study.opening import opened_study
+from search.study.records import Outcome, TrialRecord
 
 FORMATS = ("svg", "png")
 _INCHES_AN_AXIS = 1.1  # of parallel coordinates

@@ -13,18 +13,19 @@ import jinja2
 import optuna
 from plotly.offline import get_plotlyjs
 
-from search.columns import Columns
-from search.comparison import SweepSummary, opened_study, summarise
-from search.config import sweep_names
-from search.confirm import Confirmation, confirmed, confirmed_figures
-from search.credentials import hide_in
-from search.digits import score
+from search.config.credentials import hide_in
+from search.config.sweep_config import sweep_names
 from search.errors import UserError
-from search.progress import human_seconds
-from search.pruners import pruner_name
-from search.records import Outcome, TrialRecord
+from search.finalists.confirm import Confirmation, confirmed, confirmed_figures
+from search.policy.pruners import pruner_name
 from search.reporting.figures import Section, learning_curves, study_sections, timeline
-from search.results import counts, leading
+from search.reporting.progress import human_seconds
+from search.results.columns import Columns
+from search.results.digits import score
+from search.results.leaderboard import counts, leading
+from search.results.summary import SweepSummary, summarise
+from search.study.opening import opened_study
+from search.study.records import Outcome, TrialRecord
 
 _COST = ("epochs", "train time")  # columns of the leaderboard beside the metric and the parameters
 _MOST_ROWS = 20  # of the leaderboard

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.records import TrialRecord
+from search.study.records import TrialRecord
 
 _MOST_IN_A_ROW = 60  # bars that are wide enough for an edge and a number, on average
 

@@ -8,12 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from search import sweep_file
-from search.config import SweepConfig
+from search.config import folder_file
+from search.config.folder_file import CONFIG_FILE, URL_OPTIONS
+from search.config.places import local_path
+from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown, TrackingRefused, UserError
-from search.places import local_path
-from search.study import known_study
-from search.sweep_file import CONFIG_FILE, URL_OPTIONS
+from search.study.opening import known_study
 
 if TYPE_CHECKING:
     from search.tracking.store import TrackingStore
@@ -86,4 +86,4 @@ def _may_create(config: SweepConfig) -> bool:
     if place is None or place.exists() or known_study(config) is None:
         return True
     others = URL_OPTIONS.keys() - {"tracking_uri"}
-    return sweep_file.read(config.folder, given=others).get("tracking_uri") != config.tracking_uri
+    return folder_file.read(config.folder, given=others).get("tracking_uri") != config.tracking_uri

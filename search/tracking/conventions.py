@@ -11,10 +11,10 @@ from typing import Any
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from search.columns import apart
-from search.config import SweepConfig
-from search.records import Outcome, TrialRecord
-from search.results import Best
+from search.config.sweep_config import SweepConfig
+from search.results.columns import apart
+from search.results.leaderboard import Best
+from search.study.records import Outcome, TrialRecord
 
 TAG_LETTERS = 5000  # of a tag or note; MLflow takes 8,000 bytes
 # The words of mlflow.optuna, so that both kinds of sweep read alike.

@@ -28,13 +28,13 @@ from mlflow.tracking.context.registry import resolve_tags
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from search.config import SweepConfig
-from search.credentials import hide_in
+from search.config.credentials import hide_in
+from search.config.names import folder_name
+from search.config.places import local_path, sqlite_file
+from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown, TrackingRefused, shortened
-from search.failpoints import durable
-from search.names import folder_name
-from search.places import local_path, sqlite_file
-from search.records import TrialRecord
+from search.study.failpoints import durable
+from search.study.records import TrialRecord
 from search.text import encodable
 from search.tracking.conventions import (
     STATUSES,
@@ -49,7 +49,7 @@ from search.tracking.conventions import (
     trial_points,
     trial_tags,
 )
-from search.tracking.saved_views import charts_view, leaderboard_view
+from search.tracking.pages.saved_views import charts_view, leaderboard_view
 from search.tracking.uri import absolute_uri, creation_lock, printable_uri
 
 _METRICS_A_CALL = 800  # MLflow allows 1000 things a call, of which 100 parameters and 100 tags

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from filelock import FileLock
 
-from search.credentials import hide
-from search.places import absolute_place, sqlite_file
+from search.config.credentials import hide
+from search.config.places import absolute_place, sqlite_file
 
 _DEFAULT = "MLFLOW_TRACKING_URI"
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.errors import LeaseLost, TrackingDown, TrackingRefused
-from search.records import TrialRecord
-from search.results import best_so_far, summary_note
-from search.storage import STORAGE_ERRORS
+from search.results.leaderboard import best_so_far, summary_note
+from search.study.database import STORAGE_ERRORS
+from search.study.records import TrialRecord
 from search.tracking.conventions import full_key, sweep_points
 from search.tracking.store import SweepPage, TrackingStore, TrialRun
 

@@ -8,10 +8,11 @@ import sqlalchemy
 
 from benchmarks.kill_objective import SPACE
 from benchmarks.kills import judged_again
-from search.config import SweepConfig
-from search.ledger import Ledger
-from search.records import Epoch
-from search.storage import open_storage
+from search.config.sweep_config import SweepConfig
+from search.policy.making import make_policy
+from search.study.database import open_storage
+from search.study.ledger import Ledger
+from search.study.records import Epoch
 
 
 def test_a_decision_that_was_not_carried_out_is_noticed(tmp_path: Path) -> None:
@@ -26,7 +27,7 @@ def test_a_decision_that_was_not_carried_out_is_noticed(tmp_path: Path) -> None:
     )
     config.save()
     storage = open_storage(config.storage_url)
-    ledger = Ledger.open(config, storage)
+    ledger = Ledger.open(config, storage, make_policy(config))
     for number, value in enumerate((0.9, 0.1, 0.2)):
         ledger.start(ledger.ask().number)
         for step in range(1, 3):

@@ -17,7 +17,7 @@ from typing import Any
 import ray
 import scripted
 
-from search.objective import TrialContext
+from search.objective.context import TrialContext
 
 
 class _Interfering:

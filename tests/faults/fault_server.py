@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fault_postgres import free_port
 
-from search.tracking.links import ui_arguments
+from search.tracking.pages.links import ui_arguments
 
 _READY_S = 90.0
 

@@ -19,12 +19,12 @@ from scripted import log_lines
 from sweep_checks import check_study, check_view, records_in
 from sweep_fixtures import scripted_sweep
 
-from search.comparison import summarise
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
-from search.records import TrialRecord
+from search.results.summary import summarise
+from search.study.records import TrialRecord
+from search.tracking.repair.view_repair import Repairs, sync_view
 from search.tracking.store import TrackingStore
-from search.tracking.sync import Repairs, sync_view
 
 FAULTS = Path(__file__).parent
 PYTHONPATH = f"{Path(sweep_fixtures.__file__).parent}:{FAULTS}"

@@ -1,6 +1,6 @@
 """A script with some of the project's constants changed.
 
-python patched_script.py '{"search.lease.TTL_S": 2}' resume_sweep NAME --sweeps-dir DIR
+python patched_script.py '{"search.study.lease.TTL_S": 2}' resume_sweep NAME --sweeps-dir DIR
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from optuna.trial import TrialState
 from sweep_checks import check_study, check_view
 from sweep_fixtures import MakeSweep
 
-from search.checkpoints import CheckpointStore
 from search.driver import run_sweep
-from search.records import TrialRecord
+from search.study.checkpoints import CheckpointStore
+from search.study.records import TrialRecord
 
 AWAY_S = 5.0  # longer than a new worker takes to look
 
@@ -73,7 +73,7 @@ def test_checkpoints_that_are_away_for_a_while_are_waited_for(
     monkeypatch: pytest.MonkeyPatch,
     how: str,
 ) -> None:
-    monkeypatch.setattr("search.waiting.FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr("search.engine.waiting.FIRST_PAUSE_S", 0.1)
     config = logged_sweep(
         tmp_path, tracking_uri, trials=2, settings={"damage": {}, "marks": str(tmp_path), "epoch_s": 0.05}
     )

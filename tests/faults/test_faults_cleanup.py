@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from sweep_checks import check_study, check_view, records_in
 
 from search.driver import run_sweep
-from search.records import StopReason
+from search.study.records import StopReason
 
 CLEAN_S = 2.5  # longer than Ray waits for a worker's old function
 PRUNES_ALL = {"pruner": "threshold", "pruner_args": {"lower": 2.0, "n_warmup_steps": 0}}
@@ -82,7 +82,7 @@ def test_a_stop_ends_within_its_grace_whatever_hangs(
         settings={"stuck": how, "marks": str(tmp_path)},
         **(PRUNES_ALL if how != "epoch" else {}),
     )
-    with driver(config, tmp_path, constants={"search.dispatch.STOP_GRACE_S": GRACE_S}) as script:
+    with driver(config, tmp_path, constants={"search.engine.dispatch.STOP_GRACE_S": GRACE_S}) as script:
         script.until(lambda: len(list(tmp_path.glob("stuck-*"))) == slots)
         script.terminate()
         signalled = time.monotonic()

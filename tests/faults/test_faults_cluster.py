@@ -13,9 +13,9 @@ from optuna.trial import TrialState
 from processes import ROOT, Script
 from ray.cluster_utils import Cluster
 
-import search.cluster
-from search.cluster import check_nodes_share
+import search.ray_tune.shared_folder
 from search.errors import UserError
+from search.ray_tune.shared_folder import check_nodes_share
 
 TRIALS, EPOCHS = 14, 5
 # Ray's own thirty seconds to give a silent node up, shortened; one that is killed is noticed sooner.
@@ -86,7 +86,7 @@ import os, sys
 from pathlib import Path
 import ray
 import search.driver
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 
 ray.init(address=sys.argv[1], log_to_driver=False)
@@ -137,7 +137,7 @@ def test_a_node_that_does_not_see_the_checkpoints_is_refused(
     def sees_nothing(uri: str, mark: str) -> bool:
         return False
 
-    monkeypatch.setattr(search.cluster, "_sees", sees_nothing)
+    monkeypatch.setattr(search.ray_tune.shared_folder, "_sees", sees_nothing)
     with pytest.raises(UserError, match=r"node \S+ does not see the checkpoints .*that all nodes share"):
         check_nodes_share(str(folder))
 
@@ -145,7 +145,7 @@ def test_a_node_that_does_not_see_the_checkpoints_is_refused(
     def cannot_look(uri: str, mark: str) -> bool:
         raise ModuleNotFoundError("No module named 'search'")
 
-    monkeypatch.setattr(search.cluster, "_sees", cannot_look)
+    monkeypatch.setattr(search.ray_tune.shared_folder, "_sees", cannot_look)
     with pytest.raises(UserError, match=r"node \S+ cannot look .*No module named 'search'"):
         check_nodes_share(str(folder))
     assert list(folder.iterdir()) == [], "the mark is gone"

@@ -9,10 +9,13 @@ from fault_tools import driver, logged_sweep
 from optuna.trial import TrialState
 from sweep_checks import check_study, check_view
 
-from search.records import StopReason
+from search.study.records import StopReason
 
 MOST = 3
-FEWER = {"search.waiting.ALONE_FROM": 2, "search.dispatch.MOST_DRIVERS": MOST}  # each costs seconds
+FEWER = {
+    "search.engine.waiting.ALONE_FROM": 2,
+    "search.engine.dispatch.MOST_DRIVERS": MOST,
+}  # each costs seconds
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from scripted import accuracy
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
-from search.records import StopReason
+from search.study.records import StopReason
 
 TRIALS, AT_ONCE = 8, 2
 WISHES = ({"rate": 0.1, "depth": 2}, {"rate": 0.2, "depth": 1})

@@ -13,9 +13,9 @@ from fault_tools import Toll, driver, logged_sweep
 from optuna.trial import TrialState
 from processes import Script
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
-from search.failpoints import FAIL_POINTS
+from search.study.failpoints import FAIL_POINTS
 
 TRIALS, AT_ONCE, KILLS_IN_A_ROW = 12, 2, 10
 IN_WORKER = ("checkpoint.before", "checkpoint.after")

@@ -15,7 +15,7 @@ from search.driver import run_sweep
 from search.errors import UserError
 
 TTL_S = 4.0
-LEASE = {"search.lease.TTL_S": TTL_S, "search.lease.RENEW_S": TTL_S / 8}
+LEASE = {"search.study.lease.TTL_S": TTL_S, "search.study.lease.RENEW_S": TTL_S / 8}
 TRIALS, AT_ONCE = 5, 2
 
 

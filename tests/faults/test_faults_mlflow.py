@@ -16,7 +16,7 @@ from sweep_checks import check_study
 from typer.testing import CliRunner
 
 from scripts import resume_sweep
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 
 TRIALS = 6

@@ -15,12 +15,13 @@ from fault_tools import After, Toll, driver, logged_sweep
 from optuna.trial import TrialState
 from sweep_checks import check_a_read_amid_writes
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.errors import UserError
-from search.ledger import Ledger
-from search.records import Epoch
-from search.storage import open_storage
+from search.policy.making import make_policy
+from search.study.database import open_storage
+from search.study.ledger import Ledger
+from search.study.records import Epoch
 
 TRIALS, AT_ONCE = 6, 2
 
@@ -69,7 +70,7 @@ def test_an_epoch_written_amid_a_read_is_seen_whole_or_not_at_all(config: SweepC
     config = config.model_copy(update={"max_epochs": 99})
     config.save()
     storage = open_storage(config.storage_url)
-    ledger = Ledger.open(config, storage)
+    ledger = Ledger.open(config, storage, make_policy(config))
     ledger.start(ledger.ask().number)
     check_a_read_amid_writes(config, report)
     storage.remove_session()

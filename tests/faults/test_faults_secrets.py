@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from scripts import report_sweep, sync_mlflow
 from scripts.sweep_output import run_and_print
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 
 SECRETS = {"storage": "of-storage", "tracking": "of-tracking", "quoted": "of%20quotes"}
 FORMS = [b"of-storage", b"of-tracking", b"of%20quotes", b"of quotes", b"of+quotes"]

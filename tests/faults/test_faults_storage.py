@@ -14,7 +14,7 @@ from sweep_checks import check_study
 from typer.testing import CliRunner
 
 from scripts import launch_sweep, resume_sweep
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.errors import SweepFailed, UserError
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("local_ray")
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer waits a moment for another, not a minute."""
-    monkeypatch.setattr("search.storage._SQLITE_WAIT_S", 0.5)
+    monkeypatch.setattr("search.study.database._SQLITE_WAIT_S", 0.5)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_study_that_is_locked_for_a_while_is_waited_for(
 def test_a_study_that_stays_locked_ends_the_sweep_and_a_resume_completes_it(
     config: SweepConfig, locks: list[Lock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.storage.STORAGE_WAIT_S", 2.0)
+    monkeypatch.setattr("search.study.database.STORAGE_WAIT_S", 2.0)
     toll = Toll(config)
     lock_it = After(3, lambda: locks.append(Lock(config.folder / "study.db", seconds=600.0)))
     with pytest.raises(SweepFailed, match=r"did not come back in 2 s \(database is locked\)"):

@@ -15,13 +15,14 @@ from sweep_fixtures import MakeSweep, scripted_sweep
 from typer.testing import CliRunner
 
 from scripts import sync_mlflow
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.errors import SweepFailed, UserError
-from search.study import open_study
-from search.sync import sync_sweep
+from search.policy.making import make_policy
+from search.study.opening import open_study
+from search.tracking.repair.sweep_repair import sync_sweep
+from search.tracking.repair.view_repair import Repairs
 from search.tracking.store import TrackingStore
-from search.tracking.sync import Repairs
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +156,10 @@ def test_a_refusal_is_not_told_as_something_to_be_tried_again(swept: SweepConfig
 
 
 def test_it_is_refused_while_a_driver_is_at_work(swept: SweepConfig) -> None:
-    with open_study(swept), pytest.raises(UserError, match=r"is being driven on host .*, pid \d+"):
+    with (
+        open_study(swept, make_policy(swept)),
+        pytest.raises(UserError, match=r"is being driven on host .*, pid \d+"),
+    ):
         sync(swept)
 
 

@@ -12,10 +12,10 @@ from fault_tools import logged_sweep
 from optuna.trial import TrialState
 from sweep_checks import check_study, check_view, records_in
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.reporting.report import write_report
-from search.storage import open_storage
+from search.study.database import open_storage
 from search.text import MOST_LETTERS
 
 pytestmark = pytest.mark.usefixtures("local_ray", "by_value")

@@ -11,7 +11,7 @@ from fault_tools import Toll, logged_sweep
 from optuna.trial import TrialState
 
 from search.driver import run_sweep
-from search.records import StopReason
+from search.study.records import StopReason
 
 TIMEOUT_S = 4.0
 TRIALS = 4

@@ -23,8 +23,10 @@ def test_versions_that_changed_are_written_down_and_warned_about(
         assert "not what this sweep was last run with" not in caplog.text
 
         changed = {"torch": "99.0"}
-        monkeypatch.setattr("search.environment.version", lambda name: changed.get(name) or version(name))
-        monkeypatch.setattr("search.environment.code_version", lambda: "0123456789ab")
+        monkeypatch.setattr(
+            "search.study.launch_notes.version", lambda name: changed.get(name) or version(name)
+        )
+        monkeypatch.setattr("search.study.launch_notes.code_version", lambda: "0123456789ab")
         more = config.model_copy(update={"trials": 3})
         assert run_sweep(more, report_only).succeeded
     warned = [r.getMessage() for r in caplog.records if "not what this sweep was last run with" in r.message]

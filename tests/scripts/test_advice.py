@@ -16,13 +16,14 @@ from sweep_fixtures import CURVES, scripted_sweep
 
 from scripts.sweep_output import print_result
 from search.commands import typed
-from search.config import SweepConfig
-from search.dispatch import Observer, Stop
+from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult
+from search.engine.dispatch import Observer, Stop
 from search.errors import shortened
-from search.ledger import Ledger
-from search.records import Epoch, StopReason
-from search.study import open_study
+from search.policy.making import make_policy
+from search.study.ledger import Ledger
+from search.study.opening import open_study
+from search.study.records import Epoch, StopReason
 from spaces.space import SearchSpace
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,7 @@ def _driven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def run_sweep(
         config: SweepConfig, *, observers: Collection[Observer], retry_failed: bool, skip: Collection[int]
     ) -> NoReturn:
-        with open_study(config) as (ledger, _):
+        with open_study(config, make_policy(config)) as (ledger, _):
             if retry_failed:
                 ledger.retry_failed()
             raise Reached(ledger.remaining() + len(ledger.unfinished()))
@@ -102,7 +103,7 @@ def swept(tmp_path: Path, outcomes: str, **fields: Any) -> SweepConfig:
     config = scripted_sweep(**{**defaults, **fields})
     tmp_path.mkdir(exist_ok=True)
     (tmp_path / "mlflow.db").touch()  # a store that is gone is told before anything else
-    with open_study(config) as (ledger, _):
+    with open_study(config, make_policy(config)) as (ledger, _):
         for outcome in outcomes:
             trial(ledger, outcome)
     return config
@@ -120,7 +121,7 @@ def trial(ledger: Ledger, outcome: str) -> None:
 
 def ended(config: SweepConfig, stop: Stop | None, capsys: pytest.CaptureFixture[str]) -> str:
     """The last line of a sweep that has ended so."""
-    with open_study(config) as (ledger, _):
+    with open_study(config, make_policy(config)) as (ledger, _):
         records = ledger.records()
     capsys.readouterr()
     print_result(SweepResult(config, records, stop, None, 1.0, None, None))

@@ -14,9 +14,10 @@ from script_runs import run_script, write_space
 from sweep_fixtures import GPUS, MakeSweep
 from typer.testing import Result
 
-from search.cifar_sweep import cifar_config, data_config
-from search.records import Epoch
-from search.study import open_study
+from search.cifar import cifar_config, data_config
+from search.policy.making import make_policy
+from search.study.opening import open_study
+from search.study.records import Epoch
 
 LAUNCH = [
     (["--space", "huge"], r"unknown search space 'huge'; known: baseline, quickstart, wide; .*path"),
@@ -238,7 +239,7 @@ def test_what_was_changed_or_is_wrong_before_a_retraining(tmp_path: Path) -> Non
         max_epochs=1,
         sweeps_dir=tmp_path / "sweeps",
     )
-    with open_study(config) as (ledger, _):
+    with open_study(config, make_policy(config)) as (ledger, _):
         ledger.start(ledger.ask().number)
         ledger.report(0, Epoch(1, {"val_acc": 0.5}, 0, "host:1"))
         ledger.complete(0)

@@ -11,8 +11,8 @@ from processes import Script
 from script_runs import run_script, write_space
 from sweep_checks import check_study, check_view, records_in
 
-from search.config import SweepConfig
-from search.records import TrialRecord
+from search.config.sweep_config import SweepConfig
+from search.study.records import TrialRecord
 
 EPOCHS = 24
 

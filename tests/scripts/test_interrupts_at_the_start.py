@@ -9,7 +9,7 @@ import pytest
 from processes import ROOT, Script, _command
 from script_runs import write_space
 
-from search.ending import ENDS_WITHIN_S
+from search.engine.ending import ENDS_WITHIN_S
 
 ALONE = ROOT / "tests" / "sweeps" / "without_network.py"
 QUICK = ["--trials=1", "--max-epochs=1", "--train-size=100", "--val-size=50", "--space=my_space.py"]

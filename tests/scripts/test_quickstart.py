@@ -29,7 +29,7 @@ from typer.testing import Result
 
 from cifar_cnn.checkpoint import load_checkpoint, read_checkpoint
 from cifar_cnn.export import InferenceModel
-from search.config import SweepConfig, sweep_names
+from search.config.sweep_config import SweepConfig, sweep_names
 
 TRIALS, EPOCHS = 4, 2
 # A constant schedule, so that the optimizer's last learning rate is the sampled one.

@@ -12,15 +12,15 @@ from typer.testing import CliRunner
 
 from scripts import evaluate_model
 from scripts.retrain_output import cost, print_confirmation, print_retrained
-from search.comparison import SweepSummary
-from search.confirm import Confirmation, Finalist
 from search.driver import SweepResult
-from search.examine import Examination
-from search.records import Epoch, TrialRecord
-from search.results import savings
-from search.retrain import Published, Retrained
-from search.statistics import estimates
-from search.tracking.registry import Registration
+from search.finalists.confirm import Confirmation, Finalist
+from search.finalists.examine import Examination
+from search.finalists.retrain import Published, Retrained
+from search.results.leaderboard import savings
+from search.results.statistics import estimates
+from search.results.summary import SweepSummary
+from search.study.records import Epoch, TrialRecord
+from search.tracking.models.registry import Registration
 
 EPOCHS = tuple(Epoch(number, {"val_acc": 0.7, "epoch_s": 10.0}, 0, "host:1") for number in (1, 2, 3, 4))
 BEST = TrialRecord(7, TrialState.COMPLETE, {"rate": 0.1}, EPOCHS, value=0.8)
@@ -93,8 +93,8 @@ def test_an_evaluation_says_that_mlflow_lacks_the_run(
         "class_accuracy": [0.7],
     }
     examined = Examination(retraining, evaluation, (0.6, 0.8), {}, [])
-    monkeypatch.setattr("search.examine.examine", lambda *_, **__: examined)
-    monkeypatch.setattr("search.examine.log_examination", lambda _: False)
+    monkeypatch.setattr("search.finalists.examine.examine", lambda *_, **__: examined)
+    monkeypatch.setattr("search.finalists.examine.log_examination", lambda _: False)
     result = CliRunner().invoke(evaluate_model.app, ["night", "--sweeps-dir", str(tmp_path)])
     assert result.exit_code == 1
     assert "test accuracy      0.7000" in result.stdout

@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from search.storage import open_storage
+from search.study.database import open_storage
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from optuna.storages import BaseStorage, InMemoryStorage
-from sweep_makers import epoch, memory_ledger, sweep_config
+from sweep_makers import epoch, open_ledger, sweep_config
 
-from search.checkpoints import CheckpointStore
-from search.config import SweepConfig
-from search.dispatch import Dispatcher, Observer
-from search.failures import failure_reason
-from search.ledger import Ledger
-from search.records import Epoch, StopReason, TrialRecord
-from search.trial import Assignment, Message
+from search.config.sweep_config import SweepConfig
+from search.engine.dispatch import Dispatcher, Observer
+from search.engine.failures import failure_reason
+from search.engine.messages import Assignment, Message
+from search.study.checkpoints import CheckpointStore
+from search.study.ledger import Ledger
+from search.study.records import Epoch, StopReason, TrialRecord
 
 
 class Clock:
@@ -75,7 +75,7 @@ class Drivers:
     ) -> Dispatcher:
         """A new driver; an earlier one is as good as killed."""
         self.config = sweep_config(**{**dict(self.config), **changes})
-        ledger = memory_ledger(self.config, self.storage)
+        ledger = open_ledger(self.config, self.storage)
         self.follower = Follower(ledger)
         return Dispatcher(
             ledger,

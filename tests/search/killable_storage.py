@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from search.sweep_storage import SweepStorage
+from search.study.writes import SweepStorage
 
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 

@@ -10,9 +10,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState
 
-from search.config import SweepConfig
-from search.ledger import Ledger
-from search.records import Epoch, StopReason, TrialRecord
+from search.config.sweep_config import SweepConfig
+from search.policy.making import make_policy
+from search.study.ledger import Ledger
+from search.study.records import Epoch, StopReason, TrialRecord
 from spaces.space import Condition, SearchSpace
 
 FLAT = SearchSpace(
@@ -60,9 +61,9 @@ def epoch(number: int, val_acc: float = 0.5, **fields: Any) -> Epoch:
     return Epoch(epoch=number, **{**defaults, **fields})
 
 
-def memory_ledger(config: SweepConfig, storage: BaseStorage | None = None) -> Ledger:
-    """A ledger over a study in memory."""
-    return Ledger.open(config, storage or InMemoryStorage())
+def open_ledger(config: SweepConfig, storage: BaseStorage | None = None) -> Ledger:
+    """A sweep's ledger, over a study in memory if there is no storage."""
+    return Ledger.open(config, storage or InMemoryStorage(), make_policy(config))
 
 
 PRUNES_BELOW_HALF: dict[str, Any] = {

@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution
 from pydantic import ValidationError
 from sweep_makers import sweep_config
 
-from search.environment import describe_launch
+from search.study.launch_notes import describe_launch
 from search.text import MOST_LETTERS, encodable, unencodable
 from spaces.space import InvalidSpace, SearchSpace
 

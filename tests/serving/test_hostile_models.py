@@ -28,9 +28,9 @@ from mlflow import MlflowClient
 from torch import Tensor, nn
 
 from search.errors import UserError
-from search.tracking.load import load_model
-from search.tracking.model import ModelCard, save_model
-from search.tracking.program import ForeignProgram, load_program
+from search.tracking.models.load import load_model
+from search.tracking.models.program import ForeignProgram, load_program
+from search.tracking.models.save import ModelCard, save_model
 
 IMAGES = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
 GRAPH, WEIGHTS = "model/models/model.json", "model/data/weights/model_weights_config.json"

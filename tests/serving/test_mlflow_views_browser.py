@@ -10,8 +10,8 @@ from browsers import NEEDS_BROWSER, browsing, free_port, serving
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
-from search.tracking.links import leaderboard_link, ui_arguments, view_link
-from search.tracking.saved_views import charts_view, leaderboard_view, view_key
+from search.tracking.pages.links import leaderboard_link, ui_arguments, view_link
+from search.tracking.pages.saved_views import charts_view, leaderboard_view, view_key
 
 TRIALS = [f"trial-{number:03d}" for number in range(12)]  # more than the ten that the UI draws by itself
 PARAMS = ["depth", "lr", "lr_log10"]

@@ -19,7 +19,7 @@ from cifar_cnn.checkpoint import load_checkpoint
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.export import InferenceModel
 from cifar_cnn.train import EpochReport, fit
-from search.tracking.model import ModelCard, save_model
+from search.tracking.models.save import ModelCard, save_model
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "scripts" / "serve_model.py")

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from search.objective import TrialContext
+from search.objective.context import TrialContext
 
 MEET_S = 60.0
 FAULT_EPOCH = 2  # in which every fault happens: one epoch is reported before

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from search.objective import TrialContext
-from search.repeats import train_repeat
+from search.finalists.repeats import train_repeat
+from search.objective.context import TrialContext
 
 FAILING = 1  # number of the training that fails
 

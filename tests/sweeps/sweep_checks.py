@@ -11,10 +11,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 from optuna.trial import TrialState
 
-from search.comparison import opened_study, summarise
-from search.config import SweepConfig
-from search.records import TrialRecord, epoch_attr
-from search.results import best_so_far
+from search.config.sweep_config import SweepConfig
+from search.results.leaderboard import best_so_far
+from search.results.summary import summarise
+from search.study.opening import opened_study
+from search.study.records import TrialRecord, epoch_attr
 
 STATUSES = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from spaces.space import SearchSpace
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when MLflow is first used; tests need no network

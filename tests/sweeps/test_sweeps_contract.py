@@ -13,8 +13,8 @@ from sweep_fixtures import MakeSweep
 
 from search.driver import run_sweep
 from search.errors import UserError
-from search.objective import objective_reference
-from search.records import TrialRecord
+from search.objective.reference import objective_reference
+from search.study.records import TrialRecord
 from spaces.space import SearchSpace
 
 SMALL_GRID = SearchSpace(

@@ -12,11 +12,11 @@ from scripted import accuracy, report_only
 from sweep_checks import check_study, check_view
 from sweep_fixtures import CURVES, MakeSweep
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
-from search.pruners import PRUNERS, make_pruner
-from search.samplers import SAMPLERS, make_sampler, reseed
-from search.storage import open_storage
+from search.policy.pruners import PRUNERS, make_pruner
+from search.policy.samplers import SAMPLERS, make_sampler
+from search.study.database import open_storage
 from spaces.space import SearchSpace
 
 STEPS = SearchSpace(
@@ -50,7 +50,6 @@ def optuna_alone(config: SweepConfig) -> list[FrozenTrial]:
         ),
     )
     for _ in range(config.trials):
-        reseed(study.sampler, config.seed, len(study.trials))
         trial = study.ask()
         params = config.space.suggest(trial)
         study.tell(trial, *_train(trial, params, config.max_epochs))

@@ -14,9 +14,9 @@ from sweep_checks import check_study, check_view
 from sweep_fixtures import MakeSweep, scripted_sweep
 
 import search.driver
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
-from search.records import Outcome, StopReason
+from search.study.records import Outcome, StopReason
 
 TRIALS = 10
 FAULTS = {2: "exception", 3: "memory", 4: "nan", 5: "killed_once", 6: "killed_always"}
@@ -50,7 +50,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, tracking_uri: str) -> Sweep
 def result(config: SweepConfig, local_ray: None) -> SweepResult:
     """The sweep with all the faults, its pauses between attempts shortened."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("search.waiting.FIRST_PAUSE_S", 0.1)
+        patch.setattr("search.engine.waiting.FIRST_PAUSE_S", 0.1)
         return run_sweep(config)
 
 

@@ -19,9 +19,9 @@ from scripted import log_lines
 from sweep_checks import check_study, check_view
 from sweep_fixtures import FOR_WORKERS, scripted_sweep
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
-from search.study import check_idle
+from search.study.opening import check_idle
 
 KILLS, SEED = 3, 20
 TRIALS, EPOCHS, EPOCH_S, AT_ONCE = 12, 4, 0.3, 2

@@ -53,7 +53,7 @@ SCRIPT = """
 import numpy as np
 from optuna.distributions import FloatDistribution
 from mytraining import train
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from spaces.space import SearchSpace
 

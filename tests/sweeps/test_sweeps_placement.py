@@ -10,7 +10,7 @@ from scripted import log_lines
 from sweep_checks import check_study
 from sweep_fixtures import GPUS, MakeSweep
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 
 Line = dict[str, Any]

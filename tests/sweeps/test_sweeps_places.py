@@ -9,7 +9,7 @@ from script_runs import run_script
 from sweep_checks import check_study, check_view
 from sweep_fixtures import MakeSweep
 
-from search.config import SweepConfig
+from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 
 TRIALS = 2

@@ -17,16 +17,16 @@ from script_runs import write_space
 
 from cifar_cnn.errors import DataError
 from cifar_cnn.prepare import open_data
-from search.cifar_sweep import cifar_config, data_config
-from search.comparison import SweepSummary
-from search.config import SweepConfig
-from search.confirm import confirm, confirm_config
+from search.cifar import cifar_config, data_config
+from search.config.sweep_config import SweepConfig
 from search.errors import SweepFailed, UserError
-from search.examine import examine
-from search.records import TrialRecord
-from search.repeats import to_repeat_here
-from search.results import savings
-from search.retrain import Retrained, final_checkpoint, first_seed, retrain, retrain_config
+from search.finalists.confirm import confirm, confirm_config
+from search.finalists.examine import examine
+from search.finalists.repeats import to_repeat_here
+from search.finalists.retrain import Retrained, final_checkpoint, first_seed, retrain, retrain_config
+from search.results.leaderboard import savings
+from search.results.summary import SweepSummary
+from search.study.records import TrialRecord
 
 BEST = TrialRecord(0, TrialState.COMPLETE, {"lr": 0.01}, value=0.5)
 SECOND = TrialRecord(1, TrialState.COMPLETE, {"lr": 0.001}, value=0.4)

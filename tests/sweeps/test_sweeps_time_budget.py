@@ -8,8 +8,8 @@ from optuna.trial import TrialState
 from sweep_checks import check_study, check_view, records_in
 from sweep_fixtures import MakeSweep
 
-from search.dispatch import STOP_GRACE_S, Stop
 from search.driver import run_sweep
+from search.engine.dispatch import STOP_GRACE_S, Stop
 
 BUDGET_S = 6.0
 SHUTDOWN_S = 15.0  # to end workers and bring the view up to date, on a busy machine

@@ -1,0 +1,1 @@
+"""What a sweep is: its configuration, checked, and where its things lie."""

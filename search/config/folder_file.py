@@ -1,0 +1,98 @@
+"""A sweep's file, `sweep.json`: plain JSON with a version, places that may be moved, and no password.
+
+Version 1: a relative place lies there seen from the file's own folder, and what is shown as `***` is in
+`credentials.json` beside it. Files without a version come from before: a relative place was meant from the
+folder that the launch was typed in, for which the sweeps folder's own folder is taken, as it is by default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from search.config.credentials import HIDDEN, hide, keep, recall
+from search.config.places import absolute_place, absolute_url, relative_place, sweeps_root
+from search.errors import UserError
+
+CONFIG_FILE = "sweep.json"
+VERSION = 1
+# Fields that may carry a password, with the options that give them.
+URL_OPTIONS = {"storage": "--storage", "tracking_uri": "--tracking-uri", "checkpoint_uri": "--checkpoints"}
+
+
+def write(folder: Path, fields: Mapping[str, Any], study_id: str | None) -> None:
+    """Write a sweep's fields into its folder, whole or not at all.
+
+    Args:
+        folder: of the sweep; it is made if it is not there.
+        fields: of its configuration, as plain JSON.
+        study_id: identity of its study, once that is made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    root = sweeps_root(folder.parent, fields["kind"])
+    urls = {field: fields[field] for field in URL_OPTIONS if fields[field] is not None}
+    # Before the file that refers to them.
+    keep(folder, {field: url for field, url in urls.items() if hide(url) != url})
+    told = {
+        "version": VERSION,
+        "study_id": study_id,
+        **fields,
+        **{field: relative_place(hide(url), root, folder) for field, url in urls.items()},
+        "paths": {name: relative_place(path, root, folder) for name, path in fields["paths"].items()},
+    }
+    part = folder / f".{CONFIG_FILE}.{os.getpid()}"
+    part.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(folder / CONFIG_FILE)
+
+
+def read(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
+    """The fields that a sweep's file has, with whole URLs and absolute places; what it lacks has its default.
+
+    Args:
+        folder: of the sweep.
+        given: fields that are about to be replaced: left out, so that their passwords need not be found.
+
+    Raises:
+        UserError: the file is of a later version or another sweep's, or a password is not to be had.
+        OSError, TypeError, ValueError: it cannot be read.
+    """
+    fields = _parsed(folder)
+    version = fields.pop("version", 0)
+    if type(version) is not int or version > VERSION:
+        raise UserError(
+            f"{folder / CONFIG_FILE} has version {version!r}, written by a later version of this program; "
+            f"this one reads up to {VERSION}: use the later one"
+        )
+    if (name := fields.get("name", folder.name)) != folder.name:
+        raise UserError(
+            f"{folder} is sweep {name!r}, whose study and checkpoints go by that name: "
+            "give the folder its name again"
+        )
+    fields.pop("study_id", None)
+    base = folder if version else sweeps_root(folder.parent, fields.get("kind", "sweep")).parent
+    for field, option in URL_OPTIONS.items():
+        url = fields.get(field)
+        if field in given:
+            fields.pop(field, None)
+        elif url is not None:
+            whole = recall(folder, option, field, url) if HIDDEN in url else url
+            place = absolute_url if field == "storage" else absolute_place
+            fields[field] = place(whole, base)
+    fields["paths"] = {name: absolute_place(path, base) for name, path in fields.get("paths", {}).items()}
+    return fields
+
+
+def study_id(folder: Path) -> str | None:
+    """Identity of the sweep's study; None before it is made, and in files from before it was written down."""
+    found = _parsed(folder).get("study_id") if (folder / CONFIG_FILE).exists() else None
+    return None if found is None else str(found)
+
+
+def _parsed(folder: Path) -> dict[str, Any]:
+    fields = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    if not isinstance(fields, dict):
+        raise TypeError("it holds no object")
+    return fields

@@ -1,0 +1,54 @@
+"""What driver and worker say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.objective.context import Objective
+from search.study.records import Epoch, StopReason
+
+MESSAGE = "message"  # its key in what Ray hands on
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """What all trials of a sweep have in common; travels to the workers once."""
+
+    objective: Objective
+    settings: Mapping[str, Any]
+    paths: Mapping[str, str]
+    metric: str
+    max_epochs: int
+    checkpoints: str
+    cpus: float
+    gpus: float
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One trial as it is handed to a worker."""
+
+    number: int
+    params: Mapping[str, Any]
+    seed: int
+    epochs_known: int  # epochs that the study holds already
+    origins: Sequence[int] = ()  # trials whose checkpoints it may take up, the first first: it retries them
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a worker tells the driver; exactly one of the kinds, or just that it has begun, or still lives."""
+
+    epochs: tuple[Epoch, ...] = ()  # finished epochs; ones that the study has already are ignored there
+    notes: tuple[str, ...] = ()  # what the user should hear about this attempt
+    finished: bool = False  # the objective returned
+    left: bool = False  # the objective, told to stop, has cleaned up and ended in whatever way
+    failure: StopReason | None = None  # the objective raised; or, where it has left, its clean-up
+    error: str = ""
+
+    @property
+    def last(self) -> bool:
+        """Whether the attempt is over on the worker's side."""
+        return self.finished or self.left or self.failure is not None

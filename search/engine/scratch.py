@@ -1,0 +1,67 @@
+"""Temporary folders that go with their process, however it ends.
+
+Who holds such a folder holds a lock on a file in it, which the kernel lets go of when the process dies.
+Whoever makes another beside it first deletes those that nobody holds any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_LOCK = ".held"
+
+SCRATCH = "sweep-trial-"  # how the folders of attempts begin, in the temporary folder of each node
+
+
+@contextlib.contextmanager
+def held_folder(family: str, name: str = "", parent: Path | None = None) -> Iterator[Path]:
+    """A new folder called `family`, `name` and some letters, deleted at the end with all that is in it.
+
+    Args:
+        family: what such folders have in common; dead ones of the family are deleted first.
+        name: of this one.
+        parent: where; the machine's temporary folder by default.
+    """
+    parent = parent or Path(tempfile.gettempdir())
+    sweep_up(family, parent)
+    folder = Path(tempfile.mkdtemp(prefix=f"{family}{name}", dir=parent))
+    with (folder / f"{_LOCK}.new").open("w") as lock:
+        # On a file system without locks nobody else deletes the folder, for the file does not get its name.
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (folder / f"{_LOCK}.new").rename(folder / _LOCK)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_up(family: str, parent: Path | None = None) -> None:
+    """Delete this user's folders of a family whose processes are dead."""
+    for folder in (parent or Path(tempfile.gettempdir())).glob(f"{family}*"):
+        # Another may be deleting it too; one that is not ours, or holds no lock file, is left alone.
+        with contextlib.suppress(OSError):
+            if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
+                continue
+            with (folder / _LOCK).open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    """The lock goes last: what a process that is just dying adds meanwhile is deleted the next time."""
+    for path in folder.iterdir():
+        if path.name == _LOCK:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if [path.name for path in folder.iterdir()] == [_LOCK]:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The best of a sweep trained again: confirmed with fresh seeds, retrained, tested once."""

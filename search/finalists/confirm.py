@@ -1,0 +1,254 @@
+"""Is the best really best? The finalists of a sweep, trained again with fresh seeds and compared.
+
+The best score of many noisy ones is too good on average (the winner's curse; Schneider et al.,
+"Overtuning in Hyperparameter Optimization", arXiv:2506.19540). Fresh seeds owe nothing to that choice.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optuna.trial import TrialState
+
+from search.config.sweep_config import SweepConfig, one_line
+from search.driver import SweepResult, run_sweep
+from search.engine.dispatch import Observer, Stop
+from search.errors import SweepFailed, SweepInterrupted, UserError
+from search.finalists.repeats import repeats_config, told_failures
+from search.next_steps import without_completion
+from search.results.digits import NONE, scores
+from search.results.statistics import Estimate, estimates
+from search.results.summary import SweepSummary
+from search.study.records import TrialRecord
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A configuration as the sweep saw it and as fresh seeds see it.
+
+    Attributes:
+        record: its best trial in the sweep.
+        values: scores of the fresh seeds that completed.
+        failed: how many did not. Those that did tell too good a story, so it comes after all that have none.
+        estimate: what the values say of its true mean; if any failed, without a probability to be best.
+    """
+
+    record: TrialRecord
+    values: tuple[float, ...]
+    failed: int
+    estimate: Estimate
+
+    @property
+    def claimed(self) -> float | None:
+        """What the trial scored in the sweep; None if it did not complete and was asked for by number."""
+        return self.record.value
+
+    @property
+    def optimism(self) -> float | None:
+        """Claimed minus confirmed mean: how far luck carried the trial in the sweep."""
+        return None if self.claimed is None else self.claimed - self.estimate.mean
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """All finalists, the winner first.
+
+    Attributes:
+        finalists: those that there is a confirmed score of, at least one.
+        unconfirmed: those of which no fresh seed completed.
+    """
+
+    finalists: tuple[Finalist, ...]
+    unconfirmed: tuple[TrialRecord, ...] = ()
+
+    @property
+    def winner(self) -> Finalist:
+        """The one with the best confirmed mean of those with the fewest failed seeds."""
+        return self.finalists[0]
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """The winner's figures by the names that MLflow shows them under; those not known are None."""
+        return {
+            "confirmed_mean": self.winner.estimate.mean,
+            "optimism": self.winner.optimism,
+            "probability_best": self.winner.estimate.probability_best,
+        }
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """As plain JSON, the winner first; without the unconfirmed ones."""
+        return [
+            {
+                "trial": finalist.record.number,
+                "params": dict(finalist.record.params),
+                "claimed": finalist.claimed,
+                "optimism": finalist.optimism,
+                "values": list(finalist.values),
+                "failed": finalist.failed,
+                **asdict(finalist.estimate),
+            }
+            for finalist in self.finalists
+        ]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A finalist's scores as people read them, told apart from the other finalists'."""
+
+    claimed: str
+    mean: str
+    interval: str
+    deviation: str
+    optimism: str
+
+
+def confirmed_figures(finalists: Sequence[Finalist]) -> list[Figures]:
+    """The scores of finalists that stand in one table."""
+    estimates = [finalist.estimate for finalist in finalists]
+    intervals = zip(
+        scores([each.low for each in estimates]), scores([each.high for each in estimates]), strict=True
+    )
+    columns = (
+        scores([finalist.claimed for finalist in finalists]),
+        scores([each.mean for each in estimates]),
+        [NONE if low == NONE else f"{low} to {high}" for low, high in intervals],
+        scores([each.deviation for each in estimates]),
+        scores([finalist.optimism for finalist in finalists], sign=True),
+    )
+    return [Figures(*row) for row in zip(*columns, strict=True)]
+
+
+def choose_finalists(summary: SweepSummary, top: int, number: int | None = None) -> list[TrialRecord]:
+    """The best distinct configurations of a sweep, one trial each, or the one that was asked for.
+
+    A configuration that was tried more than once is one finalist, by its best trial. One that somebody added
+    to the study with values that the space does not hold is none, for it cannot be trained.
+
+    Raises:
+        UserError: no trial has completed, or there is no such trial, or the space does not hold it.
+    """
+    if number is not None:
+        by_number = {record.number: record for record in summary.records}
+        if number not in by_number:
+            there = f"trials 0 to {max(by_number)}" if by_number else "no trials yet"
+            raise UserError(f"--trial {number}: sweep {summary.config.name!r} has {there}")
+        if problem := _not_held(summary.config, by_number[number]):
+            raise UserError(f"--trial {number}: {problem}; choose another")
+        return [by_number[number]]
+    held = [record for record in summary.leaderboard if not _not_held(summary.config, record)]
+    if not held:
+        how = without_completion(summary.config, summary.records)
+        raise UserError(f"sweep {summary.config.name!r} has no completed trial yet: {how}, or name --trial")
+    distinct: dict[str, TrialRecord] = {}
+    for record in held:
+        distinct.setdefault(json.dumps(dict(record.params), sort_keys=True), record)
+    return list(distinct.values())[:top]
+
+
+def _not_held(config: SweepConfig, record: TrialRecord) -> str | None:
+    """Why a trial of the study is none of the space, if it is not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a value out of range, which is refused below
+            config.space.check_values(config.configuration(record.params))
+    except ValueError as error:
+        return one_line(error)
+    return None
+
+
+def confirm_config(summary: SweepSummary, finalists: Sequence[TrialRecord], seeds: int) -> SweepConfig:
+    """The sweep over seeds that confirms finalists on the sweep's own split, for as many epochs.
+
+    Raises:
+        UserError: as `repeats_config`.
+    """
+    numbers = "-".join(f"{record.number:03d}" for record in finalists)
+    label = f"{numbers}-x{seeds}"
+    config = repeats_config(summary, "confirm", label, finalists, seeds, summary.config.max_epochs)
+    trials = ",".join(str(record.number) for record in finalists)
+    return config.model_copy(update={"tags": config.tags | {"sweep.of_trials": trials}})
+
+
+def confirm(
+    config: SweepConfig,
+    finalists: Sequence[TrialRecord],
+    observers: Sequence[Observer] = (),
+    *,
+    retry_failed: bool = False,
+) -> tuple[Confirmation, SweepResult]:
+    """Train the finalists with fresh seeds and compare them; after a crash it goes on where it was.
+
+    Args:
+        config: as from `confirm_config`.
+        finalists: the trials that it was made of.
+        observers: told of every change of a training.
+        retry_failed: first train again what failed when this was run before.
+
+    Raises:
+        UserError: as `run_sweep`.
+        SweepInterrupted: by Ctrl-C or SIGTERM.
+        SweepFailed: it was stopped otherwise, too many trainings failed to go on, or all of them.
+    """
+    result = run_sweep(config, observers=observers, retry_failed=retry_failed)
+    # Trainings that failed again one after the other stop the driver, though nothing is left to train.
+    if result.stop not in (None, Stop.FAILURES):
+        kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed
+        raise kind(f"confirming was stopped ({result.stop.value}): run the command again to go on")
+    confirmation = confirmed(config, result.records, finalists)
+    if confirmation is None:
+        raise SweepFailed(
+            f"the finalists could not be confirmed: {told_failures(result.records)}: "
+            "run the command again to train those once more, or choose another finalist with --trial"
+        )
+    return confirmation, result
+
+
+def confirmed(
+    config: SweepConfig, records: Sequence[TrialRecord], finalists: Sequence[TrialRecord]
+) -> Confirmation | None:
+    """What the trainings of a confirmation say; None while some have not ended, or none has completed.
+
+    Args:
+        config: of the confirmation.
+        records: its trainings.
+        finalists: the trials that it was made of.
+    """
+    ended = {(each.params["arm"], each.params["repeat"]) for each in records if each.state.is_finished()}
+    arms: dict[int, list[float]] = {arm: [] for arm in range(len(finalists))}
+    for record in records:
+        if record.state is TrialState.COMPLETE and record.value is not None:
+            arms[record.params["arm"]].append(record.value)
+    if len(ended) < config.trials or not any(arms.values()):
+        return None
+    return _compare(finalists, arms, config.trials // len(finalists), config.direction)
+
+
+def _compare(
+    finalists: Sequence[TrialRecord], arms: dict[int, list[float]], seeds: int, direction: str
+) -> Confirmation:
+    """Rank finalists by failed seeds, then by mean; of equal ones the one that the sweep liked better.
+
+    A configuration that diverges with some seeds is known by the luckier ones only: by their mean it could
+    win, to diverge again when it is retrained.
+    """
+    maximise = direction == "maximize"
+    # What is maximised is an accuracy, what is minimised a loss.
+    within = (0.0, 1.0 if maximise else math.inf)
+    whole = {arm: values for arm, values in arms.items() if len(values) == seeds}
+    rest = {arm: values for arm, values in arms.items() if 0 < len(values) < seeds}
+    found = estimates(whole, maximise=maximise, within=within)
+    for arm, estimate in estimates(rest, maximise=maximise, within=within).items():
+        found[arm] = replace(estimate, probability_best=None)
+    compared = [
+        Finalist(finalists[arm], tuple(arms[arm]), seeds - len(arms[arm]), estimate)
+        for arm, estimate in sorted(found.items())
+    ]
+    sign = -1.0 if maximise else 1.0
+    compared.sort(key=lambda finalist: (finalist.failed, sign * finalist.estimate.mean))
+    unconfirmed = [record for arm, record in enumerate(finalists) if not arms[arm]]
+    return Confirmation(tuple(compared), tuple(unconfirmed))

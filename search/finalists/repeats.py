@@ -1,0 +1,178 @@
+"""Training configurations again with fresh seeds: a small sweep over seeds, through the same driver.
+
+So it runs in parallel, shows in MLflow and survives a crash just as the sweep did that found them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from optuna.distributions import IntDistribution
+from pydantic import ValidationError
+
+from cifar_cnn.config import DataConfig, TrainConfig
+from search.cifar import OBJECTIVE, check_unchanged
+from search.config.sweep_config import NAME_RULE, SweepConfig, one_line
+from search.errors import UserError
+from search.objective.context import TrialContext
+from search.results.leaderboard import cause
+from search.results.summary import SweepSummary
+from search.study.records import Outcome, TrialRecord, not_retried
+from spaces.space import SearchSpace
+
+# Sweeps seed trial n with seed + n, below this; what was picked for its luck with one seed meets others.
+_FRESH_SEEDS = 2**32
+_SEEDS_AN_ARM = 1000  # so far apart are the seeds of two configurations
+MOST_SEEDS = _SEEDS_AN_ARM
+
+Kind = Literal["confirm", "retrain"]
+# Seeds of one kind are never those of the other, though they train on different images anyway.
+_KIND_SEEDS: dict[Kind, int] = {"confirm": 0, "retrain": 2**20}
+
+
+def to_repeat_here(summary: SweepSummary, places: Mapping[str, Any]) -> SweepSummary:
+    """A sweep whose trials are to be trained again, on the data that it had, where it is asked for now.
+
+    Args:
+        summary: of the sweep.
+        places: fields of `SweepConfig` that are to differ from the sweep's; those that are None stay.
+
+    Raises:
+        UserError: a value is wrong, or the data are missing or have changed.
+    """
+    wanted = {field: value for field, value in places.items() if value is not None}
+    config = _checked({**dict(summary.config), **wanted})
+    # The space may change: what it offers next says nothing of configurations that were found in it.
+    check_unchanged(config.model_copy(update={"space_source": None}))
+    return dataclasses.replace(summary, config=config)
+
+
+def repeats_config(
+    summary: SweepSummary, kind: Kind, label: str, arms: Sequence[TrialRecord], seeds: int, max_epochs: int
+) -> SweepConfig:
+    """The sweep that trains some trials' configurations again, each with so many fresh seeds.
+
+    Args:
+        summary: of the sweep that they come from.
+        kind: 'confirm' trains on the sweep's own split, 'retrain' on training and validation images.
+        label: what tells it from others of its kind; ends its name.
+        arms: the trials.
+        seeds: trainings of each.
+        max_epochs: epochs of each training.
+
+    Raises:
+        UserError: this sweep trains something that is not ours to train again, or so many seeds.
+    """
+    config = summary.config
+    if config.objective != OBJECTIVE:
+        raise UserError(
+            f"sweep {config.name!r} trains {config.objective}, which only its author can train again: "
+            f"the best parameters are {dict(arms[0].params)}"
+        )
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UserError(f"--seeds {seeds}: train with 1 to {MOST_SEEDS}")
+    # A retraining may be given more seeds later; a comparison of finalists is what it was begun as.
+    most = seeds if kind == "confirm" else MOST_SEEDS
+    return _checked(
+        {
+            **dict(config),
+            "name": _name(config.name, f"{kind}-{label}"),
+            "kind": kind,
+            "tags": {"sweep.of": config.name, "sweep.of_id": summary.sweep_id},
+            "sweeps_dir": config.folder / kind,
+            "space": SearchSpace(
+                name="seeds",
+                description="Each configuration with each fresh seed.",
+                parameters={
+                    "arm": IntDistribution(0, len(arms) - 1),
+                    "repeat": IntDistribution(0, most - 1),
+                },
+            ),
+            "space_source": None,
+            "objective": "search.finalists.repeats:train_repeat",
+            "settings": {
+                **config.settings,
+                "kind": kind,
+                "arms": [config.configuration(record.params) for record in arms],
+            },
+            "max_epochs": max_epochs,
+            "sampler": "grid",
+            "sampler_args": {},
+            "enqueue": [],
+            "pruner": "none",
+            "pruner_args": {},
+            "trials": len(arms) * seeds,
+            # The saved model is the first seed's: it stays, whatever is asked for later.
+            "keep_checkpoints": MOST_SEEDS if kind == "retrain" else 1,
+            "time_budget_s": None,
+            **_goal(config, kind),
+        }
+    )
+
+
+def told_failures(records: Sequence[TrialRecord]) -> str:
+    """What failed and was not trained again, by reason, with an error of each; empty if nothing did.
+
+    `2 failed, oom (no room); 1 diverged (val_loss is nan)`
+    """
+    by_reason: dict[str, list[TrialRecord]] = {}
+    for record in not_retried(records):
+        if record.outcome in (Outcome.FAILED, Outcome.DIVERGED):
+            by_reason.setdefault(str(record.stop_reason), []).append(record)
+    told = []
+    for reason, failed in by_reason.items():
+        how = reason if failed[0].outcome is Outcome.DIVERGED else f"failed, {reason}"
+        told.append(f"{len(failed)} {how} ({cause(failed[0].error or '')})")
+    return "; ".join(told)
+
+
+def _name(sweep: str, what: str) -> str:
+    """`night.confirm-007-002-x3`; where that is too long for a name, both beginnings and a digest of it."""
+    full = f"{sweep}.{what}"
+    if NAME_RULE.fullmatch(full):
+        return full
+    digest = hashlib.blake2b(full.encode(), digest_size=4).hexdigest()
+    return f"{sweep[:20]}.{what[:30]}-{digest}"
+
+
+def _checked(fields: dict[str, Any]) -> SweepConfig:
+    try:
+        return SweepConfig.model_validate(fields)
+    except ValidationError as error:
+        raise UserError(one_line(error)) from error
+
+
+def _goal(config: SweepConfig, kind: Kind) -> dict[str, str]:
+    """A training's result; one on all but the test images has none left to validate on."""
+    if kind == "retrain":
+        return {"metric": "train_acc", "direction": "maximize"}
+    return {"metric": config.metric, "direction": config.direction}
+
+
+def train_repeat(params: Mapping[str, Any], context: TrialContext) -> None:
+    """The objective: fit one of the configurations with one of the fresh seeds."""
+    from cifar_cnn.train import EpochReport, fit
+
+    settings = context.settings
+    first = _FRESH_SEEDS + _KIND_SEEDS[settings["kind"]] + _SEEDS_AN_ARM * params["arm"]
+    config = TrainConfig(
+        **settings["arms"][params["arm"]], max_epochs=context.max_epochs, seed=first + params["repeat"]
+    )
+
+    def report(epoch: EpochReport) -> None:
+        epoch.save(context.scratch)
+        context.report(epoch.epoch, epoch.metrics, context.scratch)
+
+    fit(
+        config,
+        DataConfig(**settings["data"], data_dir=Path(context.paths["data"])),
+        on_epoch=report,
+        checkpoint=context.checkpoint,
+        train_on="train+val" if settings["kind"] == "retrain" else "train",
+        threads=max(1, int(context.cpus)),
+        accelerator="auto" if context.gpus > 0 else "cpu",
+    )

@@ -1,0 +1,255 @@
+"""From a configuration to a model: trained on all but the test images, tested once, saved, registered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna.trial import TrialState
+
+from cifar_cnn.intervals import wilson_interval
+from search.cifar import accelerator_of, data_of
+from search.config.names import check_model_name
+from search.config.sweep_config import SweepConfig
+from search.driver import SweepResult, run_sweep
+from search.engine.dispatch import Observer, Stop
+from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
+from search.finalists.confirm import Confirmation
+from search.finalists.reads_of_test import check_test_read, note_test_read, reads_of_test
+from search.finalists.repeats import repeats_config, told_failures
+from search.next_steps import without_completion
+from search.results.statistics import Estimate, estimates
+from search.results.summary import SweepSummary, summarise
+from search.study.checkpoints import CheckpointStore
+from search.study.launch_notes import describe_launch
+from search.study.records import Outcome, TrialRecord
+
+if TYPE_CHECKING:
+    from search.tracking.models.registry import Registration
+    from search.tracking.models.save import ModelCard
+
+
+@dataclass(frozen=True)
+class Published:
+    """What MLflow has of a retrained model."""
+
+    model_uri: str | None = None
+    registration: Registration | None = None
+    missing: str | None = (
+        None  # why it lacks the model, its registration or a training; None: it is all there
+    )
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """The winner, trained anew and tested."""
+
+    result: SweepResult
+    test: Estimate  # accuracy over the seeds, each evaluated once
+    test_accuracies: tuple[float, ...]  # by seed
+    test_images: int
+    test_reads: int  # retrainings of this sweep that have read the test split, this one included
+    model_folder: Path
+    published: Published
+
+    @property
+    def binomial(self) -> tuple[float, float]:
+        """95% interval of the mean accuracy by the number of test images alone."""
+        return wilson_interval(self.test.mean, self.test_images)
+
+
+def retrain_config(
+    summary: SweepSummary, record: TrialRecord, seeds: int, max_epochs: int | None = None
+) -> SweepConfig:
+    """The sweep over seeds that retrains a trial on training and validation images.
+
+    Args:
+        summary: of the sweep.
+        record: the trial.
+        seeds: trainings with fresh seeds.
+        max_epochs: epochs of each; None takes the sweep's. There is nothing to stop early by.
+
+    Raises:
+        UserError: as `repeats_config`.
+    """
+    epochs = max_epochs or summary.config.max_epochs
+    config = repeats_config(summary, "retrain", f"{record.number:03d}-e{epochs}", [record], seeds, epochs)
+    tags = {"sweep.of_trial": str(record.number)} | ({"sweep.of_run": record.run_id} if record.run_id else {})
+    return config.model_copy(update={"tags": config.tags | tags})
+
+
+def retrain(
+    summary: SweepSummary,
+    config: SweepConfig,
+    confirmation: Confirmation | None,
+    *,
+    model_name: str,
+    test_again: bool = False,
+    observers: Sequence[Observer] = (),
+) -> Retrained:
+    """Train, test, save and register.
+
+    Run again it goes on where it was, after a crash as after a failure: failed trainings are trained once
+    more. Seeds only add up: what was trained for more of them before counts too.
+
+    Args:
+        summary: of the sweep.
+        config: as from `retrain_config`.
+        confirmation: that chose the trial, to be told by the model's card; None if there was none.
+        model_name: in MLflow's registry.
+        test_again: read the test split though another retraining of the sweep has.
+        observers: told of every change of a training.
+
+    Raises:
+        UserError: as `run_sweep`; another retraining has read the test split; the data cannot be read.
+        SweepInterrupted: by Ctrl-C or SIGTERM.
+        SweepFailed: a training failed or was stopped otherwise.
+    """
+    check_model_name(model_name)
+    check_test_read(summary.config, [config.name], again=test_again)
+    result = run_sweep(config, observers=observers, retry_failed=True)
+    complete = [record for record in result.records if record.state is TrialState.COMPLETE]
+    if len(complete) < config.trials or result.stop is Stop.INTERRUPTED:
+        kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed
+        raise kind(f"{len(complete)} of {config.trials} trainings completed{_how_to_go_on(result)}")
+    note_test_read(summary.config, config.name)
+    with one_line_errors():
+        evaluations = [_test_once(config, record) for record in complete]
+        accuracies = tuple(float(evaluation["accuracy"]) for evaluation in evaluations)
+        # The first seed's model, not the best on test: choosing by test would make its score optimistic.
+        folder, card = _save_model(summary, config, complete[0], confirmation, accuracies)
+    tested_ms = max(record.ended_ms or 0 for record in complete)
+    published = _publish(result, folder, card, evaluations, model_name, tested_ms)
+    test = estimates({0: accuracies}, within=(0.0, 1.0))[0]
+    images, reads = int(evaluations[0]["n"]), reads_of_test(summary.config)
+    return Retrained(result, test, accuracies, images, reads, folder, published)
+
+
+@contextlib.contextmanager
+def one_line_errors(of_data: str = "") -> Iterator[None]:
+    """Images or a checkpoint that cannot be read are for the user to mend: a `UserError` tells it.
+
+    Args:
+        of_data: what to add where it is the images.
+    """
+    from cifar_cnn.errors import CheckpointError, DataError
+
+    try:
+        yield
+    except DataError as error:
+        raise UserError(f"{str(error).rstrip('.')}{of_data}" if of_data else str(error)) from error
+    except CheckpointError as error:
+        raise UserError(str(error)) from error
+
+
+def first_seed(config: SweepConfig) -> TrialRecord:
+    """The training of a retraining whose model was saved.
+
+    Raises:
+        UserError: the retraining has not got so far.
+    """
+    records = summarise(config.name, config.sweeps_dir).records
+    complete = [record for record in records if record.state is TrialState.COMPLETE]
+    if not complete:
+        raise UserError(f"{config.name} has no completed training: {without_completion(config, records)}")
+    return complete[0]
+
+
+def final_checkpoint(config: SweepConfig, record: TrialRecord) -> Path:
+    """A local copy of a finished training's checkpoint.
+
+    Raises:
+        SweepFailed: it is gone.
+    """
+    store = CheckpointStore(config.checkpoints)
+    newest, faults = store.newest(record.number)
+    if newest is None:
+        raise SweepFailed(
+            f"{record.key} of {config.name} has lost its checkpoint ({'; '.join(faults) or 'deleted'})"
+        )
+    return store.fetch(newest, config.folder / "final" / record.key)
+
+
+def _how_to_go_on(result: SweepResult) -> str:
+    """What to do about a retraining that lacks some of its trainings."""
+    if result.stop not in (None, Stop.FAILURES):
+        return f" ({result.stop.value}): run the command again to go on"
+    told = f"; {told_failures(result.records)}: run the command again to train those once more"
+    if any(record.outcome is Outcome.DIVERGED for record in result.records):
+        told += "; one that diverged is not trained again: choose another trial with --trial"
+    return told
+
+
+def _test_once(config: SweepConfig, record: TrialRecord) -> dict[str, Any]:
+    """The evaluation on the test split, read from its file if it was made before."""
+    file = config.folder / "final" / f"{record.key}.test.json"
+    if not file.exists():
+        from cifar_cnn.evaluate import evaluate
+
+        checkpoint, where = final_checkpoint(config, record), accelerator_of(config)
+        evaluation = evaluate(checkpoint, "test", data=data_of(config), accelerator=where).to_json()
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(evaluation))
+        part.replace(file)
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def _save_model(
+    summary: SweepSummary,
+    config: SweepConfig,
+    record: TrialRecord,
+    confirmation: Confirmation | None,
+    accuracies: tuple[float, ...],
+) -> tuple[Path, ModelCard]:
+    """Save a training's model as a folder with its card."""
+    from cifar_cnn.checkpoint import load_checkpoint
+    from cifar_cnn.export import InferenceModel
+    from search.tracking.models.save import ModelCard, save_model
+
+    loaded = load_checkpoint(final_checkpoint(config, record))
+    launch = describe_launch()
+    card = ModelCard(
+        name=f"{summary.config.name}-best",
+        class_names=loaded.class_names,
+        sweep=summary.config.name,
+        trial=int(config.tags["sweep.of_trial"]),
+        train_config=loaded.train_config.model_dump(mode="json"),
+        data=loaded.data_info.model_dump(mode="json"),
+        test_accuracies=accuracies,
+        test=asdict(estimates({0: accuracies}, within=(0.0, 1.0))[0]),
+        confirmation=None if confirmation is None else confirmation.to_json(),
+        code=launch["code"],
+        versions=launch["versions"],
+    )
+    return save_model(InferenceModel(loaded), card, config.folder / "model"), card
+
+
+def _publish(
+    result: SweepResult,
+    folder: Path,
+    card: ModelCard,
+    evaluations: Sequence[dict[str, Any]],
+    model_name: str,
+    tested_ms: int,
+) -> Published:
+    """Log the model with all seeds' test results to MLflow and register it, as far as MLflow answers."""
+    from search.tracking.models.registry import register
+    from search.tracking.models.save import log_model
+    from search.tracking.store import TrackingStore
+
+    page, config = result.page, result.config
+    if page is None:
+        return Published(missing=f"its store did not answer: {result.view_missing}")
+    uri = None
+    try:
+        store = TrackingStore(config.tracking_uri, config.experiment, create=False)
+        uri = log_model(store, page.sweep_run_id, folder, card, evaluations, tested_ms)
+        registration = register(store, page.sweep_run_id, uri, card, model_name)
+    except TrackingDown as error:
+        return Published(uri, missing=str(error))
+    return Published(uri, registration, result.view_missing)

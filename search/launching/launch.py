@@ -1,0 +1,184 @@
+"""Before a sweep starts: that a launch is new, and what a resume goes on with."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+from pydantic import ValidationError
+from sqlalchemy import make_url
+
+from search.cifar import check_unchanged
+from search.commands import command, resume_command
+from search.config.folder_file import CONFIG_FILE, URL_OPTIONS
+from search.config.places import local_path, sqlite_file, sweeps_root
+from search.config.sweep_config import SweepConfig, one_line
+from search.errors import UserError
+from search.study.database import NoStudies, check_url, open_storage, printable
+from search.study.ledger import check_unfinished, counted
+from search.study.opening import NoStudyYet, existing_study, known_study
+
+
+def fresh_name(space: str, sweeps_dir: Path, storage: str | None = None) -> str:
+    """The space's name with the first number that no sweep has, in the folder or the storage: `quickstart-1`.
+
+    Raises:
+        UserError: the storage does not answer.
+    """
+    stem = re.sub(r"[^A-Za-z0-9._-]+|^[^A-Za-z0-9]+", "-", Path(space).stem)[:50].strip("-") or "sweep"
+    names = (f"{stem}-{number}" for number in itertools.count(1))
+    taken = _study_names(storage)
+    return next(name for name in names if name not in taken and not (sweeps_dir / name).exists())
+
+
+def check_new(config: SweepConfig) -> None:
+    """Refuse to launch what exists, or where nothing can be written. Leaves nothing behind.
+
+    Raises:
+        UserError: names the resume command, or the folder.
+    """
+    if (config.folder / CONFIG_FILE).exists():
+        raise UserError(
+            f"sweep {config.name!r} exists: go on with `{resume_command(config)}`, or choose another name"
+        )
+    if (launches := _launches_of(config)) is not None:
+        by = f", by `{launches[-1]['command']}` on {launches[-1]['host']}" if launches else ""
+        raise UserError(
+            f"sweep {config.name!r} exists in storage {printable(config.storage_url)}{by}, and its folder is "
+            f"not in {config.sweeps_dir}: choose another name, or resume it with the --sweeps-dir it lies in"
+        )
+    if config.storage is not None and _same_database(config.storage, config.tracking_uri):
+        raise UserError(
+            f"--storage and --tracking-uri name the same database, {printable(config.storage)}: give MLflow "
+            "one of its own, for both keep their schema's version in a table of one name"
+        )
+    nearest = next(path for path in config.folder.absolute().parents if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(
+            f"sweeps folder {config.sweeps_dir}: {nearest} cannot be written; choose another --sweeps-dir"
+        )
+
+
+def resumed(
+    name: str, sweeps_dir: Path, *, time_budget_s: float | None, changes: Mapping[str, Any]
+) -> SweepConfig:
+    """The configuration that a sweep is resumed with.
+
+    Args:
+        name: of the sweep.
+        sweeps_dir: where it lies.
+        time_budget_s: of this resume alone; the launch's budget is used up.
+        changes: fields that are to differ from now on; those that are None stay.
+
+    Raises:
+        UserError: there is no such sweep, its study or tracking store is gone, a value is wrong, it has more
+            trials already, or the space's file or the data have changed.
+    """
+    wanted = {field: value for field, value in changes.items() if value is not None}
+    config = SweepConfig.load(name, sweeps_dir, given=wanted.keys() & URL_OPTIONS.keys())
+    try:
+        config = SweepConfig.model_validate({**dict(config), **wanted, "time_budget_s": time_budget_s})
+    except ValidationError as error:
+        raise UserError(one_line(error)) from error
+    _check_study(config, wanted)
+    check_unchanged(config)
+    return config
+
+
+def check_skippable(config: SweepConfig, numbers: Sequence[int]) -> None:
+    """Refuse, before anything starts, to skip trials that are not unfinished.
+
+    Raises:
+        UserError: names those that are; or the study cannot be read.
+    """
+    if not numbers:
+        return
+    with existing_study(config) as (_, study):
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for number in numbers:
+        check_unfinished(number, [trial.number for trial in running], config.name)
+
+
+def _same_database(storage: str, tracking_uri: str) -> bool:
+    if "://" not in tracking_uri or tracking_uri.startswith(("http://", "https://")):
+        return False
+    one, other = check_url(storage), make_url(tracking_uri)
+    if one.drivername == "sqlite" or other.drivername == "sqlite":
+        return sqlite_file(storage) is not None and sqlite_file(storage) == sqlite_file(tracking_uri)
+    return (one.host, one.port, one.database) == (other.host, other.port, other.database)
+
+
+def check_tracking_there(config: SweepConfig) -> None:
+    """Refuse to make a tracking store anew where a sweep's was: it will have been moved.
+
+    Raises:
+        UserError: it is not there; says where it was looked for, and what to do.
+    """
+    place = local_path(config.tracking_uri)
+    if place is None or place.exists():
+        return
+    beside = sweeps_root(config.sweeps_dir, config.kind).parent / place.name
+    there = shlex.quote(config.tracking_uri.replace(str(place), str(beside))) if beside.exists() else "URI"
+    raise UserError(
+        f"the tracking store of sweep {config.name!r} is not there ({place}): if it was moved, say where "
+        f"with --tracking-uri {there}; if it is lost, `{command('sync_mlflow.py', config)}` makes it anew "
+        "from the study"
+    )
+
+
+def _check_study(config: SweepConfig, wanted: Mapping[str, Any]) -> None:
+    """That the study is where the sweep says, and has no more trials than are wanted now."""
+    try:
+        with existing_study(config, whole=False) as (_, study):
+            there = counted(study.get_trials(deepcopy=False))
+    except NoStudyYet:
+        return
+    if "trials" in wanted and config.trials < there:
+        raise UserError(
+            f"--trials {config.trials}: sweep {config.name!r} has {there} already; give more to let it grow, "
+            "or leave --trials out to finish those"
+        )
+    if "tracking_uri" not in wanted and known_study(config) is not None:
+        check_tracking_there(config)
+
+
+def _study_names(storage: str | None) -> list[str]:
+    if storage is None:
+        return []
+    check_url(storage)
+    try:
+        opened = open_storage(storage, create=False)
+    except NoStudies:
+        return []
+    try:
+        return optuna.get_all_study_names(opened)
+    finally:
+        opened.remove_session()
+        opened.engine.dispose()
+
+
+def _launches_of(config: SweepConfig) -> list[dict[str, Any]] | None:
+    """The launches that the database's study of this name has noted; None if it has none of that name."""
+    if config.storage is None:  # in a folder of its own, where nobody else's can be
+        return None
+    check_url(config.storage)
+    try:
+        storage = open_storage(config.storage, create=False)
+    except NoStudies:
+        return None
+    try:
+        if config.name not in optuna.get_all_study_names(storage):
+            return None
+        study = optuna.load_study(study_name=config.name, storage=storage)
+        found: list[dict[str, Any]] = study.user_attrs.get("launches", [])
+        return found
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()

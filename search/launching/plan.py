@@ -1,0 +1,141 @@
+"""What a sweep will do and cost, worked out before anything starts."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+from cifar_cnn.cores import usable_cores
+from search.cifar import largest_configs, sampled_configs
+from search.config.sweep_config import SweepConfig
+from search.errors import UserError
+from search.policy.pruners import pruner_name
+from search.ray_tune.placement import Node, Placement, on_cluster, plan_placement
+from search.reporting.progress import human_seconds
+
+_PROBED_CONFIGS = 3  # sampled configurations whose speed is measured
+_FORWARD_SHARE = 1 / 3  # of a training step; what validating an image costs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep's plan; its time is measured on this machine, for trials that are never pruned."""
+
+    placement: Placement
+    slots: int
+    images_per_s: float  # of one trial, mean over sampled configurations
+    seconds: float  # wall time of the whole sweep if no trial is pruned
+    largest_bytes: int  # what training the largest model takes, without data and libraries
+    available_bytes: int | None  # None: it is the cluster's nodes' memory, which is not known here
+
+    def lines(self, config: SweepConfig) -> list[tuple[str, str]]:
+        """The plan as headings and texts to print."""
+        assert config.dataset is not None
+        sizes = ", ".join(f"{count:,} {split}" for split, count in config.dataset.sizes.items())
+        space = [f"{name}: {text}" for name, text in config.space.describe()]
+        free = "an unknown amount" if self.available_bytes is None else _gigabytes(self.available_bytes)
+        memory = f"{_gigabytes(self.largest_bytes)} for the largest model, {free} free"
+        return [
+            ("sweep", f"{config.name}: {config.budget} trials of up to {config.max_epochs} epochs"),
+            ("data", f"{config.dataset.name}: {sizes} (a sweep does not read test)"),
+            ("sampler", config.sampler),
+            ("pruner", pruner_name(config.pruner, config.max_epochs)),
+            *zip(["space"] + [""] * (len(space) - 1), space, strict=True),
+            *(("first" if not n else "", _told(params)) for n, params in enumerate(config.enqueue)),
+            ("placement", f"{self.slots} at a time, {self.placement}"),
+            ("memory", memory),
+            ("speed", f"about {self.images_per_s:,.0f} images/s a trial, measured here"),
+            ("time", f"about {human_seconds(self.seconds)} if nothing is pruned, and some 15 s of start"),
+        ]
+
+
+def plan_sweep(config: SweepConfig) -> Plan:
+    """Check placement and memory, measure the speed of a few configurations, and work the time out.
+
+    On a cluster placement goes by its resources, memory is not checked, and speed is this machine's.
+
+    Raises:
+        UserError: a trial, or all that run at once, do not fit.
+    """
+    from cifar_cnn.model import estimate_memory_bytes
+    from cifar_cnn.probe import training_images_per_s
+
+    assert config.dataset is not None
+    nodes = _nodes(config)
+    placement = plan_placement(config, nodes)
+    slots = min(placement.slots(nodes), config.budget)
+
+    classes = config.dataset.classes
+    largest = max(estimate_memory_bytes(c, classes) for c in largest_configs(config.space, config.max_epochs))
+    available = None if on_cluster(config, nodes) else _check_memory(config, placement, slots, largest)
+    measure = partial(
+        training_images_per_s,
+        num_classes=classes,
+        threads=max(1, int(placement.cpus)),
+        accelerator="auto" if placement.gpus else "cpu",
+    )
+    speed = statistics.harmonic_mean(map(measure, sampled_configs(config, _PROBED_CONFIGS)))
+    images = config.dataset.sizes["train"] + _FORWARD_SHARE * config.dataset.sizes["val"]
+    seconds = images / speed * config.max_epochs * config.budget / slots
+    return Plan(placement, slots, speed, seconds, largest, available)
+
+
+def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest: int) -> int | None:
+    """The memory that trials share, on the GPU or the host, having checked that the largest model fits.
+
+    None if it is not known: a Ray that the caller has started may count GPUs that are not there.
+    """
+    sharing: float = slots
+    available: int | None = _host_bytes()
+    if placement.gpus:
+        sharing, available = 1 / min(1.0, placement.gpus), _gpu_bytes()
+    if available is None:
+        return None
+    if largest * sharing > available:
+        raise UserError(
+            f"space {config.space.name!r}: its largest model takes {_gigabytes(largest)} to train, "
+            f"{sharing:g} share {_gigabytes(available)}: "
+            "narrow its width, depth or batch_size, or run fewer at a time"
+        )
+    return available
+
+
+def _nodes(config: SweepConfig) -> list[Node]:
+    """This machine, or the cluster that the sweep is to run on, which the caller may have joined already."""
+    ray = sys.modules.get("ray")
+    if config.ray_address is None and not (ray and ray.is_initialized()):
+        import torch
+
+        return [Node(usable_cores(), torch.cuda.device_count())]
+    from search.ray_tune.loop import nodes
+    from search.ray_tune.session import ray_session
+
+    with ray_session(config):
+        return nodes()
+
+
+def _host_bytes() -> int:
+    """Memory that could be had now, the page cache's included."""
+    return int(psutil.virtual_memory().available)
+
+
+def _gpu_bytes() -> int | None:
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    free, _ = torch.cuda.mem_get_info(0)
+    return int(free)
+
+
+def _told(params: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in params.items())
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size > 1e8 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,46 @@
+"""The checks of a dry run that touch databases, without leaving anything behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from search.config.places import sqlite_file
+from search.config.sweep_config import SweepConfig
+from search.errors import TrackingDown, UserError
+from search.study.database import NoStudies, open_storage
+
+
+def check_services(config: SweepConfig) -> None:
+    """Whether the study's storage and the tracking store answer; local files that are not there yet will.
+
+    Raises:
+        UserError: one of them does not.
+    """
+    if config.storage is not None and not _new_file(config.storage):
+        with contextlib.suppress(NoStudies):  # it answers; the launch makes the tables
+            open_storage(config.storage, create=False).engine.dispose()
+    if not _new_file(config.tracking_uri):
+        from search.tracking.store import (  # loads MLflow, a second that a first dry run saves
+            NoExperiment,
+            TrackingStore,
+        )
+
+        try:
+            TrackingStore.check(config.tracking_uri, config.experiment)
+        except NoExperiment:
+            return  # the launch makes it
+        except TrackingDown as error:
+            raise UserError(f"{error}: check --tracking-uri and its server") from error
+
+
+def _new_file(uri: str) -> bool:
+    """Whether the URI names a SQLite file that is yet to be made, in a folder where it can be."""
+    file = sqlite_file(uri)
+    if file is None or file.exists():
+        return False
+    if not file.parent.is_dir() or not os.access(file.parent, os.W_OK | os.X_OK):
+        raise UserError(
+            f"{uri}: folder {file.parent} is not there or cannot be written; make it or name another"
+        )
+    return True

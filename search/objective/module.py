@@ -1,0 +1,98 @@
+"""Where a training function's module lies, so that every script and worker finds it as the first one did."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import logging
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from types import ModuleType
+
+from search.errors import UserError
+
+_logger = logging.getLogger(__name__)
+_SCRIPT = "__main__"
+
+
+def module_place(name: str) -> str | None:
+    """The folder on the import path that an imported module was found in, or the file of the main script.
+
+    None for one that is found anyway, because it is installed or this project's own; and for one that was
+    made in another way than by importing its name.
+    """
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if file is None:
+        return None
+    path = Path(os.path.abspath(file))
+    if name == _SCRIPT:
+        return str(path)
+    above = name.count(".") + (path.stem == "__init__")
+    folder = path.parents[min(above, len(path.parents) - 1)]
+    return str(folder) if _holds(folder, name) and folder not in _found_anyway() else None
+
+
+def import_objective_module(name: str, place: str | None) -> ModuleType:
+    """Import a module from where it lay when the sweep last ran.
+
+    Its folder is put first on the import path, for good: the module may import its neighbours later.
+
+    Args:
+        name: of the module.
+        place: as `module_place` had it.
+
+    Raises:
+        UserError: it is not there, or cannot be imported; says what was looked for.
+    """
+    if name == _SCRIPT:
+        return sys.modules[name]
+    there = place is not None and _holds(Path(place), name)
+    if there and place not in sys.path:
+        assert place is not None
+        sys.path.insert(0, place)
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # of whatever kind a user's module raises as it is imported
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+        cause = kind + " ".join(str(error).split())
+        raise UserError(
+            f"training function's module {name!r} cannot be imported ({cause}): {_remedy(name, place)}"
+        ) from error
+    if place is not None and module_place(name) != place:
+        file = getattr(module, "__file__", None) or "what has no file"
+        if there:
+            raise UserError(
+                f"training function's module {name!r} is {file} in this process, and the sweep's own is in "
+                f"{place}: give one of them another name"
+            )
+        _logger.warning(
+            "%s is not there any more: going on with the training function in %s", _file(place, name), file
+        )
+    return module
+
+
+def _remedy(name: str, place: str | None) -> str:
+    if place is None:
+        return "run from the folder that holds its module, or install it"
+    if _holds(Path(place), name):
+        return f"mend {_file(place, name)}, or the environment that it needs"
+    return f"it was {_file(place, name)}: put it back, or say in PYTHONPATH which folder holds it now"
+
+
+def _file(place: str, name: str) -> Path:
+    """What a module's file, or its package's folder, is looked for as."""
+    path = Path(place, *name.split("."))
+    return path if path.is_dir() else path.with_suffix(".py")
+
+
+def _holds(folder: Path, name: str) -> bool:
+    path = folder.joinpath(*name.split("."))
+    files = (Path(f"{path}{suffix}") for suffix in importlib.machinery.all_suffixes())
+    return path.is_dir() or any(file.is_file() for file in files)
+
+
+def _found_anyway() -> set[Path]:
+    installed = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return {*installed, Path(__file__).parents[2]}

@@ -1,0 +1,60 @@
+"""What a training function gets from a sweep, and how it is named and found again."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from search.errors import UserError
+from search.objective.context import Objective
+from search.objective.module import import_objective_module
+
+
+def objective_reference(objective: Objective) -> str:
+    """`package.module:function` for a function that can be imported by that name.
+
+    Raises:
+        UserError: a lambda, a nested function or an object without a name.
+    """
+    name, module = getattr(objective, "__qualname__", ""), getattr(objective, "__module__", "")
+    if not name or not module or "<" in name:
+        raise UserError(
+            f"objective {objective!r} cannot be imported: use a function defined at the top of a module"
+        )
+    return f"{module}:{name}"
+
+
+def load_objective(reference: str, place: str | None = None) -> Objective:
+    """The function that `package.module:function` names.
+
+    Args:
+        reference: its name.
+        place: where its module lay when the sweep last ran, as `module_place` had it.
+
+    Raises:
+        UserError: it cannot be found; says what is missing.
+    """
+    module_name, _, name = reference.partition(":")
+    if not module_name or not name:
+        raise UserError(f"objective {reference!r} is no package.module:function")
+    found: Any = import_objective_module(module_name, place)
+    try:
+        for part in name.split("."):
+            found = getattr(found, part)
+    except AttributeError as error:
+        if module_name == "__main__":
+            script = f"run {place}" if place else "run that script"
+            raise UserError(
+                f"objective {name!r} is in the script that launched this sweep: {script} again, "
+                "it goes on where it was"
+            ) from error
+        raise UserError(
+            f"objective {reference!r} is not there ({error}): put it back into its module, or launch a sweep "
+            "under another name"
+        ) from error
+    if not callable(found) or len(inspect.signature(found).parameters) < 2:
+        raise UserError(
+            f"objective {reference!r} takes no (parameters, context): see docs/how_to/own_training.md"
+        )
+    objective: Objective = found
+    return objective

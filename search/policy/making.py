@@ -1,0 +1,20 @@
+"""The sampler and the pruner of a sweep, made from its configuration."""
+
+from __future__ import annotations
+
+from search.config.sweep_config import SweepConfig
+from search.policy.pruners import make_pruner
+from search.policy.samplers import make_sampler
+from search.study.ledger import Policy
+
+
+def make_policy(config: SweepConfig) -> Policy:
+    """What a sweep asks its trials of and judges them by.
+
+    Raises:
+        UserError: an unknown name or argument.
+    """
+    return Policy(
+        make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args),
+        make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args, config.classes),
+    )

@@ -1,0 +1,32 @@
+"""Samplers whose draws follow from the sweep's seed, the trial's number and the history, and nothing else.
+
+A driver that is killed and resumed then asks for the trials that it would have asked for anyway, and for none
+twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.samplers._lazy_random_state import LazyRandomState  # what Optuna's samplers draw from
+from optuna.trial import FrozenTrial
+
+
+class Reseeded(BaseSampler):
+    """A sampler whose random generators begin anew with each trial; mixed into Optuna's."""
+
+    sweep_seed = 0
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """As Optuna's, which is called before anything is drawn for a trial."""
+        _reseed(self, self.sweep_seed, trial.number)
+        super().before_trial(study, trial)
+
+
+def _reseed(sampler: BaseSampler, *seed: int) -> None:
+    for place, (_, part) in enumerate(sorted(vars(sampler).items())):
+        if isinstance(part, LazyRandomState):
+            part.rng.seed(np.random.SeedSequence([*seed, place]).generate_state(4))
+        elif isinstance(part, BaseSampler):
+            _reseed(part, *seed, place)

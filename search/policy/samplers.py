@@ -1,0 +1,150 @@
+"""Samplers by name, with their arguments checked before anything starts."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import (
+    BaseSampler,
+    GridSampler,
+    QMCSampler,
+    RandomSampler,
+)
+from optuna.trial import FrozenTrial
+
+from search.errors import UserError
+from search.policy.arguments import of_right_types
+from search.policy.bounded_tpe import BoundedTPESampler
+from search.policy.diverged import SweepCmaEsSampler, SweepGPSampler
+from search.policy.reseeding import Reseeded
+from spaces.space import InvalidSpace, SearchSpace
+
+T = TypeVar("T")
+
+
+class _Grid(Reseeded, GridSampler):
+    """Optuna's, except that it ends nothing: it would stop a `Study.optimize` that nobody runs."""
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """As Optuna's; what somebody has left open who enqueued a trial is drawn, where Optuna's raises."""
+        if "grid_id" in trial.system_attrs:
+            return super().sample_independent(study, trial, param_name, param_distribution)
+        values = self._search_space[param_name]
+        return values[self._rng.rng.randint(len(values))]
+
+    def after_trial(self, *_: object) -> None:
+        """The ledger's budget ends a sweep."""
+
+
+class _GP(Reseeded, SweepGPSampler):
+    """Optuna's, except that each fit begins anew, not where this process' last one ended."""
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """As Optuna's; a driver that is resumed then fits what the killed one would have."""
+        self._gprs_cache_list = None
+        return super().sample_relative(study, trial, search_space)
+
+
+class _TPE(Reseeded, BoundedTPESampler):
+    __signature__ = BoundedTPESampler.__signature__
+
+
+class _Random(Reseeded, RandomSampler):
+    pass
+
+
+class _CmaEs(Reseeded, SweepCmaEsSampler):
+    pass
+
+
+class _QMC(Reseeded, QMCSampler):
+    pass
+
+
+SAMPLERS: dict[str, Callable[..., Reseeded]] = {
+    "tpe": _TPE,
+    "random": _Random,
+    "gp": _GP,
+    "cmaes": _CmaEs,
+    "qmc": _QMC,
+    "grid": _Grid,
+}
+MOST_GRID_POINTS = (
+    100_000  # asking for a trial goes through all of them: 18 ms with so many, 0.2 s with ten times
+)
+# Optuna warns once a trial about what these samplers hand to an independent sampler; a conditional
+# or categorical parameter is handed over by design, and a user cannot act on it.
+_QUIET: dict[str, dict[str, Any]] = {
+    "gp": {"warn_independent_sampling": False},
+    "cmaes": {"warn_independent_sampling": False},
+    "qmc": {"warn_independent_sampling": False, "warn_asynchronous_seeding": False, "scramble": True},
+}
+
+
+def make_sampler(
+    name: str, space: SearchSpace, seed: int, *, args: Mapping[str, Any] | None = None
+) -> BaseSampler:
+    """The sampler called `name`, whose draws follow from seed and history.
+
+    Args:
+        name: one of `SAMPLERS`.
+        space: the search space; the grid sampler enumerates it.
+        seed: seed of the sweep.
+        args: further arguments of the sampler's class.
+
+    Raises:
+        UserError: an unknown name or argument, or a grid over a continuous space or of too many points.
+    """
+    if name not in SAMPLERS:
+        raise UserError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
+    given = dict(args or {})
+    if "seed" in given:
+        raise UserError(f"sampler argument seed={given['seed']!r}: give --seed, which the trials use too")
+    if name == "grid":
+        if "search_space" in given:
+            raise UserError("sampler argument search_space: a grid is the space's own, so leave it out")
+        given["search_space"] = _grid(space)
+    sampler = build(SAMPLERS[name], f"sampler {name}", {**_QUIET.get(name, {}), **given, "seed": seed})
+    sampler.sweep_seed = seed
+    return sampler
+
+
+def _grid(space: SearchSpace) -> dict[str, Any]:
+    """Every value of every parameter, of which the sampler makes all combinations at once."""
+    points = space.size()
+    if points is not None and points > MOST_GRID_POINTS:
+        raise UserError(
+            f"space {space.name!r} has a grid of {points:,} points, and {MOST_GRID_POINTS:,} can be kept "
+            "track of: give fewer values (step=, fewer choices), or sample with --sampler qmc or random"
+        )
+    try:
+        return space.grid()
+    except InvalidSpace as error:
+        raise UserError(str(error)) from error
+
+
+def build(kind: Callable[..., T], label: str, args: Mapping[str, Any]) -> T:
+    """Call `kind` with `args`; a wrong argument is a one-line UserError that lists the right ones."""
+    known = list(inspect.signature(kind).parameters)
+    unknown = [name for name in args if name not in known]
+    if unknown:
+        told = ", ".join(name for name in known if name != "seed")
+        raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {told or 'none'}")
+    args = of_right_types(kind, label, args)
+    try:
+        with warnings.catch_warnings():
+            # That Optuna may yet change an argument's name is for this project's version bounds.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return kind(**args)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{label} refuses {dict(args)}: {' '.join(str(error).split())}") from error

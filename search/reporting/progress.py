@@ -1,0 +1,187 @@
+"""A sweep's progress on stderr: a live table in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from optuna.trial import TrialState
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from search.config.sweep_config import SweepConfig
+from search.reporting.terminal import logs_above
+from search.results.columns import Columns
+from search.results.digits import all_shown, score, scores, shown
+from search.study.records import Outcome, TrialRecord, ranked
+
+if TYPE_CHECKING:
+    from search.engine.dispatch import Stop  # loads Ray, which reading a sweep does without
+
+_REFRESHES_A_SECOND = 2
+_MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen
+
+
+class Progress:
+    """Follows a sweep and shows it; a context manager, an `Observer` and a `StopObserver`.
+
+    The live display is drawn by a thread of its own. What it reads is replaced, never changed: a lock could
+    be held by the very thread that a signal makes draw.
+
+    Args:
+        config: the sweep.
+        console: where to; on stderr, so that stdout stays free for results.
+    """
+
+    def __init__(self, config: SweepConfig, console: Console) -> None:
+        self._config = config
+        self._console = console
+        self._running: dict[int, TrialRecord] = {}
+        self._ended = _nothing_ended()
+        self._retried: set[int] = set()  # failed trials that a retry has taken the place of
+        self._best: TrialRecord | None = None
+        self._ended_here, self._seconds_here = 0, 0.0  # of this launch, for the time that is left
+        self._most_running = 0
+        self._started = time.monotonic()
+        self._stop: tuple[Stop, float | None] | None = None  # and by when, on the monotonic clock
+        self._above = contextlib.ExitStack()
+        self._live = (
+            Live(
+                console=self._console,
+                refresh_per_second=_REFRESHES_A_SECOND,
+                get_renderable=self._table,
+                transient=True,
+            )
+            if self._console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+            self._above.enter_context(logs_above(self._console))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._above.close()
+        if self._live:
+            self._live.stop()
+
+    def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
+        """Take in what there was before, so that counts and best are the sweep's."""
+        self._running, self._ended, self._retried = {}, _nothing_ended(), set()
+        for record in records:
+            self._take(record)
+
+    def trial_changed(self, record: TrialRecord) -> None:
+        """Take a change in; without a terminal, print each trial's end."""
+        self._take(record)
+        if record.state is TrialState.RUNNING:
+            return
+        self._ended_here += 1
+        self._seconds_here += record.train_seconds
+        if not self._live:
+            self._console.print(Text(self._line(record)), soft_wrap=True)
+
+    def stop_requested(self, reason: Stop, grace_s: float | None) -> None:
+        """Show that a stop was heard, and how long it takes at most; without a terminal the log tells it."""
+        self._stop = reason, None if grace_s is None else time.monotonic() + grace_s
+
+    def _take(self, record: TrialRecord) -> None:
+        if record.retry_of is not None and record.retry_of not in self._retried:
+            self._retried.add(record.retry_of)
+            self._ended[Outcome.FAILED] -= 1
+        if record.state is TrialState.RUNNING:
+            self._running = {**self._running, record.number: record}
+            self._most_running = max(self._most_running, len(self._running))
+            return
+        self._running = {number: each for number, each in self._running.items() if number != record.number}
+        self._ended[record.outcome] += 1
+        candidates = [record] if self._best is None else [self._best, record]
+        self._best = next(iter(ranked(candidates, self._config.direction)), None)
+
+    def _line(self, record: TrialRecord) -> str:
+        params = " ".join(f"{name}={shown(value)}" for name, value in record.params.items())
+        reason = f" ({record.stop_reason})" if record.outcome is Outcome.FAILED else ""
+        return (
+            f"{record.key} {record.outcome}{reason} "
+            f"{self._config.metric}={score(self._newest(record))} "
+            f"after {len(record.epochs)} of {self._config.max_epochs} epochs, {params}; {self._summary()}"
+        )
+
+    def _newest(self, record: TrialRecord) -> float | None:
+        return record.epochs[-1].metrics[self._config.metric] if record.epochs else None
+
+    def _summary(self) -> str:
+        ended, best = self._ended, self._best
+        parts = [f"{ended.total()}/{self._config.budget} done"]
+        parts.append(f"{ended[Outcome.PRUNED]} pruned")
+        parts += [f"{ended[Outcome.DIVERGED]} diverged"] if ended[Outcome.DIVERGED] else []
+        parts.append(f"{ended[Outcome.FAILED]} failed")
+        parts.append(
+            f"best {score(best.value)} ({best.key})" if best and best.value is not None else "no best yet"
+        )
+        if (left := self._seconds_left()) is not None:
+            parts.append(f"about {human_seconds(left)} left")
+        return ", ".join(parts)
+
+    def _seconds_left(self) -> float | None:
+        """At the pace of the trials that ended in this launch; None until there is one."""
+        to_come = self._config.budget - self._ended.total()
+        if not self._ended_here or to_come <= 0:
+            return None
+        return self._seconds_here / self._ended_here * to_come / max(1, self._most_running)
+
+    def _table(self) -> RenderableType:
+        running = [record for _, record in sorted(self._running.items())]
+        table = Table(box=None, pad_edge=False)
+        rows = running[:_MOST_ROWS]
+        columns = Columns.of([self._config], ["trial", "epoch"])
+        cells = {
+            "trial": [record.key for record in rows],
+            "epoch": [f"{len(record.epochs)}/{self._config.max_epochs}" for record in rows],
+            columns.metrics[self._config.metric]: scores([self._newest(record) for record in rows]),
+        }
+        for name, heading in columns.params.items():
+            cells[heading] = all_shown([record.params.get(name) for record in rows])
+        for heading in cells:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in zip(*cells.values(), strict=True):
+            table.add_row(*map(Text, row))
+        elapsed = human_seconds(time.monotonic() - self._started)
+        told = [f"{self._config.name}: {self._summary()}, {elapsed} so far"]
+        told += [] if self._stop is None else [_told_stop(*self._stop)]
+        # The console wraps nothing, for it leaves that to the terminal; the display has to.
+        return Group(table, *(Text(line, no_wrap=False, overflow="fold") for line in told))
+
+
+def _nothing_ended() -> Counter[Outcome]:
+    return Counter(dict.fromkeys(Outcome, 0))
+
+
+def _told_stop(reason: Stop, until: float | None) -> str:
+    if until is None:
+        return f"stopping ({reason.value}): running epochs end first; Ctrl-C gives them a few seconds"
+    left = until - time.monotonic()
+    if left <= 0:
+        return f"stopping ({reason.value}): workers are ended and MLflow is brought up to date"
+    return f"stopping ({reason.value}): running epochs have {math.ceil(left)} s to end; Ctrl-C stops at once"
+
+
+def human_seconds(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

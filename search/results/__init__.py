@@ -1,0 +1,1 @@
+"""What trials came to: leaderboards, summaries, comparisons, how sure they are. Reads records alone."""

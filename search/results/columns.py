@@ -1,0 +1,39 @@
+"""What the columns of a table of trials are called, so that no parameter or metric hides another column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from search.config.sweep_config import SweepConfig
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names under which a table shows metrics and parameters: their own wherever these are free.
+
+    Where a table has a column of that name already, `metric.` or `param.` comes before it.
+    """
+
+    metrics: dict[str, str]
+    params: dict[str, str]
+
+    @classmethod
+    def of(cls, configs: Sequence[SweepConfig], own: Iterable[str]) -> Self:
+        """The columns of a table of these sweeps' trials that has columns of its `own` too."""
+        metrics = apart("metric", (config.metric for config in configs), own)
+        names = (name for config in configs for name in config.space.parameters)
+        return cls(metrics, apart("param", names, [*own, *metrics.values()]))
+
+
+def apart(kind: str, names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """Each name with what it is shown as: with `kind.` before it, for as long as that is taken."""
+    used, found = set(taken), {}
+    for name in dict.fromkeys(names):
+        column = name
+        while column in used:
+            column = f"{kind}.{column}"
+        used.add(column)
+        found[name] = column
+    return found

@@ -1,0 +1,171 @@
+"""What a sweep found: leaderboard, importances, what pruning saved, the history of the best."""
+
+from __future__ import annotations
+
+import statistics
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import TrialState
+
+from search.config.sweep_config import SweepConfig
+from search.results.columns import Columns
+from search.results.digits import all_shown, scores
+from search.study.records import Outcome, TrialRecord, not_retried, ranked
+
+_FEWEST_FOR_IMPORTANCE = 5  # complete trials that have a parameter; with fewer its importance is noise
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best value once a trial and all before it had ended."""
+
+    number: int
+    value: float
+    ended_ms: int
+
+
+@dataclass(frozen=True)
+class Savings:
+    """What pruning saved, measured against training every pruned trial to its end."""
+
+    epochs_run: int
+    epochs_saved: int
+    seconds_run: float
+    seconds_saved: float  # each pruned trial's missing epochs at its own mean time an epoch
+
+
+def best_so_far(records: Sequence[TrialRecord], direction: str) -> list[Best]:
+    """The history of the best value by trial number, as far as all trials have ended.
+
+    A trial counts once every trial before it has ended, so that the history only ever grows at its end
+    and comes out the same whenever it is made. One that waits for its start has a number and no record yet.
+    """
+    history: list[Best] = []
+    best, ended_ms = None, 0
+    for number, record in enumerate(sorted(records, key=lambda record: record.number)):
+        if record.number != number or record.ended_ms is None:
+            break
+        ended_ms = max(ended_ms, record.ended_ms)
+        if record.value is not None and (best is None or _better(record.value, best, direction)):
+            best = record.value
+        if best is not None:
+            history.append(Best(record.number, best, ended_ms))
+    return history
+
+
+def savings(records: Sequence[TrialRecord], max_epochs: int) -> Savings:
+    """What pruning saved in epochs and seconds of training."""
+    saved_epochs, saved_seconds = 0, 0.0
+    for record in records:
+        if record.outcome is Outcome.PRUNED:  # one that diverged had nothing left to train
+            missing = max_epochs - len(record.epochs)
+            saved_epochs += missing
+            saved_seconds += missing * record.train_seconds / max(1, len(record.epochs))
+    return Savings(
+        epochs_run=sum(len(record.epochs) for record in records),
+        epochs_saved=saved_epochs,
+        seconds_run=sum(record.train_seconds for record in records),
+        seconds_saved=saved_seconds,
+    )
+
+
+def counts(records: Sequence[TrialRecord]) -> dict[Outcome, int]:
+    """How many trials there are of each outcome."""
+    return {outcome: sum(record.outcome is outcome for record in records) for outcome in Outcome}
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """Each parameter's share of the variation in the value, largest first; empty while that is guesswork.
+
+    PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255): it asks what tells the good trials from the rest.
+    """
+    from optuna.importance import (
+        PedAnovaImportanceEvaluator,
+        get_param_importances,
+    )  # a second of scikit-learn
+
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) < _FEWEST_FOR_IMPORTANCE or len({trial.value for trial in complete}) < 2:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # that a conditional parameter has few trials shows anyway
+        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    # A conditional parameter may be in few of them.
+    having = Counter(name for trial in complete for name in trial.params)
+    enough = {name: share for name, share in found.items() if having[name] >= _FEWEST_FOR_IMPORTANCE}
+    total = sum(enough.values())
+    return {name: share / total for name, share in enough.items()} if total else {}
+
+
+def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
+    """A sweep in a few lines of Markdown."""
+    trials, saved = not_retried(records), savings(records, config.max_epochs)
+    count = counts(trials)
+    lines = [
+        f"**{config.name}**: space `{config.space.name}`, sampler `{config.sampler}`, "
+        f"pruner `{config.pruner}`.",
+        "",
+        f"{len(trials)} of {config.budget} trials: {count[Outcome.COMPLETE]} complete, "
+        f"{count[Outcome.PRUNED]} pruned, {count[Outcome.DIVERGED]} diverged, "
+        f"{count[Outcome.FAILED]} failed, {count[Outcome.RUNNING]} running. "
+        f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning.",
+    ]
+    best = ranked(records, config.direction)[:3]
+    if best:
+        columns = Columns.of([config], ["trial"])
+        headings = ["trial", columns.metrics[config.metric], *columns.params.values()]
+        lines += ["", f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+        lines += [f"| {' | '.join(row)} |" for row in leading(best, columns.params)]
+    return "\n".join(lines)
+
+
+def cause(error: str) -> str:
+    """The line of an error's text that names it: after a traceback's last frame, or else the last line.
+
+    An exception's own text may go on for lines of advice below its name.
+    """
+    lines = [line for line in error.splitlines() if any(map(str.isalnum, line))]
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    after = lines[frames[-1] + 1 :] if frames else []
+    named = next((line for line in after if not line.startswith(" ")), "".join(lines[-1:]))
+    return named.strip(" |")  # an exception group draws a frame
+
+
+def causes(records: Sequence[TrialRecord]) -> list[str]:
+    """Why trials failed, a line for each distinct cause with the trials that it ended.
+
+    `trial-000 and 2 more failed (error): ValueError: no such file`
+    """
+    alike: dict[str, list[str]] = {}
+    for record in records:
+        if record.outcome is Outcome.FAILED:
+            alike.setdefault(f"failed ({record.stop_reason}): {cause(record.error or '')}", []).append(
+                record.key
+            )
+    return [
+        f"{keys[0]} {why}" if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more {why}"
+        for why, keys in alike.items()
+    ]
+
+
+def leading(best: Sequence[TrialRecord], params: Iterable[str]) -> list[list[str]]:
+    """Trials as rows of text, told apart by enough digits: key, value, parameters."""
+    cells = [[record.key for record in best], scores([record.value for record in best])]
+    cells += [all_shown([record.params.get(name) for record in best]) for name in params]
+    return [list(row) for row in zip(*cells, strict=True)]
+
+
+def typical_seconds(records: Sequence[TrialRecord]) -> float | None:
+    """The median training time of the trials that have ended; None if there are none."""
+    seconds = [record.train_seconds for record in records if record.ended_ms is not None]
+    return statistics.median(seconds) if seconds else None
+
+
+def _better(value: float, than: float, direction: str) -> bool:
+    return value > than if direction == "maximize" else value < than

@@ -1,0 +1,103 @@
+"""One sweep as its study tells it: read while a driver may be writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.config.sweep_config import SweepConfig
+from search.results.columns import Columns, apart
+from search.results.leaderboard import Savings, counts, importances, savings
+from search.study.ledger import records_of
+from search.study.opening import opened_study
+from search.study.records import TrialRecord, ranked
+
+# A row's own columns, whatever a sweep's parameters and metric are called.
+_ROW = ("sweep", "trial", "state", "stop_reason", "epochs", "train_s", "mlflow_run_id")
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """One sweep as its study tells it."""
+
+    config: SweepConfig
+    sweep_id: str
+    records: list[TrialRecord]
+    importances: dict[str, float]  # by parameter, largest first; empty with too few trials
+    savings: Savings
+
+    @property
+    def leaderboard(self) -> list[TrialRecord]:
+        """The COMPLETE trials, best first."""
+        return ranked(self.records, self.config.direction)
+
+    def to_json(self, top: int, all_trials: bool = False) -> dict[str, Any]:
+        """The summary as plain JSON, with the best `top` trials, or also with all of them by epoch."""
+        told = {
+            "sweep": self.config.name,
+            "metric": self.config.metric,
+            "direction": self.config.direction,
+            "trials": {outcome: n for outcome, n in counts(self.records).items() if n},
+            "leaderboard": [trial_row(self, record) for record in self.leaderboard[:top]],
+            "importances": self.importances,
+            "pruning": vars(self.savings),
+        }
+        if all_trials:
+            told["all_trials"] = [
+                {**trial_row(self, each), "history": _history(each)} for each in self.records
+            ]
+        return told
+
+
+def summarise(name: str, sweeps_dir: Path) -> SweepSummary:
+    """Read a sweep's study; it may be running.
+
+    Raises:
+        UserError: there is no such sweep, or its storage does not answer.
+    """
+    config = SweepConfig.load(name, sweeps_dir)
+    with opened_study(config) as study:
+        records = records_of(study)
+        return SweepSummary(
+            config,
+            str(study.user_attrs["sweep_id"]),
+            records,
+            importances(study),
+            savings(records, config.max_epochs),
+        )
+
+
+def trial_row(
+    summary: SweepSummary, record: TrialRecord, among: Sequence[SweepSummary] = ()
+) -> dict[str, Any]:
+    """A trial as one flat row, for JSON and CSV; its metric is its value, or what it last reported.
+
+    Args:
+        summary: of its sweep.
+        record: the trial.
+        among: the sweeps whose trials stand in one table, if there are others.
+    """
+    metric = summary.config.metric
+    columns = Columns.of([each.config for each in among or (summary,)], _ROW)
+    last = record.epochs[-1].metrics[metric] if record.epochs else None
+    return {
+        "sweep": summary.config.name,
+        "trial": record.number,
+        "state": record.outcome,
+        "stop_reason": record.stop_reason,
+        columns.metrics[metric]: last if record.value is None else record.value,
+        "epochs": len(record.epochs),
+        "train_s": round(record.train_seconds, 3),
+        **{columns.params[name]: record.params.get(name) for name in summary.config.space.parameters},
+        "mlflow_run_id": record.run_id,
+    }
+
+
+def _history(record: TrialRecord) -> list[dict[str, float]]:
+    return [
+        {"epoch": epoch.epoch}
+        | {name: epoch.metrics[key] for key, name in apart("metric", epoch.metrics, ["epoch"]).items()}
+        for epoch in record.epochs
+    ]

@@ -1,0 +1,1 @@
+"""The one truth: the study, its only writer, and everything that guards it."""

@@ -1,0 +1,252 @@
+"""A study as its only driver holds it: read from memory, written to the database."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from optuna._typing import JSONSerializable  # the types of the methods below
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from search.errors import UserError
+from search.study.writes import NumberTaken, SweepStorage
+
+
+class StudyMirror(InMemoryStorage):
+    """One study of a storage, for the process that holds its lease.
+
+    Optuna's own cache asks the database again and again for what other processes may have written; a
+    sweep's driver knows that there is no other driver. So sampling and pruning never touch the database.
+    What somebody adds or ends by Optuna's API or dashboard is taken in by `take_in`, before a new trial is
+    numbered, and when a write meets a trial that has ended. After another error in a write memory may be
+    ahead of the database: open the study anew. Memory comes first in each write, for it refuses what a
+    trial's state does not allow.
+
+    A trial's id in here is its number, which is also its number in the database. A new trial is RUNNING in
+    memory, so that samplers count with it, and WAITING in the database until a worker takes it (`start`).
+
+    Args:
+        backend: where the study is.
+        study_name: its name.
+        ranges: what the sweep samples from. A parameter that somebody else's trial has from a range of
+            another kind is left out of that trial in here, for samplers fail over it.
+
+    Raises:
+        UserError: the study holds numbers twice, so that nothing tells whose a checkpoint is.
+    """
+
+    def __init__(self, backend: BaseStorage, study_name: str, ranges: Mapping[str, BaseDistribution]) -> None:
+        super().__init__()
+        self._backend = backend
+        self._ranges = ranges
+        self._source_id = backend.get_study_id_from_name(study_name)
+        self._id = super().create_new_study(backend.get_study_directions(self._source_id), study_name)
+        for key, value in backend.get_study_user_attrs(self._source_id).items():
+            super().set_study_user_attr(self._id, key, value)
+        for key, value in backend.get_study_system_attrs(self._source_id).items():
+            super().set_study_system_attr(self._id, key, value)
+        self._source_ids: list[int | None] = []  # of each trial, by number; None: it is not written yet
+        self._waiting: set[int] = set()  # trials that are RUNNING in memory and WAITING in the database
+        for trial in backend.get_all_trials(self._source_id, deepcopy=False):
+            self._add(trial)
+        self._joined = False
+
+    def take_in(self) -> bool:
+        """Take in the trials that somebody else has added; returns whether there were any."""
+        newer = self._newer()
+        for trial in newer:
+            self._add(trial)
+        return bool(newer)
+
+    def take_back(self, number: int) -> None:
+        """Have a trial in memory as the database does."""
+        source_id = self._source_ids[number]
+        assert source_id is not None
+        trial = self._fitting(self._backend.get_trial(source_id))
+        trial._trial_id = number
+        self._set_trial(number, trial)
+        self._waiting.discard(number)
+
+    @contextlib.contextmanager
+    def at_once(self, changed: int | None = None) -> Iterator[None]:
+        """Join what is written in here into one transaction; a new trial is written with its parameters.
+
+        Args:
+            changed: number of the trial that is changed.
+
+        Raises:
+            UpdateFinishedTrialError: somebody else has ended it; memory has it as the database does.
+            NumberTaken: somebody else has added a trial; the new one is forgotten, so take in theirs first.
+        """
+        source_id = None if changed is None else self._source_ids[changed]
+        with self._taking_back(changed), self._transaction(source_id):
+            self._joined = True
+            try:
+                yield
+            finally:
+                self._joined = False
+            if self._source_ids and self._source_ids[-1] is None:
+                self._create(len(self._source_ids) - 1)
+
+    def start(self, number: int) -> None:
+        """A worker has taken a trial: it starts now, and the database has it RUNNING too from now on."""
+        if number in self._waiting:
+            super().set_trial_state_values(number, TrialState.WAITING)  # only from here it can start
+            super().set_trial_state_values(number, TrialState.RUNNING)
+            self._write_state(number, TrialState.RUNNING, None)
+            self._waiting.discard(number)
+
+    def annotate(self, number: int, key: str, value: Any) -> None:
+        """Add a user attribute, also to a trial that has ended, which Optuna's own methods refuse."""
+        trial = copy.copy(self._get_trial(number))
+        trial.user_attrs = trial.user_attrs | {key: value}
+        self._set_trial(number, trial)
+        source_id = self._source_ids[number]
+        assert source_id is not None
+        self._backend.set_trial_user_attr(source_id, key, value)
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """In memory; in the database too, now or at the end of `at_once`."""
+        while True:
+            number = super().create_new_trial(study_id, template_trial)
+            self._source_ids.append(None)
+            if self._get_trial(number).state is TrialState.RUNNING:
+                self._waiting.add(number)
+            if self._joined:
+                return number
+            try:
+                self._create(number)
+                return number
+            except NumberTaken:
+                self.take_in()
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """As the others below: in the database and in memory."""
+        self._backend.set_study_user_attr(self._source_id, key, value)
+        super().set_study_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: JSONSerializable) -> None:
+        self._backend.set_study_system_attr(self._source_id, key, value)
+        super().set_study_system_attr(study_id, key, value)
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        if (source_id := self._source_ids[trial_id]) is not None:
+            self._backend.set_trial_param(source_id, param_name, param_value_internal, distribution)
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        changed = super().set_trial_state_values(trial_id, state, values)
+        if state is TrialState.RUNNING:  # taken from the queue; the database hears of it by `start`
+            self._waiting.add(trial_id)
+        else:
+            self._write_state(trial_id, state, values)
+            self._waiting.discard(trial_id)
+        return changed
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
+        if (source_id := self._source_ids[trial_id]) is not None:
+            self._backend.set_trial_intermediate_value(source_id, step, intermediate_value)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        super().set_trial_user_attr(trial_id, key, value)
+        if (source_id := self._source_ids[trial_id]) is not None:
+            self._backend.set_trial_user_attr(source_id, key, value)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
+        super().set_trial_system_attr(trial_id, key, value)
+        if (source_id := self._source_ids[trial_id]) is not None:
+            self._backend.set_trial_system_attr(source_id, key, value)
+
+    def _newer(self) -> list[FrozenTrial]:
+        """The trials of the database that are not in memory yet, in the order of their numbers."""
+        known = [source_id for source_id in self._source_ids if source_id is not None]
+        if isinstance(self._backend, SweepStorage):
+            newer = self._backend.newer_trials(self._source_id, known[-1] if known else 0)
+            return [self._backend.get_trial(trial_id) for trial_id in newer]
+        return self._backend.get_all_trials(self._source_id, deepcopy=False)[len(known) :]
+
+    def _add(self, trial: FrozenTrial) -> None:
+        """Into memory, as the database has it."""
+        if trial.number != len(self._source_ids):
+            raise UserError(
+                f"study {self.get_study_name_from_id(self._id)!r} numbers its trials {trial.number} where "
+                f"{len(self._source_ids)} should come (id {trial._trial_id}), so checkpoints cannot be told "
+                "apart: compare and report it as it is, and launch a sweep under another name to go on"
+            )
+        self._source_ids.append(trial._trial_id)
+        super().create_new_trial(self._id, self._fitting(trial))
+
+    def _fitting(self, trial: FrozenTrial) -> FrozenTrial:
+        """A copy with those parameters that are from ranges of the sweep's kind, or not sampled by it."""
+        fitting = copy.copy(trial)
+        fitting.distributions = {
+            name: found
+            for name, found in trial.distributions.items()
+            if name not in self._ranges or _compatible(self._ranges[name], found)
+        }
+        fitting.params = {name: trial.params[name] for name in fitting.distributions}
+        return fitting
+
+    def _create(self, number: int) -> None:
+        """Into the database; if somebody else was quicker it goes from memory again."""
+        database, trial = self._backend, self._get_trial(number)
+        if not isinstance(database, SweepStorage):
+            template = copy.copy(trial)
+            template.state, template.datetime_start = TrialState.WAITING, None
+            self._source_ids[number] = database.create_new_trial(self._source_id, template)
+            return
+        last_known = self._source_ids[number - 1] if number else 0
+        assert last_known is not None
+        try:
+            self._source_ids[number] = database.insert_trial(self._source_id, trial, last_known)
+        except NumberTaken:
+            self._forget_last()
+            raise
+
+    def _forget_last(self) -> None:
+        self._source_ids.pop()
+        self._waiting.discard(len(self._source_ids))
+        trial = self._studies[self._id].trials.pop()
+        del self._trial_id_to_study_id_and_number[trial._trial_id]
+        self._max_trial_id -= 1
+
+    def _write_state(self, number: int, state: TrialState, values: Sequence[float] | None) -> None:
+        source_id = self._source_ids[number]
+        if source_id is None:
+            return
+        if isinstance(self._backend, SweepStorage):
+            self._backend.write_state(source_id, self._get_trial(number))
+        else:
+            self._backend.set_trial_state_values(source_id, state, values)
+
+    def _transaction(self, source_id: int | None) -> contextlib.AbstractContextManager[object]:
+        database = self._backend
+        return database.joined(source_id) if isinstance(database, SweepStorage) else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _taking_back(self, number: int | None) -> Iterator[None]:
+        """Let memory have a trial as the database does, should that refuse a change because it has ended."""
+        try:
+            yield
+        except UpdateFinishedTrialError:
+            if number is not None:
+                self.take_back(number)
+            raise
+
+
+def _compatible(ours: BaseDistribution, theirs: BaseDistribution) -> bool:
+    try:
+        check_distribution_compatibility(ours, theirs)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Saved models: written, registered, found and loaded again."""

@@ -1,0 +1,1 @@
+"""The MLflow UI: its server, links into it, and the views that it opens with."""

@@ -1,0 +1,1 @@
+"""The MLflow view compared with its study, and made exact."""

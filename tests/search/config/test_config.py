@@ -1,0 +1,316 @@
+"""What defines a sweep is saved whole, read back equal, and compared field by field."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.distributions import IntDistribution
+from pydantic import ValidationError
+from sweep_makers import CONDITIONAL, DISCRETE, FLAT, sweep_config
+
+from search.config.sweep_config import (
+    DEFINITION,
+    DatasetNote,
+    SweepConfig,
+    definition_difference,
+    one_line,
+    sweep_names,
+)
+from search.errors import UserError
+from spaces.registry import load_space, shipped_spaces
+from spaces.space import SearchSpace
+
+NOTE = DatasetNote(name="digits", digest="abc", sizes={"train": 10}, classes=10)
+# For each field, a value that sweep_config() does not have.
+OTHER_VALUES: dict[str, Any] = {
+    "name": "other",
+    "space": CONDITIONAL,
+    "space_source": "conditional.py",
+    "objective": "package.module:other",
+    "settings": {"data": "other"},
+    "dataset": NOTE,
+    "metric": "val_auc",
+    "direction": "minimize",
+    "max_epochs": 9,
+    "sampler": "tpe",
+    "enqueue": [{"lr": 0.5}],
+    "sampler_args": {"n_startup_trials": 3},
+    "pruner": "median",
+    "pruner_args": {"n_startup_trials": 3},
+    "seed": 7,
+    "trials": 40,
+    "cpus_per_trial": 2.0,
+    "gpus_per_trial": 0.5,
+    "concurrency": 3,
+    "time_budget_s": 60.0,
+    "trial_timeout_s": 60.0,
+    "cleanup_time_s": 5.0,
+    "ray_address": "auto",
+    "storage": "sqlite:///other.db",
+    "tracking_uri": "sqlite:///other.db",
+    "experiment": "other",
+    "kind": "retrain",
+    "tags": {"other": "1"},
+    "sweeps_dir": Path("other"),
+    "objective_place": "/elsewhere",
+    "checkpoint_uri": "s3://bucket/other",
+    "paths": {"data": "/elsewhere"},
+    "keep_checkpoints": 1,
+    "max_attempts": 1,
+    "first_failures": 5,
+    "share_after": 9,
+    "max_failed_share": 0.1,
+}
+
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))  # what stores take
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
+    max_leaves=4,
+)
+amounts = st.floats(0.01, 1.0) | st.integers(1, 64).map(float)
+configs = st.builds(
+    SweepConfig,
+    name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
+    space=st.sampled_from(shipped_spaces()).map(load_space),
+    space_source=st.none() | texts,
+    objective=st.just("package.module:function"),
+    settings=st.dictionaries(texts, plain, max_size=2),
+    dataset=st.none() | st.just(NOTE),
+    direction=st.sampled_from(["maximize", "minimize"]),
+    max_epochs=st.integers(1, 1000),
+    sampler_args=st.dictionaries(texts, plain, max_size=2),
+    seed=st.integers(0, 2**31 - 1),
+    trials=st.integers(1, 10_000),
+    cpus_per_trial=st.none() | amounts,
+    gpus_per_trial=st.none() | st.just(0.0) | amounts,
+    concurrency=st.none() | st.integers(1, 99),
+    time_budget_s=st.none() | st.floats(0.1, 1e6),
+    storage=st.none() | texts.filter(bool),
+    max_failed_share=st.floats(0.01, 1.0),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(configs)
+def test_what_is_saved_is_read_back_equal(
+    tmp_path_factory: pytest.TempPathFactory, config: SweepConfig
+) -> None:
+    config = config.model_copy(update={"sweeps_dir": tmp_path_factory.mktemp("sweeps")})
+    config.save()
+    config.save()
+    assert [path.name for path in config.folder.iterdir()] == ["sweep.json"]
+    again = SweepConfig.load(config.name, config.sweeps_dir)
+    assert again == config
+    assert definition_difference(config.definition(), again.definition()) == []
+
+
+@pytest.mark.parametrize("name", ["a", "7", "quickstart-1", "A.b_c-d", "a" * 64])
+def test_names_that_do_as_folder_study_and_run(name: str) -> None:
+    assert sweep_config(name=name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", ".hidden", "a/b", "../a", "a b", "a\n", "ü", "a" * 65])
+def test_other_names_are_refused_with_the_rule(name: str) -> None:
+    with pytest.raises(ValidationError, match="letters, digits"):
+        sweep_config(name=name)
+
+
+@pytest.mark.parametrize("amount", [0.1, 0.5, 1, 2, 8.0])
+def test_fractions_up_to_one_and_whole_numbers_can_be_placed(amount: float) -> None:
+    config = sweep_config(cpus_per_trial=amount, gpus_per_trial=amount)
+    assert (config.cpus_per_trial, config.gpus_per_trial) == (amount, amount)
+
+
+@pytest.mark.parametrize("field", ["cpus_per_trial", "gpus_per_trial"])
+@pytest.mark.parametrize("amount", [1.5, 2.01, -1, math.nan, math.inf])
+def test_amounts_that_nothing_can_hold_are_refused(field: str, amount: float) -> None:
+    with pytest.raises(ValidationError, match=field):
+        sweep_config(**{field: amount})
+
+
+def test_a_trial_may_have_no_gpu_but_not_no_core() -> None:
+    assert sweep_config(gpus_per_trial=0).gpus_per_trial == 0
+    with pytest.raises(ValidationError):
+        sweep_config(cpus_per_trial=0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("trials", 0),
+        ("max_epochs", 0),
+        ("concurrency", 0),
+        ("seed", -1),
+        ("seed", 2**31),
+        ("time_budget_s", 0),
+        ("keep_checkpoints", 0),
+        ("max_failed_share", 0),
+        ("direction", "up"),
+        ("colour", 1),
+    ],
+)
+def test_values_out_of_range_and_unknown_fields_are_refused_in_one_line(field: str, value: Any) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        sweep_config(**{field: value})
+    line = one_line(refusal.value)
+    assert line.startswith(f"{field}={value!r}: ")
+    assert "\n" not in line
+
+
+def test_one_line_of_any_other_error_joins_its_lines() -> None:
+    assert one_line(OSError("no\n  such  thing")) == "no such thing"
+
+
+def test_every_field_was_thought_about() -> None:
+    undecided = SweepConfig.model_fields.keys() ^ OTHER_VALUES.keys()
+    assert not undecided, "does it belong to the definition? Give it another value above"
+
+
+@pytest.mark.parametrize("field", OTHER_VALUES)
+def test_only_the_fields_of_the_definition_make_another_sweep(field: str) -> None:
+    before, after = sweep_config(), sweep_config(**{field: OTHER_VALUES[field]})
+    difference = definition_difference(before.definition(), after.definition())
+    assert all(line.startswith(f"{field}: ") for line in difference)
+    assert bool(difference) == (field in DEFINITION)
+
+
+def test_the_difference_says_what_was_and_what_is() -> None:
+    parameters = {**FLAT.parameters, "depth": IntDistribution(1, 5)}
+    wider = SearchSpace(name="flat", description="", parameters=parameters, fixed={})
+    before, after = sweep_config().definition(), sweep_config(space=wider, seed=3).definition()
+    assert definition_difference(before, after) == [
+        "space: depth: int 1..3 -> int 1..5",
+        "space: optimizer: removed",
+        "seed: 0 -> 3",
+    ]
+
+
+def test_a_space_of_another_name_with_the_same_content_is_no_difference() -> None:
+    renamed = SearchSpace(name="mine", description="", parameters=FLAT.parameters, fixed=FLAT.fixed)
+    assert definition_difference(sweep_config().definition(), sweep_config(space=renamed).definition()) == []
+
+
+def test_the_definition_is_plain_json() -> None:
+    definition = sweep_config(dataset=NOTE).definition()
+    assert json.loads(json.dumps(definition)) == definition
+    assert set(definition) == set(DEFINITION)
+
+
+def test_a_trials_configuration_has_the_fixed_values_and_only_what_exists() -> None:
+    assert sweep_config().configuration({"depth": 2, "lr": 0.1}) == {
+        "depth": 2,
+        "lr": 0.1,
+        "optimizer": "sgd",
+    }
+    config = sweep_config(space=CONDITIONAL)
+    assert config.configuration({"optimizer": "adamw", "lr": 0.1}) == {"optimizer": "adamw", "lr": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"enqueue": [{"lr": 7.0}]}, "'lr' is 7.0, but has to be"),
+        ({"enqueue": [{"lr": 0.1}, {"width": 8}]}, "has no parameter 'width'"),
+        ({"enqueue": [{"optimizer": "sgd"}]}, "'optimizer' is fixed in space 'flat'; leave it out"),
+        ({"enqueue": [{"momentum": 0.9}], "space": CONDITIONAL}, "'momentum' exists only when"),
+        ({"enqueue": [{"depth": 1}], "space": DISCRETE, "sampler": "grid"}, "a grid tries everything"),
+    ],
+)
+def test_what_the_space_does_not_hold_cannot_be_enqueued(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        sweep_config(**fields)
+
+
+def test_study_and_checkpoints_lie_in_the_sweeps_folder_unless_told_otherwise(tmp_path: Path) -> None:
+    config = sweep_config(tmp_path)
+    assert config.storage_url == f"sqlite:///{tmp_path}/try/study.db"
+    assert config.checkpoints == f"{tmp_path}/try/checkpoints"
+    elsewhere = sweep_config(storage="postgresql+psycopg://db/x", checkpoint_uri="s3://bucket/x")
+    assert (elsewhere.storage_url, elsewhere.checkpoints) == (
+        "postgresql+psycopg://db/x",
+        "s3://bucket/x/try",
+    )
+
+
+def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep_config(tmp_path, trials=4).save()
+
+    def killed(self: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        sweep_config(tmp_path, trials=40).save()
+    assert SweepConfig.load("try", tmp_path).trials == 4
+    assert sweep_names(tmp_path) == ["try"]
+
+
+def test_a_moved_sweep_is_found_where_it_is_now(tmp_path: Path) -> None:
+    sweep_config(tmp_path / "here").save()
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert SweepConfig.load("try", tmp_path / "there").folder == tmp_path / "there" / "try"
+
+
+@pytest.mark.parametrize("name", ["missing", "../b", "", "half-made"])
+def test_an_unknown_sweep_lists_those_there_are(tmp_path: Path, name: str) -> None:
+    for there in ("b", "a"):
+        sweep_config(tmp_path, name=there).save()
+    (tmp_path / "half-made").mkdir()
+    with pytest.raises(UserError, match=r"there: a, b\)"):
+        SweepConfig.load(name, tmp_path)
+
+
+FEWEST = {"name": "try", "space": FLAT, "objective": "package.module:function", "max_epochs": 3, "trials": 4}
+
+
+@pytest.mark.parametrize("version", [2, 99, "1", None])
+def test_a_file_of_a_later_version_is_refused(tmp_path: Path, version: object) -> None:
+    sweep_config(tmp_path).save()
+    file = tmp_path / "try" / "sweep.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "version": version}))
+    with pytest.raises(UserError, match=f"has version {version!r}, written by a later version"):
+        SweepConfig.load("try", tmp_path)
+
+
+@pytest.mark.parametrize("key", [k for k in DEFINITION if not SweepConfig.model_fields[k].is_required()])
+def test_what_an_earlier_versions_definition_lacks_has_its_default(key: str) -> None:
+    now = SweepConfig.model_validate(FEWEST).definition()
+    before = {name: value for name, value in now.items() if name != key}
+    assert definition_difference(before, now) == []
+    assert definition_difference(before, {**now, key: "new"}) == [f"{key}: {now[key]!r} -> 'new'"]
+
+
+def test_what_an_earlier_versions_file_lacks_has_its_default(tmp_path: Path) -> None:
+    config = SweepConfig.model_validate({**FEWEST, "sweeps_dir": tmp_path})
+    config.save()
+    file = tmp_path / "try" / "sweep.json"
+    saved = json.loads(file.read_text())
+    file.write_text(json.dumps({key: saved[key] for key in FEWEST}))
+    assert SweepConfig.load("try", tmp_path) == config
+
+
+def test_what_a_definition_has_that_is_not_known_here_is_a_difference() -> None:
+    known = sweep_config().definition()
+    assert definition_difference({**known, "version": 1, "colour": "red"}, known) == ["colour: 'red' -> None"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", '{"name": "try"}', '{"colour": 1}', "\x00"])
+def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
+    sweep_config(tmp_path).save()
+    (tmp_path / "try" / "sweep.json").write_text(text)
+    with pytest.raises(UserError, match=r"sweep\.json cannot be read"):
+        SweepConfig.load("try", tmp_path)
+
+
+def test_a_retraining_of_an_earlier_version_finds_its_training_function() -> None:
+    before = sweep_config(objective="search.repeats:train_repeat")
+    assert before.objective == "search.finalists.repeats:train_repeat"
+    stored = before.definition() | {"objective": "search.repeats:train_repeat"}
+    assert definition_difference(stored, before.definition()) == []

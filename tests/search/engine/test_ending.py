@@ -1,0 +1,209 @@
+"""A stop ends within its grace, whatever the program is doing, and stays within the program."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from search.engine import ending
+from search.engine.ending import current_ending, ends_when_asked, handlers_kept
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+BEGIN = """
+import os, signal, sqlite3, sys, time
+from search.engine import ending
+from search.engine.ending import current_ending, ends_when_asked, handlers_kept
+ending.ENDS_WITHIN_S, ending.AT_ONCE_S = map(float, sys.argv[2:4])
+
+def hang():
+    path = sys.argv[1] + "/locked.db"
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    locked = sqlite3.connect(path, timeout=60)
+    print("ready", flush=True)
+    locked.execute("BEGIN IMMEDIATE")  # in C, deaf to signals
+"""
+
+
+@contextmanager
+def running(
+    code: str, folder: Path, within: float = 60.0, at_once: float = 60.0
+) -> Iterator[subprocess.Popen[str]]:
+    """A program that has come so far as to say that it is ready."""
+    command = [sys.executable, "-c", BEGIN + code, str(folder), str(within), str(at_once)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.3)  # it says so a few instructions before it hangs
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """The watching thread sees a signal a moment after the main thread."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_it_leaves_time_before_a_preempted_program_is_killed() -> None:
+    assert ending.AT_ONCE_S < ending.ENDS_WITHIN_S < 30
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_interrupts_and_what_it_was_is_put_back(number: signal.Signals) -> None:
+    before = [signal.getsignal(each) for each in SIGNALS]
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(ends_when_asked())
+        assert not stop.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        wait_until(lambda: stop.asked)
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+    assert not current_ending().asked
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_hangs_in_a_library_is_ended_by_force_after_its_last_act(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    code = "with ends_when_asked() as stop, stop.at_last(lambda: os.write(1, b'cleaned up')): hang()"
+    with running(code, tmp_path, within=0.3) as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "cleaned up")
+    assert "the program hung and was ended; resume the sweep to go on" in err
+
+
+def test_a_second_signal_shortens_the_grace(tmp_path: Path) -> None:
+    with running("with ends_when_asked(): hang()", tmp_path, at_once=0.3) as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)  # two at once are one
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
+def test_what_is_done_in_time_may_take_longer_elsewhere(tmp_path: Path) -> None:
+    """A script of one's own that goes on after `run_sweep` was interrupted is not ended."""
+    code = """
+try:
+    with ends_when_asked():
+        print("ready", flush=True)
+        time.sleep(30)
+except KeyboardInterrupt:
+    time.sleep(0.6)
+    print("went on", flush=True)
+"""
+    with running(code, tmp_path, within=0.3) as process:
+        process.terminate()
+        assert process.communicate(timeout=20)[0] == "went on\n"
+        assert process.returncode == 0
+
+
+def test_to_the_last_an_exit_that_hangs_is_ended_too(tmp_path: Path) -> None:
+    code = """
+try:
+    with ends_when_asked(to_the_last=True):
+        print("ready", flush=True)
+        time.sleep(30)
+except KeyboardInterrupt:
+    hang()
+"""
+    with running(code, tmp_path, within=0.3) as process:
+        process.terminate()
+        assert process.wait(20) == 130
+
+
+def test_a_clean_up_comes_to_its_end_before_a_signal_raises() -> None:
+    done = []
+
+    def clean_up(stop: ending.Ending) -> None:
+        with stop.shielded():
+            signal.raise_signal(signal.SIGTERM)
+            done.append("shielded")
+        done.append("after")
+
+    with ends_when_asked() as stop, pytest.raises(KeyboardInterrupt):
+        clean_up(stop)
+    assert done == ["shielded"]
+
+
+def test_within_another_it_adds_nothing() -> None:
+    with ends_when_asked() as outer:
+        handler = signal.getsignal(signal.SIGTERM)
+        with ends_when_asked() as inner:
+            assert inner is outer is current_ending()
+        assert signal.getsignal(signal.SIGTERM) == handler
+
+
+def test_off_the_main_thread_it_leaves_signals_alone() -> None:
+    seen, before = [], signal.getsignal(signal.SIGTERM)  # a Ray's, if another test has started one
+
+    def run() -> None:
+        with ends_when_asked() as stop:
+            seen.append((stop.asked, signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [(False, before)]
+
+
+def test_a_forked_child_that_is_terminated_is_no_stop(tmp_path: Path) -> None:
+    """As a pool of processes ends its own."""
+    code = """
+with ends_when_asked() as stop:
+    child = os.fork()
+    if not child:
+        time.sleep(30)
+        os._exit(0)
+    time.sleep(0.1)
+    os.kill(child, signal.SIGTERM)
+    ended = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGTERM
+    time.sleep(0.2)
+    assert not stop.asked
+    print("ready", flush=True)
+"""
+    with running(code, tmp_path) as process:
+        assert process.wait(20) == 0
+
+
+class _Interrupted:
+    """In whose destructor a signal comes."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_stop_that_python_passed_over_is_not_lost() -> None:
+    with ends_when_asked() as asked:
+        asked.check()
+        made = _Interrupted()
+        del made  # which raises nothing, whatever its destructor does
+        with pytest.raises(KeyboardInterrupt):
+            asked.check()
+
+
+def test_a_stop_that_meets_a_librarys_own_handler_is_not_lost() -> None:
+    def start() -> None:
+        with handlers_kept():
+            signal.signal(signal.SIGTERM, lambda number, frame: None)
+            signal.raise_signal(signal.SIGTERM)
+            wait_until(lambda: current_ending().asked)
+
+    with ends_when_asked(), pytest.raises(KeyboardInterrupt):
+        start()

@@ -1,0 +1,46 @@
+"""Whose run in MLflow an evaluation's figures go to."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from mlflow import MlflowClient
+from sweep_makers import open_ledger, run_trial, sweep_config
+
+from search.config.sweep_config import SweepConfig
+from search.finalists.examine import Examination, log_examination
+from search.study.database import open_storage
+from search.tracking.repair.sweep_repair import sync_sweep
+
+
+def retrained(folder: Path) -> SweepConfig:
+    """A retraining that has ended and that MLflow shows."""
+    config = sweep_config(
+        folder, name="night.retrain-000-e3", kind="retrain", tracking_uri=f"sqlite:///{folder / 'mlflow.db'}"
+    )
+    config.save()
+    storage = open_storage(config.storage_url)
+    run_trial(open_ledger(config, storage), (0.5,))
+    storage.remove_session()
+    storage.engine.dispose()
+    sync_sweep(config.name, folder)
+    return config
+
+
+def test_figures_go_to_this_retraining_not_to_a_deleted_one_of_its_name(tmp_path: Path) -> None:
+    figure = tmp_path / "confusion.png"
+    figure.write_bytes(b"pixels")
+    first = retrained(tmp_path)
+    shutil.rmtree(first.folder)
+    second = retrained(tmp_path)
+    assert log_examination(Examination(second, {}, (0.0, 1.0), {}, [figure]))
+    client = MlflowClient(second.tracking_uri)
+    experiment = client.get_experiment_by_name(second.experiment)
+    assert experiment is not None
+    parents = "tags.`sweep.kind` = 'retrain'"
+    newest_first = client.search_runs(
+        [experiment.experiment_id], parents, order_by=["attributes.start_time DESC"]
+    )
+    with_figures = [bool(client.list_artifacts(run.info.run_id, "figures")) for run in newest_first]
+    assert with_figures == [True, False]

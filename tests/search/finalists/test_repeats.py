@@ -1,0 +1,94 @@
+"""What trains configurations again is an ordinary sweep: its name, its place, what it keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sweep_makers import FLAT, record, sweep_config
+
+from search.cifar import OBJECTIVE
+from search.config.sweep_config import NAME_RULE, SweepConfig
+from search.errors import UserError
+from search.finalists.confirm import confirm_config
+from search.finalists.repeats import MOST_SEEDS, to_repeat_here, train_repeat
+from search.finalists.retrain import retrain_config
+from search.results.leaderboard import savings
+from search.results.summary import SweepSummary
+
+LONG = "a" * 64
+
+
+def summary(sweeps_dir: Path, **fields: Any) -> SweepSummary:
+    """Of a sweep of CNNs with no trials."""
+    settings = {"data": {"dataset": "digits"}}
+    config = sweep_config(sweeps_dir, objective=OBJECTIVE, settings=settings, space=FLAT, **fields)
+    return SweepSummary(config, "id", [], {}, savings([], config.max_epochs))
+
+
+@pytest.mark.parametrize(("sweep", "top"), [("night", 3), ("night", 11), (LONG, 1), (LONG, 40)])
+def test_names_can_be_read_again_and_tell_all_of_them_apart(sweep: str, top: int, tmp_path: Path) -> None:
+    of = summary(tmp_path, name=sweep)
+    finalists = [record(number) for number in range(top)]
+    configs = [confirm_config(of, finalists, seeds) for seeds in (2, 3)]
+    configs += [confirm_config(of, [*finalists, record(top + 1)], 3)]
+    configs += [retrain_config(of, finalists[0], 3, epochs) for epochs in (2, 3)]
+    for config in configs:
+        assert NAME_RULE.fullmatch(config.name), config.name
+        assert config.name.startswith(f"{sweep[:20]}")
+        config.save()
+        assert SweepConfig.load(config.name, config.sweeps_dir).tags == config.tags
+    assert len({config.name for config in configs}) == len(configs)
+    assert configs[0].name == confirm_config(of, finalists, 2).name, "the same again after a crash"
+
+
+def test_short_names_are_whole(tmp_path: Path) -> None:
+    of = summary(tmp_path, name="night")
+    assert confirm_config(of, [record(7), record(12)], 3).name == "night.confirm-007-012-x3"
+    assert retrain_config(of, record(7), 3, 60).name == "night.retrain-007-e60"
+
+
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_a_retraining_keeps_every_seeds_model(seeds: int, tmp_path: Path) -> None:
+    assert retrain_config(summary(tmp_path), record(0), seeds).keep_checkpoints == MOST_SEEDS
+
+
+def test_too_many_seeds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--seeds 1001: train with 1 to 1000"):
+        retrain_config(summary(tmp_path), record(0), MOST_SEEDS + 1)
+
+
+def test_trainings_are_placed_as_is_asked_for_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.finalists.repeats.check_unchanged", lambda config: None)
+    of = summary(tmp_path, gpus_per_trial=1, concurrency=4, ray_address="there:6379")
+    here = to_repeat_here(of, {"gpus_per_trial": 0, "ray_address": "here:6379", "concurrency": None})
+    config = retrain_config(here, record(0), 2)
+    assert (config.gpus_per_trial, config.concurrency, config.ray_address) == (0, 4, "here:6379")
+    with pytest.raises(UserError, match=r"gpus_per_trial=1.5: above 1 only whole numbers"):
+        to_repeat_here(of, {"gpus_per_trial": 1.5})
+
+
+@pytest.mark.parametrize(("gpus", "accelerator"), [(0.0, "cpu"), (0.5, "auto")])
+def test_a_training_without_a_gpu_of_its_own_leaves_them_to_others(
+    gpus: float, accelerator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr("cifar_cnn.train.fit", lambda *_, **options: asked.update(options))
+    context: Any = SimpleNamespace(
+        settings={"kind": "retrain", "arms": [{"depth": 1}], "data": {"dataset": "digits"}},
+        paths={"data": str(tmp_path)},
+        max_epochs=1,
+        checkpoint=None,
+        cpus=2.0,
+        gpus=gpus,
+    )
+    train_repeat({"arm": 0, "repeat": 0}, context)
+    assert (asked["accelerator"], asked["train_on"], asked["threads"]) == (accelerator, "train+val", 2)
+
+
+def test_what_the_sweep_was_to_try_first_is_not_tried_again(tmp_path: Path) -> None:
+    of = summary(tmp_path, enqueue=[{"lr": 0.05}])
+    assert retrain_config(of, record(0), 2).enqueue == []
+    assert confirm_config(of, [record(0)], 2).enqueue == []

@@ -1,0 +1,164 @@
+"""A launch is new or refused with the command that goes on; a resume takes the sweep as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import RDBStorage
+from sweep_makers import sweep_config
+
+from search.cifar import cifar_config, data_config, data_of
+from search.commands import command, resume_command
+from search.config.sweep_config import SweepConfig
+from search.errors import UserError
+from search.launching.launch import check_new, fresh_name, resumed
+from search.study.database import open_storage
+
+
+def everything(folder: Path) -> list[Path]:
+    """All that lies below a folder."""
+    return sorted(folder.rglob("*"))
+
+
+def test_the_first_free_number_names_a_sweep(tmp_path: Path) -> None:
+    assert fresh_name("quickstart", tmp_path) == "quickstart-1"
+    for taken in (1, 2, 4):
+        sweep_config(tmp_path, name=f"quickstart-{taken}").save()
+    assert fresh_name("quickstart", tmp_path) == "quickstart-3"
+    assert fresh_name("some/where/my_space.py", tmp_path) == "my_space-1"
+
+
+def test_a_new_sweep_is_let_through_and_nothing_is_made(tmp_path: Path) -> None:
+    check_new(sweep_config(tmp_path / "not" / "there" / "yet"))
+    check_new(sweep_config(tmp_path, storage=f"sqlite:///{tmp_path / 'shared.db'}"))
+    assert everything(tmp_path) == []
+
+
+def test_a_sweep_that_exists_is_refused_with_the_command_that_goes_on(tmp_path: Path) -> None:
+    config = sweep_config(tmp_path)
+    config.save()
+    with pytest.raises(UserError, match=f"'try' exists: .*resume_sweep.py try --sweeps-dir {tmp_path}`"):
+        check_new(config)
+
+
+def test_a_study_of_that_name_in_the_storage_is_a_sweep_too(
+    sqlite_storage: RDBStorage, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    optuna.create_study(study_name="taken", storage=sqlite_storage)
+    check_new(sweep_config(tmp_path / "sweeps", name="free", storage=url))
+    with pytest.raises(UserError, match="'taken' exists"):
+        check_new(sweep_config(tmp_path / "sweeps", name="taken", storage=url))
+
+
+def test_a_storage_that_cannot_be_used_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="scheme 'mysql' is not known"):
+        check_new(sweep_config(tmp_path, storage="mysql://host/x"))
+    assert everything(tmp_path) == []
+
+
+def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sweeps").write_text("")
+    with pytest.raises(UserError, match="sweeps cannot be written; choose another --sweeps-dir"):
+        check_new(sweep_config(tmp_path / "sweeps"))
+
+
+def test_a_folder_without_rights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # root, who runs tests in containers, may write all
+    with pytest.raises(UserError, match=f"{tmp_path} cannot be written"):
+        check_new(sweep_config(tmp_path / "sweeps"))
+
+
+def test_commands_do_without_uv_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UV")
+    assert resume_command(sweep_config(Path("sweeps"))) == "python -m scripts.resume_sweep try"
+
+
+def test_commands_name_the_folder_only_where_it_is_not_the_usual_one(tmp_path: Path) -> None:
+    assert resume_command(sweep_config(Path("sweeps"))) == "uv run scripts/resume_sweep.py try"
+    assert command("compare_trials.py", sweep_config(tmp_path)) == (
+        f"uv run scripts/compare_trials.py try --sweeps-dir {tmp_path}"
+    )
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> SweepConfig:
+    """A sweep of the digits, saved as by a launch."""
+    folder = tmp_path_factory.mktemp("launched")
+    data = data_config("digits", folder / "data", 100, 50)
+    config = cifar_config(
+        space="quickstart",
+        data=data,
+        name="try",
+        max_epochs=2,
+        trials=3,
+        time_budget_s=60,
+        concurrency=2,
+        sweeps_dir=folder / "sweeps",
+    )
+    config.save()
+    return config
+
+
+def test_a_resume_is_the_launch_but_for_its_time_budget(launched: SweepConfig) -> None:
+    again = resumed("try", launched.sweeps_dir, time_budget_s=None, changes={})
+    assert again == launched.model_copy(update={"time_budget_s": None})
+
+
+def test_what_is_given_changes_and_what_is_not_stays(launched: SweepConfig) -> None:
+    again = resumed(
+        "try", launched.sweeps_dir, time_budget_s=9.0, changes={"trials": 40, "concurrency": None}
+    )
+    assert (again.trials, again.concurrency, again.time_budget_s) == (40, 2, 9.0)
+
+
+def test_a_resume_saves_nothing_by_itself(launched: SweepConfig) -> None:
+    resumed("try", launched.sweeps_dir, time_budget_s=None, changes={"trials": 40})
+    assert SweepConfig.load("try", launched.sweeps_dir).trials == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"), [({"trials": 0}, "trials=0: "), ({"concurrency": -1}, "concurrency=-1: ")]
+)
+def test_a_wrong_value_is_refused_in_one_line(
+    launched: SweepConfig, changes: dict[str, int], why: str
+) -> None:
+    with pytest.raises(UserError, match=why):
+        resumed("try", launched.sweeps_dir, time_budget_s=None, changes=changes)
+
+
+def test_an_unknown_sweep_lists_those_there_are(launched: SweepConfig) -> None:
+    with pytest.raises(UserError, match=r"no sweep 'tyr' .*\(there: try\)"):
+        resumed("tyr", launched.sweeps_dir, time_budget_s=None, changes={})
+
+
+def test_a_space_that_was_edited_since_is_refused(launched: SweepConfig, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    text = (
+        "from optuna.distributions import FloatDistribution\nfrom spaces.space import SearchSpace\n"
+        "SPACE = SearchSpace(name='mine', description='', parameters={'lr': FloatDistribution(0.1, %s)})\n"
+    )
+    file.write_text(text % 0.5)
+    data = data_of(launched)
+    cifar_config(space=str(file), data=data, name="own", max_epochs=2, trials=3, sweeps_dir=tmp_path).save()
+    resumed("own", tmp_path, time_budget_s=None, changes={})
+    file.write_text(text % 0.9)
+    with pytest.raises(UserError, match=r"lr: float 0\.1\.\.0\.5 -> float 0\.1\.\.0\.9"):
+        resumed("own", tmp_path, time_budget_s=None, changes={})
+
+
+def test_a_resume_does_not_shrink_a_sweep(launched: SweepConfig) -> None:
+    storage = open_storage(launched.storage_url)
+    study = optuna.create_study(study_name=launched.name, storage=storage)
+    for _ in range(3):
+        study.ask()
+    with pytest.raises(UserError, match=r"--trials 2: sweep 'try' has 3 already"):
+        resumed("try", launched.sweeps_dir, time_budget_s=None, changes={"trials": 2})
+    assert resumed("try", launched.sweeps_dir, time_budget_s=None, changes={"trials": 3}).trials == 3
+    retry = study.ask()
+    retry.set_user_attr("retry_of", 0)  # takes the failed trial's place
+    assert resumed("try", launched.sweeps_dir, time_budget_s=None, changes={"trials": 3}).trials == 3
+    storage.remove_session()
+    storage.engine.dispose()

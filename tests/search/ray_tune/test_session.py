@@ -1,0 +1,47 @@
+"""A cluster that is not there is said to be so at once."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+import ray
+from sweep_makers import sweep_config
+
+from search.errors import UserError
+from search.ray_tune.session import ray_session
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "localhost:{}"])
+def test_nothing_listens_at_the_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)  # not that of other tests
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = address.format(taken.getsockname()[1])
+    began = time.monotonic()
+    with (
+        pytest.raises(UserError, match=rf"no Ray cluster answers at '{free}' .*: check --ray-address"),
+        ray_session(sweep_config(ray_address=free)),
+    ):
+        pass
+    assert time.monotonic() - began < 15, "Ray itself tries for minutes"
+
+
+@pytest.mark.parametrize("address", ["host:port", "127.0.0.1:99999"])
+def test_what_is_no_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with (
+        pytest.raises(UserError, match="no Ray cluster answers"),
+        ray_session(sweep_config(ray_address=address)),
+    ):
+        pass
+
+
+def test_a_driver_outside_of_the_cluster_is_refused() -> None:
+    with (
+        pytest.raises(UserError, match="driven from one of the cluster's nodes: run it there"),
+        ray_session(sweep_config(ray_address="ray://head:10001")),
+    ):
+        pass

@@ -1,0 +1,192 @@
+"""A report is one file that needs nothing else, whatever the sweep has come to."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from optuna.trial import TrialState
+from sweep_makers import CONDITIONAL, epoch, open_ledger, prune, started, sweep_config
+
+from search.cifar import OBJECTIVE
+from search.config.sweep_config import SweepConfig
+from search.finalists.confirm import choose_finalists, confirm_config
+from search.reporting.paper_figures import write_figures
+from search.reporting.report import newest_confirmation, write_report
+from search.results.summary import summarise
+from search.study.database import open_storage
+from search.study.opening import opened_study
+from search.study.records import StopReason
+
+
+def study_of(sweeps_dir: Path, trials: int, **fields: Any) -> SweepConfig:
+    """A sweep of which every third trial was pruned, and the seventh failed."""
+    config = sweep_config(sweeps_dir, trials=max(1, trials), space=CONDITIONAL, sampler="random", **fields)
+    config.save()
+    storage = open_storage(config.storage_url)
+    ledger = open_ledger(config, storage)
+    for number in range(trials):
+        started(ledger)
+        ledger.report(number, epoch(1, 0.3 + number / 1000, worker=f"host:{number % 2}"))
+        if number == 7:
+            ledger.fail(number, StopReason.ERROR, "ValueError: <script>alert(1)</script>")
+        elif number % 3 == 1:
+            prune(ledger, number)
+        else:
+            ledger.report(number, epoch(2, 0.4 + number / 1000, worker=f"host:{number % 2}"))
+            ledger.complete(number)
+    storage.remove_session()
+    storage.engine.dispose()
+    return config
+
+
+@pytest.mark.parametrize("trials", [0, 1, 20, 300])
+def test_a_report_stands_by_itself(trials: int, tmp_path: Path) -> None:
+    config = study_of(tmp_path, trials)
+    html = write_report(config.name, tmp_path, tmp_path / "reports" / "try.html").read_text()
+    body = html.partition("</script>")[2]  # after plotly's own code
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", html), "nothing is loaded from elsewhere"
+    assert ("Learning curves" in body) == ("Timeline of the workers" in body) == (trials > 0)
+    assert len(re.findall(r"<td>trial-\d{3}</td>", body)) == {0: 0, 1: 1, 20: 13, 300: 20}[trials]
+    assert ("Parameter importances" in body) == (trials >= 20)
+    assert ("&lt;script&gt;alert(1)" in body) == (trials >= 20)
+    assert "<script>alert" not in body
+    assert len(html) < 8_000_000
+    assert body.count("Plotly.newPlot") == body.count('"showSendToCloud": false'), "nothing is sent elsewhere"
+
+
+def test_a_sweep_that_keeps_failing_is_told_in_short(tmp_path: Path) -> None:
+    config = sweep_config(tmp_path, trials=12)
+    config.save()
+    storage = open_storage(config.storage_url)
+    ledger = open_ledger(config, storage)
+    for number in range(12):
+        started(ledger)
+        ledger.fail(number, StopReason.ERROR, f"ValueError: {number}")
+    storage.remove_session()
+    storage.engine.dispose()
+    html = write_report(config.name, tmp_path, tmp_path / "report.html").read_text()
+    assert len(re.findall("<pre>ValueError", html)) == 10
+    assert "2 more failed." in html
+
+
+def confirmation_of(config: SweepConfig, top: int, seeds: int, trained: int) -> None:
+    """A confirmation of the best, as far as so many trainings; the last finalist's first one failed."""
+    summary = summarise(config.name, config.sweeps_dir)
+    confirming = confirm_config(summary, choose_finalists(summary, top), seeds)
+    confirming.save()
+    if not trained:
+        return
+    storage = open_storage(confirming.storage_url)
+    ledger = open_ledger(confirming, storage)
+    failed = False
+    for number in range(trained):
+        arm = ledger.ask().params["arm"]
+        if arm == top - 1 and not failed:
+            ledger.fail(number, StopReason.DIVERGED, "it diverged")
+            failed = True
+            continue
+        for step in range(1, confirming.max_epochs + 1):
+            ledger.report(number, epoch(step, 0.5 + arm / 10))
+        ledger.complete(number)
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def test_a_report_tells_the_newest_whole_confirmation_and_stands_without_those_that_are_none(
+    tmp_path: Path,
+) -> None:
+    config = study_of(tmp_path, 20, name="n" * 60, objective=OBJECTIVE)
+    confirmation_of(config, top=2, seeds=2, trained=4)
+    confirmation_of(config, top=3, seeds=2, trained=5)  # interrupted
+    confirmation_of(config, top=11, seeds=1, trained=0)  # killed as it began
+    found = newest_confirmation(summarise(config.name, tmp_path))
+    assert found is not None
+    assert [(len(finalist.values), finalist.failed) for finalist in found.finalists] == [(2, 0), (1, 1)]
+    html = write_report(config.name, tmp_path, tmp_path / "report.html").read_text()
+    rows = html.partition("Confirmed with fresh seeds")[2].partition("</table>")[0]
+    assert len(re.findall(r"<td>trial-\d{3}</td>", rows)) == 2
+    assert "<td>1 (1 more failed)</td>" in rows
+
+
+def test_curves_and_bars_are_those_of_the_study(tmp_path: Path) -> None:
+    from search.reporting.figures import learning_curves, timeline
+
+    config = study_of(tmp_path, 8)
+    records = summarise(config.name, tmp_path).records
+    figure = learning_curves(config, records)
+    lines = {key: curve for trace in figure.data if trace.mode == "lines" for key, curve in curves(trace)}
+    assert lines == {
+        record.key: [(each.epoch, each.metrics["val_acc"]) for each in record.epochs] for record in records
+    }
+    ends = {trace.name: trace for trace in figure.data if trace.mode == "markers"}
+    assert {name: (trace.marker.symbol, len(trace.x)) for name, trace in ends.items()} == {
+        "complete": ("circle", 5),
+        "pruned": ("x", 2),
+        "failed": ("circle", 1),
+    }
+    assert list(ends["pruned"].y) == [
+        record.epochs[-1].metrics["val_acc"] for record in records if record.state is TrialState.PRUNED
+    ]
+    bars = timeline(records).data
+    assert sum(len(bar.x) for bar in bars) == sum(len(record.epochs) for record in records)
+    assert {name for bar in bars for name in bar.y} == {"worker 1", "worker 2"}
+
+
+def curves(trace: Any) -> list[tuple[str, list[tuple[int, float]]]]:
+    """The lines of a trace, which has a gap after each: whose it is, and its points."""
+    points = list(zip(trace.text, trace.x, trace.y, strict=True))
+    lines = itertools.groupby(points, key=lambda point: point[0])
+    return [(key, [(x, y) for _, x, y in line]) for key, line in lines if key is not None]
+
+
+def test_what_a_browser_draws_does_not_grow_with_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from search.reporting import figures
+
+    monkeypatch.setattr(figures, "MOST_POINTS", 50)
+    config = study_of(tmp_path, 300)
+    summary = summarise(config.name, tmp_path)
+    assert len(figures.learning_curves(config, summary.records).data) == 2 * 3
+    assert sum(len(bar.x) for bar in figures.timeline(summary.records).data) == 300, "a bar a trial"
+    with opened_study(config) as study:
+        sections = figures.study_sections(study, "val_acc", summary.importances)
+    slices, parallel, contour = sections[-3:]
+    assert slices.title == "Slices (50 of 200 complete trials)"
+    (of_lr,) = (each for each in slices.figures if each.layout.xaxis.title.text == "lr")
+    assert len(of_lr.data[0].x) == 50
+    best = max(record.value or 0.0 for record in summary.records)
+    assert max(max(trace.y) for each in slices.figures for trace in each.data) == best
+    assert parallel.title == "Parallel coordinates (50 of 200 complete trials)"
+    assert contour.title.endswith(" (100 of 200 complete trials)")
+    (surface,) = (trace for trace in contour.figures[0].data if trace.type == "contour")
+    assert max(len(surface.x), len(surface.y)) <= 100 + 2, "and a margin on either side"
+
+
+@pytest.mark.parametrize("trials", [0, 1, 20])
+def test_figures_for_papers_are_complete_files(trials: int, tmp_path: Path) -> None:
+    from matplotlib import pyplot
+    from PIL import Image
+
+    config = study_of(tmp_path, trials)
+    pyplot.get_backend()  # chosen now, which is itself a change of the style
+    style = pyplot.rcParams.copy()
+    files = write_figures(config.name, tmp_path, tmp_path / "figures")
+    assert len(files) == {0: 0, 1: 2 * 3, 20: 2 * 7}[trials]
+    for file in files:
+        if file.suffix == ".png":
+            with Image.open(file) as image:
+                image.verify()
+                assert min(image.size) > 200
+        else:
+            assert ElementTree.parse(file).getroot().tag.endswith("svg")
+    assert pyplot.rcParams == style
+    assert not pyplot.get_fignums()
+    first = [file.read_bytes() for file in files if file.suffix == ".svg"]
+    again = write_figures(config.name, tmp_path, tmp_path / "again")
+    assert [file.read_bytes() for file in again if file.suffix == ".svg"] == first

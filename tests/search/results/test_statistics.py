@@ -1,0 +1,111 @@
+"""Intervals and probabilities obey what they must, and agree with textbook values."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from search.results.statistics import Estimate, difference_interval, estimates
+
+values = st.lists(st.floats(0.1, 0.9), min_size=2, max_size=5)
+arms = st.dictionaries(st.integers(0, 9), values, min_size=2, max_size=4)
+
+
+def test_one_arm_has_students_interval() -> None:
+    measured = [0.71, 0.74, 0.72, 0.75]
+    found = estimates({7: measured})[7]
+    low, high = stats.t.interval(0.95, 3, loc=np.mean(measured), scale=stats.sem(measured))
+    assert (found.n, found.mean) == (4, pytest.approx(0.73))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    assert found.deviation == pytest.approx(np.std(measured, ddof=1))
+    assert found.probability_best == 1.0
+
+
+def test_two_arms_share_their_spread_and_the_probability_is_that_of_the_t_test() -> None:
+    a, b = [0.70, 0.72, 0.71], [0.72, 0.74, 0.73]
+    found = estimates({0: a, 1: b})
+    assert found[0].high is not None
+    assert found[0].low is not None
+    assert found[0].high - found[0].mean == pytest.approx(stats.t.ppf(0.975, 4) * 0.01 / math.sqrt(3))
+    one_sided = stats.ttest_ind(b, a, alternative="greater").pvalue
+    assert found[0].probability_best == pytest.approx(one_sided, abs=0.005)
+
+
+def test_a_single_measurement_each_leaves_everything_open() -> None:
+    assert estimates({0: [0.5], 1: [0.6]}) == {
+        0: Estimate(1, 0.5, None, None, None, None),
+        1: Estimate(1, 0.6, None, None, None, None),
+    }
+
+
+def test_a_single_measurement_borrows_the_spread_of_the_others() -> None:
+    found = estimates({0: [0.5], 1: [0.60, 0.62, 0.61]})
+    assert found[0].deviation is None
+    assert found[0].low is not None
+    assert found[1].low is not None
+    assert found[0].mean - found[0].low == pytest.approx(math.sqrt(3) * (found[1].mean - found[1].low))
+
+
+def test_arms_without_spread_share_the_probability_of_a_tie() -> None:
+    found = estimates({0: [0.5, 0.5], 1: [0.5, 0.5], 2: [0.4, 0.4]})
+    assert [found[arm].probability_best for arm in range(3)] == [0.5, 0.5, 0.0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(arms)
+def test_probabilities_add_up_and_the_best_mean_has_the_most_at_equal_n(
+    measured: dict[int, list[float]],
+) -> None:
+    shortest = min(len(each) for each in measured.values())
+    equal = {arm: each[:shortest] for arm, each in measured.items()}
+    found = estimates(equal)
+    chances = {arm: estimate.probability_best or 0.0 for arm, estimate in found.items()}
+    assert sum(chances.values()) == pytest.approx(1.0)
+    top = max(found, key=lambda arm: found[arm].mean)
+    assert chances[top] >= max(chances.values()) - 0.01
+
+
+@settings(max_examples=25, deadline=None)
+@given(arms, st.floats(-1, 1), st.floats(0.1, 10))
+def test_shift_and_scale_carry_over(measured: dict[int, list[float]], shift: float, scale: float) -> None:
+    before = estimates(measured)
+    after = estimates({arm: [shift + scale * value for value in each] for arm, each in measured.items()})
+    for arm, found in before.items():
+        assert found.low is not None
+        assert after[arm].low == pytest.approx(shift + scale * found.low, abs=1e-9)
+        assert after[arm].probability_best == pytest.approx(found.probability_best, abs=0.01)
+
+
+@settings(max_examples=25, deadline=None)
+@given(arms)
+def test_minimising_is_maximising_the_negative(measured: dict[int, list[float]]) -> None:
+    smallest = estimates(measured, maximise=False)
+    largest = estimates({arm: [-value for value in each] for arm, each in measured.items()})
+    for arm in measured:
+        assert smallest[arm].probability_best == pytest.approx(largest[arm].probability_best, abs=0.01)
+
+
+def test_a_difference_needs_the_spread_of_both_sides() -> None:
+    assert difference_interval([0.7], [0.6, 0.61], 10_000) is None
+    clear = difference_interval([0.80, 0.81, 0.80], [0.60, 0.61, 0.60], 10_000)
+    assert clear is not None
+    assert 0.15 < clear[0] < 0.2 < clear[1] < 0.25
+    unclear = difference_interval([0.66, 0.62], [0.61, 0.65], 10_000)
+    assert unclear is not None
+    assert unclear[0] < 0 < unclear[1]
+
+
+def test_without_any_spread_a_difference_has_the_binomial_error() -> None:
+    found = difference_interval([0.5, 0.5], [0.5, 0.5], 1000)
+    assert found == pytest.approx((-1.96 * math.sqrt(0.5 / 1000), 1.96 * math.sqrt(0.5 / 1000)), abs=1e-4)
+
+
+def test_an_interval_is_cut_to_what_a_mean_can_be() -> None:
+    found = estimates({0: [0.98, 1.0], 1: [0.02, 0.0]}, within=(0.0, 1.0))
+    assert (found[0].high, found[1].low) == (1.0, 0.0)
+    assert found[0].low == pytest.approx(estimates({0: [0.98, 1.0], 1: [0.02, 0.0]})[0].low)

@@ -1,0 +1,164 @@
+"""A candidate becomes champion only where it is better beyond the noise; the decision is in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.entities.model_registry import ModelVersion
+
+from search.tracking.models.registry import Registration, decide, register
+from search.tracking.models.save import ModelCard
+from search.tracking.store import TrackingStore
+
+
+def version(
+    number: int, accuracies: Sequence[float], data: str = "cifar10 abc", run_id: str | None = None
+) -> ModelVersion:
+    own = {
+        "sweep.test_accuracies": json.dumps(list(accuracies)),
+        "sweep.test_images": "10000",
+        "sweep.test_data": data,
+        "sweep.name": f"night-{number}",
+        "sweep.trial": "3",
+        "sweep.max_epochs": "6",
+    }
+    return ModelVersion("cifar-cnn", str(number), 0, tags=_tags(own), run_id=run_id)
+
+
+def _tags(values: dict[str, str]) -> Any:
+    from mlflow.entities.model_registry import ModelVersionTag
+
+    return [ModelVersionTag(key, value) for key, value in values.items()]
+
+
+CHAMPION = version(1, [0.700, 0.705, 0.695])
+LUCKY = version(1, [0.950], run_id="a")  # of a single seed, as `--top 1 --seeds 1` makes it
+
+
+@pytest.mark.parametrize(
+    ("champion", "candidate", "promoted", "why"),
+    [
+        (None, version(1, [0.1]), True, "there was none"),
+        (CHAMPION, version(2, [0.750, 0.755, 0.745]), True, "differs from that of version 1 by +3."),
+        (CHAMPION, version(2, [0.702, 0.707, 0.697]), False, "stays candidate: its accuracy differs"),
+        (CHAMPION, version(2, [0.600, 0.605, 0.595]), False, "stays candidate: its accuracy differs"),
+        (
+            CHAMPION,
+            version(2, [0.900]),
+            False,
+            "undecided: this model was tested with a single seed, so a difference cannot be told from noise; "
+            "run retrain_best.py night-2 --trial 3 --max-epochs 6 --seeds 3",
+        ),
+        (
+            LUCKY,
+            version(2, [0.96, 0.96, 0.96], run_id="b"),
+            False,
+            "undecided: the champion, version 1, was tested with a single seed, so a difference cannot be "
+            "told from noise; run retrain_best.py night-1 --trial 3 --max-epochs 6 --seeds 3, "
+            "then this command again",
+        ),
+        (
+            LUCKY,
+            version(2, [0.96]),
+            False,
+            "run retrain_best.py night-1 --trial 3 --max-epochs 6 --seeds 3, then retrain_best.py night-2",
+        ),
+        (
+            LUCKY,
+            version(2, [0.95, 0.60, 0.61], run_id="a"),
+            True,
+            "the same model as version 1, tested with 3 seeds instead of 1",
+        ),
+        (CHAMPION, version(2, [0.9, 0.9], "folder xyz"), False, "was tested on other images"),
+        (ModelVersion("cifar-cnn", "1", 0), version(2, [0.9, 0.9]), False, "nothing is known"),
+    ],
+    ids=[
+        "first",
+        "better",
+        "as good",
+        "worse",
+        "one seed",
+        "one seed of the champion",
+        "one seed each",
+        "the champion with more seeds",
+        "other data",
+        "foreign",
+    ],
+)
+def test_the_champion_changes_for_a_reason(
+    champion: ModelVersion | None, candidate: ModelVersion, promoted: bool, why: str
+) -> None:
+    decided, words = decide(champion, candidate)
+    assert (decided, why in words) == (promoted, True), words
+
+
+def card(accuracies: tuple[float, ...]) -> ModelCard:
+    return ModelCard(
+        name="night-best",
+        class_names=("cat", "dog"),
+        sweep="night",
+        trial=3,
+        train_config={"max_epochs": 6},
+        data={"dataset": "digits", "fingerprint": "abc", "sizes": {"test": 10_000}},
+        test_accuracies=accuracies,
+        test={},
+        confirmation=None,
+        code=None,
+        versions={},
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TrackingStore:
+    return TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", "models")
+
+
+def registered(store: TrackingStore, accuracies: tuple[float, ...]) -> tuple[str, str]:
+    """The run and URI of a logged model with these accuracies."""
+    run_id = store.client.create_run(store.experiment_id).info.run_id
+    model = store.client.create_logged_model(store.experiment_id, name="night-best", source_run_id=run_id)
+    store.client.finalize_logged_model(model.model_id, "READY")
+    return str(run_id), str(model.model_uri)
+
+
+def test_aliases_follow_the_decisions_and_registering_again_changes_nothing(store: TrackingStore) -> None:
+    first = registered(store, good := (0.70, 0.71, 0.70))
+    assert register(store, *first, card(good), "cifar-cnn") == Registration(
+        "cifar-cnn", 1, True, "champion: there was none"
+    )
+    second = registered(store, worse := (0.60, 0.61, 0.60))
+    kept = register(store, *second, card(worse), "cifar-cnn")
+    assert (kept.version, kept.champion) == (2, False)
+    assert aliases(store) == {"champion": 1, "candidate": 2}
+    third = registered(store, better := (0.80, 0.81, 0.80))
+    assert register(store, *third, card(better), "cifar-cnn").champion
+    assert aliases(store) == {"champion": 3, "candidate": 3}
+    assert register(store, *second, card(worse), "cifar-cnn") == kept
+    assert aliases(store) == {"champion": 3, "candidate": 3}
+    assert len(store.client.search_model_versions("name = 'cifar-cnn'")) == 3
+
+
+def test_a_champion_of_one_seed_is_replaced_once_it_has_more(store: TrackingStore) -> None:
+    run_id, uri = registered(store, (0.95,))
+    assert register(store, run_id, uri, card((0.95,)), "cifar-cnn").champion
+    other = registered(store, better := (0.80, 0.81, 0.80))
+    waiting = register(store, *other, card(better), "cifar-cnn")
+    assert (waiting.champion, waiting.decision.split(":")[0]) == (False, "undecided")
+
+    # The champion's command with more seeds, as it was told, then the same command again.
+    more = store.client.create_logged_model(store.experiment_id, name="night-best", source_run_id=run_id)
+    known = register(store, run_id, more.model_uri, card((0.95, 0.60, 0.61)), "cifar-cnn")
+    assert (known.version, known.champion) == (3, True)
+    decided = register(store, *other, card(better), "cifar-cnn")
+    assert (decided.version, decided.champion) == (2, False)
+    assert decided.decision.startswith("stays candidate: its accuracy differs from that of version 3 by ")
+    assert aliases(store) == {"champion": 3, "candidate": 3}
+
+
+def aliases(store: TrackingStore) -> dict[str, int]:
+    found = store.client.get_registered_model("cifar-cnn").aliases
+    return {alias: int(number) for alias, number in found.items()}

@@ -15,7 +15,12 @@ LONGEST_NAME = 200  # of a parameter; MLflow takes 250 letters, some of which ma
 
 @dataclass(frozen=True)
 class Condition:
-    """A parameter exists only when its parent has this value."""
+    """A parameter exists only when its parent has this value.
+
+    Example:
+        >>> print(Condition("optimizer", "sgd"))
+        optimizer = 'sgd'
+    """
 
     parent: str
     value: ParamValue

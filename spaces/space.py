@@ -1,17 +1,4 @@
-"""A search space: what a sweep may vary, what it holds fixed, and what exists only with something else.
-
-SPACE = SearchSpace(
-    name="mine",
-    description="Two optimizers, one of them with momentum.",
-    parameters={
-        "optimizer": CategoricalDistribution(["sgd", "adamw"]),
-        "lr": FloatDistribution(1e-4, 1.0, log=True),
-        "momentum": FloatDistribution(0.8, 0.99),
-    },
-    fixed={"batch_size": 128},
-    conditions={"momentum": Condition("optimizer", "sgd")},
-)
-"""
+"""A search space: what a sweep may vary, what it holds fixed, and what exists only with something else."""
 
 import hashlib
 import json
@@ -38,6 +25,27 @@ class SearchSpace:
 
     Raises:
         InvalidSpace: a name, range, fixed value or condition breaks a rule; the message says which.
+
+    Example:
+        >>> from optuna.distributions import CategoricalDistribution, FloatDistribution
+        >>> from optuna.trial import FixedTrial
+        >>> space = SearchSpace(
+        ...     name="mine",
+        ...     description="Two optimizers, one of them with momentum.",
+        ...     parameters={
+        ...         "optimizer": CategoricalDistribution(["sgd", "adamw"]),
+        ...         "lr": FloatDistribution(1e-4, 1.0, log=True),
+        ...         "momentum": FloatDistribution(0.8, 0.99),
+        ...     },
+        ...     fixed={"batch_size": 128},
+        ...     conditions={"momentum": Condition("optimizer", "sgd")},
+        ... )
+        >>> space.suggest(FixedTrial({"optimizer": "adamw", "lr": 0.01}))
+        {'batch_size': 128, 'lr': 0.01, 'optimizer': 'adamw'}
+        >>> space.check_some({"lr": 2.0})
+        Traceback (most recent call last):
+        ...
+        spaces.ranges.InvalidSpace: not in space 'mine': 'lr' is 2.0, but has to be float 0.0001..1.0, log
     """
 
     name: str

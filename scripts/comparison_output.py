@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scripts.screen import err, leaderboard, out, print_ui
 from search.errors import TrackingDown
-from search.reporting.progress import human_seconds
+from search.results.digits import human_seconds
 from search.results.leaderboard import counts
 from search.results.summary import SweepSummary
 from search.study.records import Outcome, TrialRecord

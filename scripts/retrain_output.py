@@ -18,8 +18,7 @@ from search.finalists.confirm import Confirmation, confirm, confirm_config, conf
 from search.finalists.reads_of_test import check_test_read, has_read_test
 from search.finalists.repeats import told_failures
 from search.finalists.retrain import Published, Retrained, retrain, retrain_config
-from search.reporting.progress import human_seconds
-from search.results.digits import score, shown
+from search.results.digits import human_seconds, score, shown
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
 

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from search.commands import command
 from search.config.sweep_config import SweepConfig
-from search.reporting.progress import human_seconds
 from search.results.columns import Columns
+from search.results.digits import human_seconds
 from search.results.leaderboard import leading
 from search.study.records import TrialRecord
 

@@ -16,7 +16,8 @@ from search.driver import SweepResult, run_sweep
 from search.engine.dispatch import Stop
 from search.errors import TrackingDown
 from search.next_steps import go_on, without_completion
-from search.reporting.progress import Progress, human_seconds
+from search.progress.live import Progress
+from search.results.digits import human_seconds
 from search.results.leaderboard import cause, counts, savings
 from search.study.records import Outcome, not_retried
 

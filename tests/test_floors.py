@@ -21,7 +21,7 @@ SEARCH_FLOORS = (
     ("next_steps",),
     ("policy", "results"),
     ("engine",),
-    ("ray_tune", "tracking"),
+    ("ray_tune", "tracking", "progress"),
     ("driver",),
     ("cifar",),
     ("finalists",),

@@ -16,7 +16,7 @@ from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.policy.pruners import pruner_name
 from search.ray_tune.placement import Node, Placement, on_cluster, plan_placement
-from search.reporting.progress import human_seconds
+from search.results.digits import human_seconds
 
 _PROBED_CONFIGS = 3  # sampled configurations whose speed is measured
 _FORWARD_SHARE = 1 / 3  # of a training step; what validating an image costs

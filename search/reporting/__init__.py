@@ -1,1 +1,1 @@
-"""What is shown of a sweep: progress on the terminal, figures, the report."""
+"""What is drawn of a sweep: its figures, interactive and for papers, and the report that holds them."""

@@ -19,9 +19,8 @@ from search.errors import UserError
 from search.finalists.confirm import Confirmation, confirmed, confirmed_figures
 from search.policy.pruners import pruner_name
 from search.reporting.figures import Section, learning_curves, study_sections, timeline
-from search.reporting.progress import human_seconds
 from search.results.columns import Columns
-from search.results.digits import score
+from search.results.digits import human_seconds, score
 from search.results.leaderboard import counts, leading
 from search.results.summary import SweepSummary, summarise
 from search.study.opening import opened_study

@@ -36,6 +36,16 @@ def shown(value: object) -> str:
     return all_shown([value])[0]
 
 
+def human_seconds(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
 def _enough(values: Sequence[float], write: Callable[[float, int], str]) -> int:
     different = set(values)
     for digits in range(_FEWEST, _MOST):

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 from sweep_makers import DISCRETE, epoch, record, sweep_config
 
-from search.reporting.progress import Progress
+from search.progress.live import Progress
 
 THREE = (epoch(1), epoch(2), epoch(3))  # six seconds
 

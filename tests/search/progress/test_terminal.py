@@ -26,7 +26,7 @@ library.propagate = False
 from optuna.trial import TrialState
 from rich.console import Console
 from search.engine.dispatch import Stop
-from search.reporting.progress import Progress
+from search.progress.live import Progress
 from sweep_makers import record, sweep_config
 
 with Progress(sweep_config(), Console(stderr=True, soft_wrap=True)) as progress:

@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from search.config.sweep_config import SweepConfig
-from search.reporting.terminal import logs_above
+from search.progress.terminal import logs_above
 from search.results.columns import Columns
-from search.results.digits import all_shown, score, scores, shown
+from search.results.digits import all_shown, human_seconds, score, scores, shown
 from search.study.records import Outcome, TrialRecord, ranked
 
 if TYPE_CHECKING:
@@ -175,13 +175,3 @@ def _told_stop(reason: Stop, until: float | None) -> str:
     if left <= 0:
         return f"stopping ({reason.value}): workers are ended and MLflow is brought up to date"
     return f"stopping ({reason.value}): running epochs have {math.ceil(left)} s to end; Ctrl-C stops at once"
-
-
-def human_seconds(seconds: float) -> str:
-    """`42 s`, `3 min 20 s`, `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

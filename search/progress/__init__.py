@@ -1,0 +1,1 @@
+"""A sweep shown while it runs, to whoever started it: `live.Progress` follows one and draws it."""

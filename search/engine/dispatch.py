@@ -24,7 +24,8 @@ from search.policy.expected_cost import ExpectedCost
 from search.results.leaderboard import causes, typical_seconds
 from search.study.checkpoints import CheckpointStore
 from search.study.ledger import Ledger
-from search.study.records import Decision, Outcome, StopReason, TrialRecord, interrupted_origins
+from search.study.records import Epoch, Outcome, StopReason, TrialRecord, interrupted_origins
+from search.study.transitions import Decision
 
 STOP_GRACE_S = 10.0  # an epoch, or a clean-up, may end in this time after a signal; preemption gives 30 s
 LAST_ROUNDS = 2  # trials a slot that are asked for together at the end of a sweep,
@@ -206,47 +207,53 @@ class Dispatcher:
         return timeout is not None and now - self._heard.get(attempt, now) > timeout
 
     @_remembers_faults
-    def receive(self, attempt: str, message: Message) -> bool:
-        """Take in what a worker says; returns whether the attempt goes on.
+    def receive(self, attempt: str, message: Message) -> Decision:
+        """Take in what a worker says, and decide whether its attempt goes on.
 
-        One that does not is told so and cleans up; it still works here until it says that it has left.
+        One that does not is told so and cleans up; it still works here until it says that it has left. One
+        that raises goes on: its worker is about to fail, and Ray to discard it.
         """
         self.started(attempt)
         self._heard[attempt] = self._clock()
         for note in message.notes:
             _logger.warning("%s: %s", self._records[self._working[attempt]].key, note)
-        goes_on = self._has_left(attempt, message) if message.left else self._take_in(attempt, message)
-        if not goes_on:
+        decision = self._has_left(attempt, message) if message.left else self._take_in(attempt, message)
+        if decision is not Decision.CONTINUE:
             self._leaving.setdefault(attempt, self._clock())
-        return goes_on
+        return decision
 
-    def _take_in(self, attempt: str, message: Message) -> bool:
+    def _take_in(self, attempt: str, message: Message) -> Decision:
         number = self._working[attempt]
+        raises = message.failure not in (None, StopReason.DIVERGED)
         if self._records[number].state is not TrialState.RUNNING:  # somebody else has ended it
-            return message.failure not in (None, StopReason.DIVERGED)  # a worker that raises is thrown away
+            return Decision.CONTINUE if raises else Decision.STOP
         if message.failure is StopReason.DIVERGED:
             self._changed(self._ledger.diverge(number, message.error))
-            return False
+            return Decision.STOP
         if message.failure:
             self._failed(number, message.failure, message.error)
-            return True  # the worker is about to raise, and Ray to discard it
+            return Decision.CONTINUE
         if message.finished:
-            self._concluded(self._ledger.complete(number))
-            return False
-        for epoch in message.epochs:
+            record = self._ledger.complete(number)
+            self._concluded(record)
+            return Decision.COMPLETE if record.state is TrialState.COMPLETE else Decision.STOP
+        return self._judged(number, message.epochs)
+
+    def _judged(self, number: int, epochs: Sequence[Epoch]) -> Decision:
+        for epoch in epochs:
             record, decision = self._ledger.report(number, epoch)
             self._changed(record)
             if decision is not Decision.CONTINUE:
-                return False
+                return decision
         self._watch_time_budget()
-        return self._stop is None
+        return Decision.CONTINUE if self._stop is None else Decision.STOP
 
-    def _has_left(self, attempt: str, message: Message) -> bool:
+    def _has_left(self, attempt: str, message: Message) -> Decision:
         if message.failure is None:
-            return False
+            return Decision.STOP
         record = self._records[self._working[attempt]]
         _logger.warning("%s: its clean-up failed; a new worker takes over\n%s", record.key, message.error)
-        return True  # as after any other exception
+        return Decision.CONTINUE
 
     def ended(self, attempt: str) -> None:
         """An attempt is over as it should be; a trial that it left RUNNING waits for a resume."""

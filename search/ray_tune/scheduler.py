@@ -17,6 +17,7 @@ from search.engine.dispatch import Dispatcher
 from search.engine.messages import MESSAGE, Message
 from search.engine.worker import ask_to_stop
 from search.study.records import StopReason
+from search.study.transitions import Decision
 from search.text import encodable
 
 
@@ -45,14 +46,16 @@ class LedgerScheduler(FIFOScheduler):
         worker to the next trial at once, and mark that one ERROR after two seconds.
         """
         message: Message = result[MESSAGE]
-        goes_on = self._dispatcher.receive(trial.trial_id, message)
-        if not goes_on and message.last:
-            return str(TrialScheduler.STOP)
-        if not goes_on:
-            actor = trial.temporary_state.ray_actor
-            assert actor is not None, "a trial that reports has a worker"
-            actor.execute.remote(ask_to_stop)  # runs there before Ray lets the report return
-        return str(TrialScheduler.CONTINUE)
+        match self._dispatcher.receive(trial.trial_id, message):
+            case Decision.CONTINUE:
+                return str(TrialScheduler.CONTINUE)
+            case Decision.PRUNE | Decision.COMPLETE | Decision.STOP:
+                if message.last:
+                    return str(TrialScheduler.STOP)
+                actor = trial.temporary_state.ray_actor
+                assert actor is not None, "a trial that reports has a worker"
+                actor.execute.remote(ask_to_stop)  # runs there before Ray lets the report return
+                return str(TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """The worker is gone: killed, out of memory, its node lost, or thrown away after an exception."""

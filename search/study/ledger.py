@@ -28,9 +28,10 @@ from search.config.credentials import hide_in
 from search.config.sweep_config import DEFINITION_VERSION, SweepConfig, definition_difference
 from search.errors import UserError
 from search.study.divergence import mark_diverged
-from search.study.failpoints import DurableWrite, durable
+from search.study.failpoints import durable
 from search.study.mirror import StudyMirror
-from search.study.records import Decision, Epoch, Outcome, StopReason, TrialRecord, epoch_attr
+from search.study.records import Epoch, Outcome, StopReason, TrialRecord, epoch_attr
+from search.study.transitions import Decision, IllegalTransition, TrialEnd, check_transition
 from search.study.writes import NumberTaken
 from spaces.space import InvalidSpace
 
@@ -38,11 +39,6 @@ _logger = logging.getLogger(__name__)
 
 _TOLD_FROM = 2  # drivers in a row that died with a trial before the user hears of it: one means nothing
 _GUESTS_EVERY_S = 1.0  # how often the end of a sweep looks for trials that somebody has enqueued
-_END_STATES: dict[TrialState, DurableWrite] = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "prune",
-    TrialState.FAIL: "fail",
-}
 
 
 @dataclass(frozen=True)
@@ -51,10 +47,6 @@ class Policy:
 
     sampler: BaseSampler
     pruner: BasePruner
-
-
-class IllegalTransition(AssertionError):
-    """A state change that no trial may make: a fault of the sweep's own code, never of a user."""
 
 
 class Ledger:
@@ -195,6 +187,7 @@ class Ledger:
         value = epoch.metrics[self._config.metric]
         assert math.isfinite(value), f"the worker lets no {self._config.metric}={value} pass"
         decision = Decision.CONTINUE
+        end = TrialEnd(StopReason.PRUNED)
         with contextlib.ExitStack() as pruned, durable("report"), self._unless_ended(number):
             trial.set_user_attr(epoch_attr(epoch.epoch), epoch.to_json())
             trial.report(value, step=epoch.epoch)
@@ -202,8 +195,8 @@ class Ledger:
             self._update(number, epochs=epochs, drivers_lost=0)
             if epochs[-1].epoch < self._config.max_epochs and trial.should_prune():
                 decision = Decision.PRUNE
-                pruned.enter_context(durable("prune"))
-                self._write_end(number, TrialState.PRUNED, StopReason.PRUNED)
+                pruned.enter_context(durable(end.write))
+                self._write_end(number, end)
         record = self.record(number)
         if record.state is not TrialState.RUNNING and record.stop_reason is not StopReason.PRUNED:
             decision = Decision.STOP  # somebody else has ended it
@@ -222,17 +215,17 @@ class Ledger:
         epochs = self._running(number)[1].epochs
         if not epochs:
             return self.fail(number, StopReason.ERROR, "the objective returned without reporting an epoch")
-        return self._finish(
-            number, TrialState.COMPLETE, StopReason.FINISHED, epochs[-1].metrics[self._config.metric]
-        )
+        return self._finish(number, TrialEnd(StopReason.FINISHED, epochs[-1].metrics[self._config.metric]))
 
     def diverge(self, number: int, error: str) -> TrialRecord:
         """End a trial whose loss or metric is not finite any more; samplers learn from it as the worst."""
-        return self._finish(number, TrialState.PRUNED, StopReason.DIVERGED, error=error)
+        return self._finish(number, TrialEnd(StopReason.DIVERGED, error=error))
 
     def fail(self, number: int, reason: StopReason, error: str) -> TrialRecord:
         """End a trial that cannot go on, with the reason and the error's text."""
-        return self._finish(number, TrialState.FAIL, reason, error=error)
+        end = TrialEnd(reason, error=error)
+        assert end.state is TrialState.FAIL, f"{reason} is no failure"
+        return self._finish(number, end)
 
     def lose(self, number: int, reason: StopReason, error: str) -> TrialRecord:
         """Note that a trial's worker died: it stays RUNNING for another attempt, or FAILs at the last."""
@@ -351,36 +344,22 @@ class Ledger:
         except UpdateFinishedTrialError:
             self._live.pop(number, None)
 
-    def _finish(
-        self,
-        number: int,
-        state: TrialState,
-        reason: StopReason,
-        value: float | None = None,
-        error: str | None = None,
-    ) -> TrialRecord:
+    def _finish(self, number: int, end: TrialEnd) -> TrialRecord:
         self._running(number)
-        with durable(_END_STATES[state]), self._unless_ended(number):
-            self._write_end(number, state, reason, value, error)
+        with durable(end.write), self._unless_ended(number):
+            self._write_end(number, end)
         return self.record(number)
 
-    def _write_end(
-        self,
-        number: int,
-        state: TrialState,
-        reason: StopReason,
-        value: float | None = None,
-        error: str | None = None,
-    ) -> None:
-        """The one place where a trial ends: RUNNING -> COMPLETE, PRUNED or FAIL, once."""
-        assert state in _END_STATES
+    def _write_end(self, number: int, end: TrialEnd) -> None:
+        """The one place where a trial ends, once."""
         trial, record = self._running(number)
-        if error is not None:
-            trial.set_user_attr("error", hide_in(error))
-        if reason is StopReason.DIVERGED:
+        check_transition(number, self._mirror.state(number), end.state)
+        if end.error is not None:
+            trial.set_user_attr("error", hide_in(end.error))
+        if end.reason is StopReason.DIVERGED:
             mark_diverged(trial, self._config.max_epochs - len(record.epochs))
-        trial.set_user_attr("stop_reason", reason.value)
-        self.study.tell(trial, value, state=state)
+        trial.set_user_attr("stop_reason", end.reason.value)
+        self.study.tell(trial, end.value, state=end.state)
         del self._live[number]
 
 

@@ -14,6 +14,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import UserError
+from search.study.transitions import check_transition
 from search.study.writes import NumberTaken, SweepStorage
 
 
@@ -93,9 +94,14 @@ class StudyMirror(InMemoryStorage):
             if self._source_ids and self._source_ids[-1] is None:
                 self._create(len(self._source_ids) - 1)
 
+    def state(self, number: int) -> TrialState:
+        """A trial's state in the database, as far as this process knows."""
+        return TrialState.WAITING if number in self._waiting else self._get_trial(number).state
+
     def start(self, number: int) -> None:
         """A worker has taken a trial: it starts now, and the database has it RUNNING too from now on."""
         if number in self._waiting:
+            check_transition(number, TrialState.WAITING, TrialState.RUNNING)
             super().set_trial_state_values(number, TrialState.WAITING)  # only from here it can start
             super().set_trial_state_values(number, TrialState.RUNNING)
             self._write_state(number, TrialState.RUNNING, None)

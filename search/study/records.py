@@ -36,14 +36,6 @@ class StopReason(enum.StrEnum):
 _INTERRUPTIONS = (StopReason.LOST, StopReason.TIMEOUT, StopReason.OOM)
 
 
-class Decision(enum.Enum):
-    """What a report of an epoch leads to."""
-
-    CONTINUE = "continue"
-    PRUNE = "prune"  # the trial has been pruned
-    STOP = "stop"  # the attempt ends; the trial has ended, or waits for a resume
-
-
 class Outcome(enum.StrEnum):
     """What a trial is called wherever it is shown."""
 

@@ -17,6 +17,7 @@ from search.engine.messages import Assignment, Message
 from search.study.checkpoints import CheckpointStore
 from search.study.ledger import Ledger
 from search.study.records import Epoch, StopReason, TrialRecord
+from search.study.transitions import Decision
 
 
 class Clock:
@@ -97,8 +98,8 @@ def take(dispatcher: Dispatcher, attempt: str) -> Assignment | None:
 def finish(dispatcher: Dispatcher, attempt: str, values: Sequence[float]) -> None:
     """An attempt that reports these values and comes to its end."""
     for number, value in enumerate(values, 1):
-        assert dispatcher.receive(attempt, Message(epochs=(epoch(number, value),)))
-    dispatcher.receive(attempt, Message(finished=True))
+        assert dispatcher.receive(attempt, Message(epochs=(epoch(number, value),))) is Decision.CONTINUE
+    assert dispatcher.receive(attempt, Message(finished=True)) is Decision.COMPLETE
     dispatcher.ended(attempt)
 
 
@@ -129,14 +130,16 @@ class Cluster:
                 attempts += 1
                 running[str(attempts - 1)] = assignment
                 known = self.drivers.checkpoints.epochs.get(assignment.number, ())
-                if known and not dispatcher.receive(str(attempts - 1), Message(epochs=known)):
-                    self._end(dispatcher, running, str(attempts - 1))
+                if known:
+                    decision = dispatcher.receive(str(attempts - 1), Message(epochs=known))
+                    if decision is not Decision.CONTINUE:
+                        self._end(dispatcher, running, str(attempts - 1))
             for attempt, assignment in list(running.items()):
-                if not self._turn(dispatcher, attempt, assignment.number):
+                if self._turn(dispatcher, attempt, assignment.number) is not Decision.CONTINUE:
                     self._end(dispatcher, running, attempt)
         return dispatcher
 
-    def _turn(self, dispatcher: Dispatcher, attempt: str, number: int) -> bool:
+    def _turn(self, dispatcher: Dispatcher, attempt: str, number: int) -> Decision:
         history = self.drivers.checkpoints.epochs.get(number, ())
         if len(history) == self.drivers.config.max_epochs:
             return dispatcher.receive(attempt, Message(finished=True))
@@ -144,9 +147,9 @@ class Cluster:
             value = self.objective(number, len(history) + 1)
         except ArithmeticError as error:
             told = Message(failure=failure_reason(error), error=str(error))
-            if dispatcher.receive(attempt, told):
+            if dispatcher.receive(attempt, told) is Decision.CONTINUE:
                 dispatcher.lost(attempt, StopReason.LOST, "the worker raised")
-            return False
+            return Decision.STOP
         self.trained[number, len(history) + 1] += 1
         finished = epoch(len(history) + 1, value)
         self.drivers.checkpoints.epochs[number] = (*history, finished)

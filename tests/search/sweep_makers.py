@@ -14,6 +14,7 @@ from search.config.sweep_config import SweepConfig
 from search.policy.making import make_policy
 from search.study.ledger import Ledger
 from search.study.records import Epoch, StopReason, TrialRecord
+from search.study.transitions import TrialEnd
 from spaces.space import Condition, SearchSpace
 
 FLAT = SearchSpace(
@@ -79,7 +80,7 @@ def started(ledger: Ledger) -> TrialRecord:
 
 def prune(ledger: Ledger, number: int) -> None:
     """End a trial as a pruner does, whatever pruner the sweep has."""
-    ledger._finish(number, TrialState.PRUNED, StopReason.PRUNED)
+    ledger._finish(number, TrialEnd(StopReason.PRUNED))
 
 
 def run_trial(ledger: Ledger, values: Sequence[float]) -> TrialRecord:

@@ -13,6 +13,7 @@ from search.engine.dispatch import Dispatcher, Stop
 from search.engine.messages import Message
 from search.engine.waiting import ALONE_FROM, MOST_DRIVERS
 from search.study.records import StopReason
+from search.study.transitions import Decision
 
 PRUNES_BELOW_HALF = {"pruner": "threshold", "pruner_args": {"lower": 0.5, "n_warmup_steps": 0}}
 
@@ -87,8 +88,8 @@ def test_a_sweep_that_was_done_is_done() -> None:
 def test_a_pruned_trial_stops_at_that_epoch() -> None:
     dispatcher = Drivers(sweep_config(**PRUNES_BELOW_HALF)).start()
     take(dispatcher, "a")
-    assert dispatcher.receive("a", Message(epochs=(epoch(1, 0.6),)))
-    assert not dispatcher.receive("a", Message(epochs=(epoch(2, 0.4),)))
+    assert dispatcher.receive("a", Message(epochs=(epoch(1, 0.6),))) is Decision.CONTINUE
+    assert dispatcher.receive("a", Message(epochs=(epoch(2, 0.4),))) is Decision.PRUNE
     dispatcher.ended("a")
     [pruned] = dispatcher.records
     assert (pruned.state, pruned.stop_reason, len(pruned.epochs)) == (TrialState.PRUNED, StopReason.PRUNED, 2)
@@ -111,14 +112,16 @@ def test_a_backlog_of_epochs_comes_in_one_message_and_only_its_news_count() -> N
     killed.receive("a", Message(epochs=(epoch(1, 0.1),)))
     resumed = drivers.start()
     take(resumed, "a")
-    assert resumed.receive("a", Message(epochs=(epoch(1, 0.9), epoch(2, 0.2), epoch(3, 0.3))))
+    repeated = Message(epochs=(epoch(1, 0.9), epoch(2, 0.2), epoch(3, 0.3)))
+    assert resumed.receive("a", repeated) is Decision.CONTINUE
     assert [e.metrics["val_acc"] for e in resumed.records[0].epochs] == [0.1, 0.2, 0.3]
 
 
 def test_the_pruner_may_stop_a_trial_within_a_backlog() -> None:
     dispatcher = Drivers(sweep_config(**PRUNES_BELOW_HALF)).start()
     take(dispatcher, "a")
-    assert not dispatcher.receive("a", Message(epochs=(epoch(1, 0.6), epoch(2, 0.4), epoch(3, 0.9))))
+    backlog = Message(epochs=(epoch(1, 0.6), epoch(2, 0.4), epoch(3, 0.9)))
+    assert dispatcher.receive("a", backlog) is Decision.PRUNE
     assert [e.epoch for e in dispatcher.records[0].epochs] == [1, 2]
     assert states(dispatcher) == ["PRUNED"]
 
@@ -152,9 +155,9 @@ def test_an_attempt_whose_trial_somebody_ends_is_stopped_at_its_next_report() ->
     drivers = Drivers()
     dispatcher = drivers.start(slots=1)
     take(dispatcher, "a")
-    assert dispatcher.receive("a", Message(epochs=(epoch(1),)))
+    assert dispatcher.receive("a", Message(epochs=(epoch(1),))) is Decision.CONTINUE
     drivers.storage.set_trial_state_values(0, TrialState.FAIL)  # Optuna's API, or its dashboard
-    assert not dispatcher.receive("a", Message(epochs=(epoch(2),)))
+    assert dispatcher.receive("a", Message(epochs=(epoch(2),))) is Decision.STOP
     dispatcher.ended("a")
     [ended] = dispatcher.records
     assert (ended.state, ended.stop_reason, len(ended.epochs)) == (TrialState.FAIL, StopReason.EXTERNAL, 1)

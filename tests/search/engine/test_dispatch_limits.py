@@ -18,6 +18,7 @@ from search.engine.dispatch import STOP_GRACE_S, Dispatcher, Stop
 from search.engine.interrupts import stopped_by_signals
 from search.engine.messages import Message
 from search.study.records import Outcome, StopReason, TrialRecord
+from search.study.transitions import Decision
 
 PRUNES_ALL = {"pruner": "threshold", "pruner_args": {"lower": 2.0, "n_warmup_steps": 0}}
 
@@ -65,9 +66,9 @@ def test_a_planned_stop_lets_epochs_end_however_long_they_take() -> None:
 def test_a_trial_that_was_told_to_stop_holds_its_slot_until_it_has_left() -> None:
     dispatcher = Drivers(sweep_config(**PRUNES_ALL)).start(slots=1)
     take(dispatcher, "a")
-    assert not dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),)))
+    assert dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),))) is Decision.PRUNE
     assert take(dispatcher, "b") is None
-    assert not dispatcher.receive("a", Message(left=True))
+    assert dispatcher.receive("a", Message(left=True)) is Decision.STOP
     dispatcher.ended("a")
     assert take(dispatcher, "b") is not None
 
@@ -94,7 +95,7 @@ def test_a_clean_up_that_fails_is_said_and_changes_nothing(caplog: pytest.LogCap
     take(dispatcher, "a")
     dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),)))
     told = Message(left=True, failure=StopReason.ERROR, error="OSError: disk full")
-    assert dispatcher.receive("a", told), "its worker raises, for Ray to throw it away"
+    assert dispatcher.receive("a", told) is Decision.CONTINUE, "its worker raises, for Ray to throw it away"
     dispatcher.lost("a", StopReason.LOST, "the worker raised")
     assert "trial-000: its clean-up failed; a new worker takes over\nOSError: disk full" in caplog.text
     assert [record.state.name for record in dispatcher.records] == ["PRUNED"]
@@ -171,7 +172,7 @@ def test_trials_that_diverge_are_results_and_no_failures() -> None:
     for attempt in "abcdefgh":
         dispatcher.next(attempt)
         told = Message(failure=StopReason.DIVERGED, error="val_acc is nan in epoch 1")
-        assert not dispatcher.receive(attempt, told), "the worker goes on to the next trial"
+        assert dispatcher.receive(attempt, told) is Decision.STOP, "the worker goes on to the next trial"
         dispatcher.ended(attempt)
     assert dispatcher.stop is None
     assert dispatcher.done
@@ -182,7 +183,7 @@ def test_an_objective_that_reports_nothing_is_a_fault_and_counts() -> None:
     dispatcher = Drivers(sweep_config(trials=9)).start(slots=1)
     for attempt in "abc":
         dispatcher.next(attempt)
-        assert not dispatcher.receive(attempt, Message(finished=True))
+        assert dispatcher.receive(attempt, Message(finished=True)) is Decision.STOP
         dispatcher.ended(attempt)
     assert [record.state.name for record in dispatcher.records] == ["FAIL"] * 3
     assert dispatcher.stop is Stop.FAILURES
@@ -212,7 +213,7 @@ def test_running_trials_stop_after_their_epoch_when_too_many_failed() -> None:
     for attempt in "abc":
         fail(dispatcher, attempt)
     assert not dispatcher.done
-    assert not dispatcher.receive("d", Message(epochs=(epoch(1),)))
+    assert dispatcher.receive("d", Message(epochs=(epoch(1),))) is Decision.STOP
     dispatcher.ended("d")
     assert dispatcher.done
     assert [r.state.name for r in dispatcher.records] == ["FAIL", "FAIL", "FAIL", "RUNNING"]
@@ -234,10 +235,10 @@ def test_no_trial_is_started_that_would_not_fit_the_time_left() -> None:
 
 def test_what_runs_goes_on_until_the_time_is_up_and_then_ends_with_its_epoch() -> None:
     drivers, dispatcher = too_late_for_another()
-    assert dispatcher.receive("b", Message(epochs=(epoch(1),)))
+    assert dispatcher.receive("b", Message(epochs=(epoch(1),))) is Decision.CONTINUE
     assert not dispatcher.done
     drivers.clock.now = 101
-    assert not dispatcher.receive("b", Message(epochs=(epoch(2),)))
+    assert dispatcher.receive("b", Message(epochs=(epoch(2),))) is Decision.STOP
     dispatcher.ended("b")
     assert dispatcher.done
     assert dispatcher.stop is Stop.TIME_BUDGET
@@ -288,7 +289,7 @@ def test_an_interruption_ends_each_trial_with_its_epoch_and_starts_no_other() ->
     take(dispatcher, "b")
     dispatcher.request_stop(Stop.INTERRUPTED)
     assert take(dispatcher, "c") is None
-    assert not dispatcher.receive("a", Message(epochs=(epoch(1),)))
+    assert dispatcher.receive("a", Message(epochs=(epoch(1),))) is Decision.STOP
     dispatcher.ended("a")
     assert not dispatcher.done
     dispatcher.receive("b", Message(epochs=(epoch(1), epoch(2), epoch(3))))
@@ -358,7 +359,7 @@ def test_a_first_signal_asks_although_the_time_is_too_short_for_another_trial() 
     with stopped_by_signals(dispatcher):
         os.kill(os.getpid(), signal.SIGTERM)
         assert not dispatcher.abandon, "what runs gets its grace"
-        assert not dispatcher.receive("b", Message(epochs=(epoch(1),)))
+        assert dispatcher.receive("b", Message(epochs=(epoch(1),))) is Decision.STOP
     assert dispatcher.stop is Stop.INTERRUPTED
     assert len(dispatcher.records[1].epochs) == 1
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
-from sweep_makers import epoch, open_ledger, sweep_config
+from sweep_makers import epoch, open_ledger, started, sweep_config
 
 from search.study.ledger import Ledger
 from search.study.records import Outcome, TrialRecord
@@ -33,7 +33,7 @@ def run(
     sign = 1.0 if direction == "minimize" else -1.0
     records = []
     for _ in range(TRIALS):
-        number = ledger.ask().number
+        number = started(ledger).number
         lr = ledger.record(number).params["lr"]
         if lr > too_long:
             records.append(ledger.diverge(number, "val_acc is inf in epoch 1"))
@@ -69,7 +69,7 @@ def test_where_all_diverge_tpe_prefers_those_that_went_further() -> None:
     ledger = open_ledger(config)
     lasted = []
     for _ in range(TRIALS):
-        asked = ledger.ask()
+        asked = started(ledger)
         epochs = round(-math.log10(asked.params["lr"]))  # a long step overflows at once
         for number in range(1, epochs + 1):
             ledger.report(asked.number, epoch(number))

@@ -125,7 +125,7 @@ def test_a_sweep_tells_its_pruner_how_many_classes_an_accuracy_is_of(
 ) -> None:
     note = NOTE.model_copy(update={"classes": classes})
     ledger = open_ledger(sweep_config(pruner="threshold", dataset=note, metric=metric))
-    number = ledger.ask().number
+    number = sweep_makers.started(ledger).number
     for position in (1, 2):
         record, _ = ledger.report(number, sweep_makers.epoch(position, metrics={metric: 0.05}))
     assert (record.state is TrialState.PRUNED) == pruned

@@ -85,9 +85,9 @@ def confirmation_of(config: SweepConfig, top: int, seeds: int, trained: int) -> 
     ledger = open_ledger(confirming, storage)
     failed = False
     for number in range(trained):
-        arm = ledger.ask().params["arm"]
+        arm = started(ledger).params["arm"]
         if arm == top - 1 and not failed:
-            ledger.fail(number, StopReason.DIVERGED, "it diverged")
+            ledger.diverge(number, "it diverged")
             failed = True
             continue
         for step in range(1, confirming.max_epochs + 1):

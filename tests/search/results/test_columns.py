@@ -11,7 +11,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from rich.console import Console
 from script_runs import run_script
-from sweep_makers import open_ledger, record, sweep_config
+from sweep_makers import open_ledger, record, started, sweep_config
 
 from scripts.screen import leaderboard
 from search.config.sweep_config import SweepConfig
@@ -129,7 +129,7 @@ def swept(config: SweepConfig, more: dict[str, float] | None = None) -> None:
     config.save()
     storage = open_storage(config.storage_url)
     ledger = open_ledger(config, storage)
-    ledger.ask()
+    started(ledger)
     ledger.report(0, Epoch(1, {**(more or {}), config.metric: 0.5}, 0, "host:1"))
     ledger.complete(0)
     storage.remove_session()

@@ -16,7 +16,8 @@ from search.errors import UserError
 from search.study import ledger as ledger_module
 from search.study.database import STORAGE_ERRORS
 from search.study.ledger import Ledger
-from search.study.records import Decision, StopReason, TrialRecord
+from search.study.records import StopReason, TrialRecord
+from search.study.transitions import Decision
 from search.study.writes import SweepStorage
 
 GOOD = {"depth": 2, "lr": 0.05}

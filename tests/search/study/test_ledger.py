@@ -24,8 +24,9 @@ from sweep_makers import (
 )
 
 from search.errors import UserError
-from search.study.ledger import IllegalTransition, Ledger
-from search.study.records import Decision, Outcome, StopReason
+from search.study.ledger import Ledger
+from search.study.records import Outcome, StopReason
+from search.study.transitions import Decision, IllegalTransition
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -54,7 +55,7 @@ def test_an_error_is_written_down_without_the_passwords_in_it(ledger: Ledger) ->
 
 def test_a_pruned_trial_keeps_its_parameters_and_all_its_values(sqlite_storage: RDBStorage) -> None:
     ledger = open_ledger(sweep_config(**PRUNES_BELOW_HALF), sqlite_storage)
-    asked = ledger.ask()
+    asked = started(ledger)
     for number, value in ((1, 0.6), (2, 0.4)):
         ended, decision = ledger.report(asked.number, epoch(number, value))
     assert decision is Decision.PRUNE
@@ -65,7 +66,7 @@ def test_a_pruned_trial_keeps_its_parameters_and_all_its_values(sqlite_storage: 
 
 
 def test_a_trial_that_diverged_is_a_result_with_its_error_and_is_not_retried(ledger: Ledger) -> None:
-    number = ledger.ask().number
+    number = started(ledger).number
     ledger.report(number, epoch(1))
     ended = ledger.diverge(number, "val_loss is inf in epoch 2")
     assert (ended.state, ended.stop_reason, ended.outcome, ended.error, len(ended.epochs)) == (
@@ -89,7 +90,7 @@ def test_a_sweep_of_an_earlier_version_has_its_diverged_trials_as_failed(ledger:
 
 @pytest.mark.parametrize("reason", [StopReason.OOM, StopReason.ERROR])
 def test_a_failed_trial_keeps_its_reason_its_error_and_its_epochs(ledger: Ledger, reason: StopReason) -> None:
-    number = ledger.ask().number
+    number = started(ledger).number
     ledger.report(number, epoch(1))
     ended = ledger.fail(number, reason, "what happened\nand where")
     assert (ended.state, ended.stop_reason, ended.error) == (
@@ -101,7 +102,7 @@ def test_a_failed_trial_keeps_its_reason_its_error_and_its_epochs(ledger: Ledger
 
 
 def test_an_objective_that_reports_nothing_fails(ledger: Ledger) -> None:
-    ended = ledger.complete(ledger.ask().number)
+    ended = ledger.complete(started(ledger).number)
     assert (ended.state, ended.stop_reason) == (TrialState.FAIL, StopReason.ERROR)
     assert "without reporting an epoch" in (ended.error or "")
 
@@ -138,7 +139,7 @@ ENDS = {name: CHANGES[name] for name in ("complete", "fail")}
 @pytest.mark.parametrize("end", ENDS)
 def test_a_trial_that_has_ended_can_not_change(end: str, then: str) -> None:
     ledger = open_ledger(sweep_config())
-    number = ledger.ask().number
+    number = started(ledger).number
     ledger.report(number, epoch(1))
     ENDS[end](ledger, number)
     before = ledger.study.get_trials()
@@ -266,7 +267,7 @@ def test_a_changed_definition_is_refused_with_the_difference(ledger: Ledger) -> 
 
 def test_a_trial_in_its_last_epoch_is_not_pruned() -> None:
     ledger = open_ledger(sweep_config(**PRUNES_BELOW_HALF))
-    number = ledger.ask().number
+    number = started(ledger).number
     decisions = [ledger.report(number, epoch(n, value))[1] for n, value in ((1, 0.9), (2, 0.9), (3, 0.1))]
     assert decisions == [Decision.CONTINUE] * 3
     assert ledger.complete(number).value == 0.1
@@ -276,7 +277,7 @@ def test_minimised_sweeps_minimise() -> None:
     config = sweep_config(direction="minimize", metric="val_loss")
     ledger = open_ledger(config)
     for loss in (0.9, 0.2, 0.5):
-        number = ledger.ask().number
+        number = started(ledger).number
         ledger.report(number, epoch(1, metrics={"val_loss": loss}))
         ledger.complete(number)
     assert ledger.study.best_value == 0.2

@@ -14,8 +14,9 @@ from killable_storage import KillableStorage, Killed
 from optuna.trial import TrialState
 from sweep_makers import CONDITIONAL, PRUNES_BELOW_HALF, epoch, open_ledger, started, sweep_config
 
-from search.study.ledger import IllegalTransition, Ledger
+from search.study.ledger import Ledger
 from search.study.records import StopReason
+from search.study.transitions import IllegalTransition
 
 MAX_EPOCHS = 3
 

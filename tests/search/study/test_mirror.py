@@ -15,7 +15,8 @@ from sweep_makers import CONDITIONAL, epoch, open_ledger, started, sweep_config
 
 from search.study.ledger import Ledger
 from search.study.mirror import StudyMirror
-from search.study.records import Decision, StopReason
+from search.study.records import StopReason
+from search.study.transitions import Decision
 from search.study.writes import SweepStorage
 
 

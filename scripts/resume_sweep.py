@@ -68,8 +68,8 @@ def resume(
         "cpus_per_trial": cpus_per_trial,
         "gpus_per_trial": gpus_per_trial,
         "concurrency": concurrency,
-        "trial_timeout_s": cli.seconds(trial_timeout),
-        "cleanup_time_s": cli.seconds(cleanup_time),
+        "trial_timeout": cli.seconds(trial_timeout),
+        "cleanup_time": cli.seconds(cleanup_time),
         "first_failures": first_failures,
         "max_failed_share": max_failed_share,
         "share_after": share_after,
@@ -77,11 +77,11 @@ def resume(
         "storage": storage,
         "tracking_uri": tracking_uri,
         "experiment": experiment,
-        "checkpoint_uri": checkpoints,
+        "checkpoints": checkpoints,
         "keep_checkpoints": keep_checkpoints,
         "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
     }
-    config = resumed(name, sweeps_dir, time_budget_s=cli.seconds(time_budget), changes=changes)
+    config = resumed(name, sweeps_dir, time_budget=cli.seconds(time_budget), changes=changes)
     check_skippable(config, skip_trial or ())
     return run_and_print(config, retry_failed=retry_failed, skip=skip_trial or ())
 

@@ -72,7 +72,7 @@ def retrain(
         "concurrency": concurrency,
         "ray_address": ray_address,
         "tracking_uri": tracking_uri,
-        "checkpoint_uri": checkpoints,
+        "checkpoints": checkpoints,
         "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
     }
     check_model_name(model_name)

@@ -16,7 +16,9 @@ from optuna.samplers import RandomSampler
 from pydantic import ValidationError
 
 from cifar_cnn.config import DataConfig, TrainConfig
-from search.config.sweep_config import DatasetNote, SweepConfig, one_line
+from search.config.definition import DatasetNote
+from search.config.model import one_line
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.policy.rehearsal import rehearse
 from search.study.ledger import check_same_definition
@@ -160,7 +162,7 @@ def check_unchanged(config: SweepConfig) -> None:
         changes["space"] = _load(source)
     if config.objective == OBJECTIVE:
         changes["dataset"] = _dataset_there(config)
-    check_same_definition(config.model_copy(update=changes), config.definition())
+    check_same_definition(config.model_copy(update=changes), config.definition().to_json())
 
 
 def _dataset_there(config: SweepConfig) -> DatasetNote:

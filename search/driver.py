@@ -117,12 +117,12 @@ def run_sweep(
             paths=config.paths,
             metric=config.metric,
             max_epochs=config.max_epochs,
-            checkpoints=config.checkpoints,
+            checkpoints=config.checkpoint_root,
             cpus=placement.cpus,
             gpus=placement.gpus,
         )
         if on_cluster(config, there):
-            check_nodes_share(config.checkpoints)
+            check_nodes_share(config.checkpoint_root)
         tracking.check()
         drive = functools.partial(
             _drive, spec=spec, placement=placement, folder=folder, connect=tracking.connect
@@ -186,10 +186,10 @@ def _check_policy(config: SweepConfig) -> None:
 
 def _with_time_left(config: SweepConfig, started: float) -> SweepConfig:
     """The configuration with what is left of its time budget, should the storage have gone away meanwhile."""
-    if config.time_budget_s is None:
+    if config.time_budget is None:
         return config
-    left = max(1.0, config.time_budget_s - (time.monotonic() - started))
-    return config.model_copy(update={"time_budget_s": left})
+    left = max(1.0, config.time_budget - (time.monotonic() - started))
+    return config.model_copy(update={"time_budget": left})
 
 
 def _drive(
@@ -206,7 +206,7 @@ def _drive(
     """Drive the sweep for as long as its storage answers."""
     from search.tracking.view import MlflowView  # loaded by now, beside Ray
 
-    checkpoints = CheckpointStore(config.checkpoints)
+    checkpoints = CheckpointStore(config.checkpoint_root)
     with open_study(config, make_policy(config), token) as (ledger, lease):
         checkpoints.claim(ledger.sweep_id)
         requests.carry_out(ledger)

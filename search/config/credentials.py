@@ -18,6 +18,7 @@ from search.errors import UserError
 
 HIDDEN = "***"
 CREDENTIALS_FILE = "credentials.json"
+_OLD_NAMES = {"checkpoints": "checkpoint_uri"}  # that files of earlier versions have
 
 # After a web address's host a colon begins its port; of a database's URL SQLAlchemy takes what stands there
 # for a password if an `@` follows. A password may hold what a URL would write in percents, as people paste
@@ -85,12 +86,11 @@ def keep(folder: Path, urls: Mapping[str, str]) -> None:
     part.replace(file)
 
 
-def recall(folder: Path, option: str, field: str, shown: str) -> str:
+def recall(folder: Path, field: str, shown: str) -> str:
     """The whole URL that is shown with a `***` in it.
 
     Args:
         folder: of the sweep.
-        option: that gives the URL on a command line.
         field: of the configuration.
         shown: as `hide` shows it.
 
@@ -99,18 +99,19 @@ def recall(folder: Path, option: str, field: str, shown: str) -> str:
     """
     file = folder / CREDENTIALS_FILE
     try:
-        kept = json.loads(file.read_text()).get(field)
+        stored = json.loads(file.read_text())
+        kept = stored.get(field, stored.get(_OLD_NAMES.get(field)))
     except FileNotFoundError:
         kept = None
     except (OSError, AttributeError, ValueError) as error:
         cause = getattr(error, "strerror", None) or "damaged"
         raise UserError(
-            f"{file}, which holds the password of {option} {shown}, cannot be read ({cause}): ask its owner, "
-            f"or resume with the whole {option}"
+            f"{file}, which holds the password of `{field}` {shown}, cannot be read ({cause}): ask its "
+            f"owner, or resume with the whole `{field}`"
         ) from error
     if kept is None or hide(kept) != shown:
         raise UserError(
-            f"the password of {option} {shown} is not in {file}: copy that file too, or resume with the "
-            f"whole {option}"
+            f"the password of `{field}` {shown} is not in {file}: copy that file too, or resume with the "
+            f"whole `{field}`"
         )
     return str(kept)

@@ -1,8 +1,10 @@
 """A sweep's file, `sweep.json`: plain JSON with a version, places that may be moved, and no password.
 
-Version 1: a relative place lies there seen from the file's own folder, and what is shown as `***` is in
-`credentials.json` beside it. Files without a version come from before: a relative place was meant from the
-folder that the launch was typed in, for which the sweeps folder's own folder is taken, as it is by default.
+Version 2: what the trials are lies in `definition`, how the sweep is run in `run`; before, all fields lay
+side by side, some under other names. Since version 1 a relative place lies there seen from the file's own
+folder, and what is shown as `***` is in `credentials.json` beside it. Files without a version come from
+before: a relative place was meant from the folder that the launch was typed in, for which the sweeps
+folder's own folder is taken, as it is by default.
 """
 
 from __future__ import annotations
@@ -14,35 +16,38 @@ from pathlib import Path
 from typing import Any
 
 from search.config.credentials import HIDDEN, hide, keep, recall
+from search.config.definition import migrated
 from search.config.places import absolute_place, absolute_url, relative_place, sweeps_root
+from search.config.run_settings import RENAMED, URL_FIELDS
 from search.errors import UserError
 
 CONFIG_FILE = "sweep.json"
-VERSION = 1
-# Fields that may carry a password, with the options that give them.
-URL_OPTIONS = {"storage": "--storage", "tracking_uri": "--tracking-uri", "checkpoint_uri": "--checkpoints"}
+VERSION = 2
+_OF_FILE = ("version", "study_id")  # no fields of a sweep
 
 
-def write(folder: Path, fields: Mapping[str, Any], study_id: str | None) -> None:
+def write(
+    folder: Path, identity: Mapping[str, Any], definition: Mapping[str, Any], run: Mapping[str, Any]
+) -> None:
     """Write a sweep's fields into its folder, whole or not at all.
 
     Args:
         folder: of the sweep; it is made if it is not there.
-        fields: of its configuration, as plain JSON.
-        study_id: identity of its study, once that is made.
+        identity: its name, kind and tags, and the identity of its study, once that is made.
+        definition: what its trials are, as plain JSON.
+        run: how it is run, as plain JSON.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    root = sweeps_root(folder.parent, fields["kind"])
-    urls = {field: fields[field] for field in URL_OPTIONS if fields[field] is not None}
+    root = sweeps_root(folder.parent, identity["kind"])
+    urls = {field: run[field] for field in URL_FIELDS if run[field] is not None}
     # Before the file that refers to them.
     keep(folder, {field: url for field, url in urls.items() if hide(url) != url})
-    told = {
-        "version": VERSION,
-        "study_id": study_id,
-        **fields,
+    movable = {
+        **run,
         **{field: relative_place(hide(url), root, folder) for field, url in urls.items()},
-        "paths": {name: relative_place(path, root, folder) for name, path in fields["paths"].items()},
+        "paths": {name: relative_place(path, root, folder) for name, path in run["paths"].items()},
     }
+    told = {"version": VERSION, **identity, "definition": definition, "run": movable}
     part = folder / f".{CONFIG_FILE}.{os.getpid()}"
     part.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     part.replace(folder / CONFIG_FILE)
@@ -59,26 +64,26 @@ def read(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
         UserError: the file is of a later version or another sweep's, or a password is not to be had.
         OSError, TypeError, ValueError: it cannot be read.
     """
-    fields = _parsed(folder)
-    version = fields.pop("version", 0)
+    parsed = _parsed(folder)
+    version = parsed.get("version", 0)
     if type(version) is not int or version > VERSION:
         raise UserError(
             f"{folder / CONFIG_FILE} has version {version!r}, written by a later version of this program; "
             f"this one reads up to {VERSION}: use the later one"
         )
+    fields = _flat(parsed) if version > 1 else _renamed(parsed)
     if (name := fields.get("name", folder.name)) != folder.name:
         raise UserError(
             f"{folder} is sweep {name!r}, whose study and checkpoints go by that name: "
             "give the folder its name again"
         )
-    fields.pop("study_id", None)
     base = folder if version else sweeps_root(folder.parent, fields.get("kind", "sweep")).parent
-    for field, option in URL_OPTIONS.items():
+    for field in URL_FIELDS:
         url = fields.get(field)
         if field in given:
             fields.pop(field, None)
         elif url is not None:
-            whole = recall(folder, option, field, url) if HIDDEN in url else url
+            whole = recall(folder, field, url) if HIDDEN in url else url
             place = absolute_url if field == "storage" else absolute_place
             fields[field] = place(whole, base)
     fields["paths"] = {name: absolute_place(path, base) for name, path in fields.get("paths", {}).items()}
@@ -96,3 +101,14 @@ def _parsed(folder: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise TypeError("it holds no object")
     return fields
+
+
+def _flat(parsed: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a file of this version, side by side."""
+    others = {key: value for key, value in parsed.items() if key not in (*_OF_FILE, "definition", "run")}
+    return {**others, **migrated(parsed.get("definition", {})), **parsed.get("run", {})}
+
+
+def _renamed(parsed: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a file of version 0 or 1, under the names of now."""
+    return {RENAMED.get(key, key): value for key, value in parsed.items() if key not in _OF_FILE}

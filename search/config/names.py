@@ -8,6 +8,7 @@ import re
 
 from search.errors import UserError
 
+NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a sweep: a folder, a study and a run
 # What MLflow takes: parts between slashes, none of which begins with a dot.
 METRIC_NAME = re.compile(r"[\w\- ][\w\-. ]*(/[\w\- ][\w\-. ]*)*", re.ASCII)
 _LONGEST_KEY = 250  # of a metric, parameter or tag

@@ -202,8 +202,8 @@ class Dispatcher:
         """
         now = self._clock()
         if attempt in self._leaving:
-            return now - self._leaving[attempt] > self._config.cleanup_time_s
-        timeout = self._config.trial_timeout_s
+            return now - self._leaving[attempt] > self._config.cleanup_time
+        timeout = self._config.trial_timeout
         return timeout is not None and now - self._heard.get(attempt, now) > timeout
 
     @_remembers_faults
@@ -307,7 +307,7 @@ class Dispatcher:
             _logger.warning(
                 "%s: its clean-up took longer than the %.0f s of --cleanup-time; its worker was killed",
                 self._records[number].key,
-                self._config.cleanup_time_s,
+                self._config.cleanup_time,
             )
 
     def _forget(self, attempt: str) -> int | None:
@@ -331,7 +331,7 @@ class Dispatcher:
         """
         left = self._ledger.remaining() if self._worth_starting() else 0
         few = min(LAST_ROUNDS * self._slots(), self._ledger.budget // _LAST_SHARE)
-        if self._slots() == 1 or self._config.time_budget_s is not None:
+        if self._slots() == 1 or self._config.time_budget is not None:
             few = 0
         asked = [self._ledger.ask() for _ in range(left if left <= few else min(left, 1))]
         for record in asked:
@@ -371,12 +371,12 @@ class Dispatcher:
             self.request_stop(Stop.TIME_BUDGET)
 
     def _time_left(self) -> float:
-        budget = self._config.time_budget_s
+        budget = self._config.time_budget
         return float("inf") if budget is None else budget - (self._clock() - self._started_at)
 
     def _worth_starting(self) -> bool:
         """Whether a trial asked for now would probably end within the time budget."""
-        if self._config.time_budget_s is not None:
+        if self._config.time_budget is not None:
             typical = typical_seconds(list(self._records.values())[-_TYPICAL_OF:])
             self._closed = self._closed or (typical is not None and typical > self._time_left())
         return not self._closed

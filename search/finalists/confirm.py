@@ -15,7 +15,8 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from search.config.sweep_config import SweepConfig, one_line
+from search.config.model import one_line
+from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.engine.dispatch import Observer, Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError

@@ -16,7 +16,9 @@ from pydantic import ValidationError
 
 from cifar_cnn.config import DataConfig, TrainConfig
 from search.cifar import OBJECTIVE, check_unchanged
-from search.config.sweep_config import NAME_RULE, SweepConfig, one_line
+from search.config.model import one_line
+from search.config.names import NAME_RULE
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.objective.context import TrialContext
 from search.results.leaderboard import cause
@@ -108,7 +110,7 @@ def repeats_config(
             "trials": len(arms) * seeds,
             # The saved model is the first seed's: it stays, whatever is asked for later.
             "keep_checkpoints": MOST_SEEDS if kind == "retrain" else 1,
-            "time_budget_s": None,
+            "time_budget": None,
             **_goal(config, kind),
         }
     )

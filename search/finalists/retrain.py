@@ -165,7 +165,7 @@ def final_checkpoint(config: SweepConfig, record: TrialRecord) -> Path:
     Raises:
         SweepFailed: it is gone.
     """
-    store = CheckpointStore(config.checkpoints)
+    store = CheckpointStore(config.checkpoint_root)
     newest, faults = store.newest(record.number)
     if newest is None:
         raise SweepFailed(

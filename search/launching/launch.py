@@ -17,9 +17,11 @@ from sqlalchemy import make_url
 
 from search.cifar import check_unchanged
 from search.commands import command, resume_command
-from search.config.folder_file import CONFIG_FILE, URL_OPTIONS
+from search.config.folder_file import CONFIG_FILE
+from search.config.model import one_line
 from search.config.places import local_path, sqlite_file, sweeps_root
-from search.config.sweep_config import SweepConfig, one_line
+from search.config.run_settings import URL_FIELDS
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.study.database import NoStudies, check_url, open_storage, printable
 from search.study.ledger import check_unfinished, counted
@@ -67,14 +69,14 @@ def check_new(config: SweepConfig) -> None:
 
 
 def resumed(
-    name: str, sweeps_dir: Path, *, time_budget_s: float | None, changes: Mapping[str, Any]
+    name: str, sweeps_dir: Path, *, time_budget: float | None, changes: Mapping[str, Any]
 ) -> SweepConfig:
     """The configuration that a sweep is resumed with.
 
     Args:
         name: of the sweep.
         sweeps_dir: where it lies.
-        time_budget_s: of this resume alone; the launch's budget is used up.
+        time_budget: of this resume alone; the launch's budget is used up.
         changes: fields that are to differ from now on; those that are None stay.
 
     Raises:
@@ -82,9 +84,9 @@ def resumed(
             trials already, or the space's file or the data have changed.
     """
     wanted = {field: value for field, value in changes.items() if value is not None}
-    config = SweepConfig.load(name, sweeps_dir, given=wanted.keys() & URL_OPTIONS.keys())
+    config = SweepConfig.load(name, sweeps_dir, given=wanted.keys() & set(URL_FIELDS))
     try:
-        config = SweepConfig.model_validate({**dict(config), **wanted, "time_budget_s": time_budget_s})
+        config = SweepConfig.model_validate({**dict(config), **wanted, "time_budget": time_budget})
     except ValidationError as error:
         raise UserError(one_line(error)) from error
     _check_study(config, wanted)

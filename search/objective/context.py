@@ -64,7 +64,7 @@ class TrialContext(Protocol):
 
         Raises:
             TrialStopped: the trial was pruned, or the sweep stops. Clean up in `finally`, within the sweep's
-                `cleanup_time_s`; every later report raises it again.
+                `cleanup_time`; every later report raises it again.
             ValueError: an epoch out of order or beyond max_epochs, or the sweep's metric is missing.
             FloatingPointError: a metric is not finite.
         """

@@ -8,7 +8,8 @@ from typing import Any
 import optuna
 from optuna.samplers import RandomSampler
 
-from search.config.sweep_config import SweepConfig, one_line
+from search.config.model import one_line
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.policy.making import make_policy
 

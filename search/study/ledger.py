@@ -25,7 +25,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.config.credentials import hide_in
-from search.config.sweep_config import DEFINITION_VERSION, SweepConfig, definition_difference
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.study.divergence import mark_diverged
 from search.study.failpoints import durable
@@ -92,7 +92,7 @@ class Ledger:
             for params in config.enqueue:
                 study.enqueue_trial(params, skip_if_exists=True)  # a driver killed right here does it again
             study.set_user_attr("sweep_id", uuid.uuid4().hex)
-            study.set_user_attr("definition", {"version": DEFINITION_VERSION, **config.definition()})
+            study.set_user_attr("definition", config.definition().to_json())
         return cls(study, mirror, config)
 
     @property
@@ -388,13 +388,7 @@ def check_same_definition(config: SweepConfig, recorded: dict[str, Any]) -> None
     Raises:
         UserError: they differ; shows in what. Or the study's is of a later version.
     """
-    version = recorded.get("version", 0)
-    if type(version) is not int or version > DEFINITION_VERSION:
-        raise UserError(
-            f"sweep {config.name!r} has a definition of version {version!r}, written by a later version of "
-            f"this program; this one reads up to {DEFINITION_VERSION}: use the later one"
-        )
-    lines = definition_difference(recorded, config.definition())
+    lines = config.definition().difference(recorded)
     if lines:
         raise UserError(
             f"sweep {config.name!r} was launched with another definition ({'; '.join(lines)}): "

@@ -119,7 +119,7 @@ def known_study(config: SweepConfig) -> str | None:
     Earlier versions wrote it down beside the checkpoints alone.
     """
     written = folder_file.study_id(config.folder)
-    return written or CheckpointStore(config.checkpoints).owner()
+    return written or CheckpointStore(config.checkpoint_root).owner()
 
 
 def _existing_storage(config: SweepConfig) -> SweepStorage:
@@ -155,7 +155,7 @@ def _gone(config: SweepConfig, why: str) -> UserError:
         )
     if not (config.folder / CONFIG_FILE).exists():
         return UserError(
-            f"checkpoints {hide(config.checkpoints)} are those of another study (id {known}): "
+            f"checkpoints {hide(config.checkpoint_root)} are those of another study (id {known}): "
             "choose another name, or other --checkpoints"
         )
     return UserError(

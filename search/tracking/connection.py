@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from search.config import folder_file
-from search.config.folder_file import CONFIG_FILE, URL_OPTIONS
+from search.config.folder_file import CONFIG_FILE
 from search.config.places import local_path
+from search.config.run_settings import URL_FIELDS
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown, TrackingRefused, UserError
 from search.study.opening import known_study
@@ -85,5 +86,5 @@ def _may_create(config: SweepConfig) -> bool:
     place = local_path(config.tracking_uri)
     if place is None or place.exists() or known_study(config) is None:
         return True
-    others = URL_OPTIONS.keys() - {"tracking_uri"}
+    others = set(URL_FIELDS) - {"tracking_uri"}
     return folder_file.read(config.folder, given=others).get("tracking_uri") != config.tracking_uri

@@ -30,7 +30,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_it_is_said(
         tmp_path, tracking_uri, trials=4, settings={"damage": {}, "marks": str(tmp_path), "epoch_s": 0.05}
     )
     damaged = {"0": "corrupt", "1": "half-written", "2": "both"}
-    settings = {**config.settings, "damage": damaged, "checkpoints": config.checkpoints}
+    settings = {**config.settings, "damage": damaged, "checkpoints": config.checkpoint_root}
     config = config.model_copy(update={"settings": settings})
     toll = Toll(config)
     with caplog.at_level(logging.WARNING, "search"):
@@ -77,10 +77,10 @@ def test_checkpoints_that_are_away_for_a_while_are_waited_for(
     config = logged_sweep(
         tmp_path, tracking_uri, trials=2, settings={"damage": {}, "marks": str(tmp_path), "epoch_s": 0.05}
     )
-    settings = {**config.settings, "damage": {"0": how}, "checkpoints": config.checkpoints}
+    settings = {**config.settings, "damage": {"0": how}, "checkpoints": config.checkpoint_root}
     config = config.model_copy(update={"settings": settings})
     toll = Toll(config)
-    stored = Path(config.checkpoints)
+    stored = Path(config.checkpoint_root)
     with caplog.at_level(logging.WARNING, "search"):
         put_back = PutBack(stored / "trial-000" if how == "away" else stored)
         assert run_sweep(config, fault_objectives.damage, observers=[put_back]).succeeded
@@ -114,7 +114,7 @@ class Fullest:
 
 def test_checkpoints_stay_within_their_bound(make_sweep: MakeSweep) -> None:
     config = make_sweep(trials=30, max_epochs=4, keep_checkpoints=3, pruner="asha")
-    root = Path(config.checkpoints)
+    root = Path(config.checkpoint_root)
     fullest = Fullest(root)
     assert run_sweep(config, observers=[fullest]).succeeded
     records = check_study(config, 30)
@@ -136,7 +136,7 @@ def test_a_full_disk_costs_checkpoints_and_no_epoch(
             tmp_path,
             tracking_uri,
             trials=4,
-            checkpoint_uri=str(small / "checkpoints"),
+            checkpoints=str(small / "checkpoints"),
             settings={"bytes": 100_000, "die": [0], "marks": str(tmp_path), "epoch_s": 0.05},
         )
         toll = Toll(config)
@@ -145,7 +145,7 @@ def test_a_full_disk_costs_checkpoints_and_no_epoch(
         records = toll.check(4, in_flight=3)  # trial 0 dies in its third epoch; a checkpoint may be missing
         assert all(record.state is TrialState.COMPLETE for record in records)
         assert "No space left on device); training goes on" in caplog.text
-        for folder in Path(config.checkpoints).glob("*/*"):
+        for folder in Path(config.checkpoint_root).glob("*/*"):
             assert (folder / "manifest.json").is_file(), "a half-written one would only fill the disk"
 
 
@@ -163,4 +163,4 @@ def test_checkpoints_that_cannot_be_deleted_stop_nothing(
     check_study(config, 6)
     check_view(config)
     assert run_sweep(config).succeeded
-    assert len(list(Path(config.checkpoints).glob("*/*"))) == 1, "the next driver clears up"
+    assert len(list(Path(config.checkpoint_root).glob("*/*"))) == 1, "the next driver clears up"

@@ -50,7 +50,7 @@ def test_a_clean_up_that_takes_too_long_costs_its_worker_alone(
         tmp_path,
         tracking_uri,
         trials=3,
-        cleanup_time_s=1.0,
+        cleanup_time=1.0,
         settings={"clean_s": {"0": 3600.0}, "marks": str(tmp_path), "epoch_s": 0.0},
         **PRUNES_ALL,
     )
@@ -78,7 +78,7 @@ def test_a_stop_ends_within_its_grace_whatever_hangs(
         objective="fault_objectives:stuck",
         trials=slots,
         concurrency=slots,
-        cleanup_time_s=3600.0,
+        cleanup_time=3600.0,
         settings={"stuck": how, "marks": str(tmp_path)},
         **(PRUNES_ALL if how != "epoch" else {}),
     )

@@ -82,9 +82,7 @@ def test_a_full_disk_under_the_study_is_waited_for(
         pytest.skip("only root may mount a small file system")
     with tmpfs(tmp_path / "small", "8m") as small:
         config = logged_sweep(tmp_path, tracking_uri, trials=TRIALS, settings={"epoch_s": 0.3})
-        config = config.model_copy(
-            update={"sweeps_dir": small, "checkpoint_uri": str(tmp_path / "checkpoints")}
-        )
+        config = config.model_copy(update={"sweeps_dir": small, "checkpoints": str(tmp_path / "checkpoints")})
         ballast = small / "ballast"
 
         def fill() -> None:

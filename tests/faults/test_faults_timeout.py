@@ -26,7 +26,7 @@ def test_a_trial_that_hangs_is_started_again_and_one_that_always_hangs_fails(
         tmp_path,
         tracking_uri,
         trials=TRIALS,
-        trial_timeout_s=TIMEOUT_S,
+        trial_timeout=TIMEOUT_S,
         max_attempts=2,
         settings={"hang": {"0": "once", "1": "always"}, "epoch_s": 0.05},
     )

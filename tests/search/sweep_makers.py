@@ -10,6 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState
 
+from search.config.run_settings import RENAMED
 from search.config.sweep_config import SweepConfig
 from search.policy.making import make_policy
 from search.study.ledger import Ledger
@@ -53,6 +54,15 @@ def sweep_config(sweeps_dir: Path = Path("nowhere"), **fields: Any) -> SweepConf
         "sweeps_dir": sweeps_dir,
     }
     return SweepConfig(**{**defaults, **fields})
+
+
+def of_version_1(saved: dict[str, Any]) -> dict[str, Any]:
+    """What `sweep.json` holds, as the first version wrote it."""
+    old_names = {new: old for old, new in RENAMED.items()}
+    run = {old_names.get(key, key): value for key, value in saved["run"].items()}
+    rest = {key: value for key, value in saved.items() if key not in ("definition", "run")}
+    definition = {key: value for key, value in saved["definition"].items() if key != "version"}
+    return {**rest, **definition, **run, "version": 1}
 
 
 def epoch(number: int, val_acc: float = 0.5, **fields: Any) -> Epoch:

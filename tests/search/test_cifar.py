@@ -136,7 +136,7 @@ def test_the_data_folder_is_found_from_wherever_workers_run(
         ({"max_epochs": -3}, "max_epochs=-3: "),
         ({"name": "a/b"}, "name='a/b': a name is"),
         ({"gpus_per_trial": 1.5}, "gpus_per_trial=1.5: above 1 only whole numbers"),
-        ({"time_budget_s": -1}, "time_budget_s=-1: "),
+        ({"time_budget": -1}, "time_budget=-1: "),
     ],
 )
 def test_every_wrong_field_is_told_in_a_line(digits: DataConfig, fields: dict[str, Any], why: str) -> None:

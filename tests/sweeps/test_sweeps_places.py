@@ -26,7 +26,7 @@ def launched(make_sweep: MakeSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         sweeps_dir=Path("sweeps"),
         storage="sqlite:///studies.db",
         tracking_uri="sqlite:///mlflow.db",
-        checkpoint_uri="checkpoints",
+        checkpoints="checkpoints",
     )
     assert run_sweep(config).succeeded
     monkeypatch.chdir(tmp_path / "there")

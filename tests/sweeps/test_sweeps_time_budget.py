@@ -17,7 +17,7 @@ SHUTDOWN_S = 15.0  # to end workers and bring the view up to date, on a busy mac
 
 def test_a_time_budget_ends_the_sweep_and_a_resume_goes_on(make_sweep: MakeSweep, tmp_path: Path) -> None:
     settings = {"log": str(tmp_path / "log"), "epoch_s": 0.4}
-    config = make_sweep(trials=500, concurrency=1, settings=settings, time_budget_s=BUDGET_S)
+    config = make_sweep(trials=500, concurrency=1, settings=settings, time_budget=BUDGET_S)
     result = run_sweep(config)
     assert result.stop is Stop.TIME_BUDGET
     assert result.succeeded, "it did what was asked for"
@@ -26,7 +26,7 @@ def test_a_time_budget_ends_the_sweep_and_a_resume_goes_on(make_sweep: MakeSweep
     assert begun, "six seconds are enough to begin"
 
     more = len(begun) + 1
-    resumed = run_sweep(config.model_copy(update={"trials": more, "time_budget_s": None}))
+    resumed = run_sweep(config.model_copy(update={"trials": more, "time_budget": None}))
     assert resumed.stop is None
     records = check_study(config, more)
     assert [r.epochs[: len(b.epochs)] for r, b in zip(records, begun, strict=False)] == [

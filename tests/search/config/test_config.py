@@ -12,16 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import IntDistribution
 from pydantic import ValidationError
-from sweep_makers import CONDITIONAL, DISCRETE, FLAT, sweep_config
+from sweep_makers import CONDITIONAL, DISCRETE, FLAT, of_version_1, sweep_config
 
-from search.config.sweep_config import (
-    DEFINITION,
-    DatasetNote,
-    SweepConfig,
-    definition_difference,
-    one_line,
-    sweep_names,
-)
+from search.config.definition import DatasetNote, Definition
+from search.config.model import one_line
+from search.config.run_settings import RENAMED
+from search.config.sweep_config import SweepConfig, sweep_names
 from search.errors import UserError
 from spaces.registry import load_space, shipped_spaces
 from spaces.space import SearchSpace
@@ -48,9 +44,9 @@ OTHER_VALUES: dict[str, Any] = {
     "cpus_per_trial": 2.0,
     "gpus_per_trial": 0.5,
     "concurrency": 3,
-    "time_budget_s": 60.0,
-    "trial_timeout_s": 60.0,
-    "cleanup_time_s": 5.0,
+    "time_budget": 60.0,
+    "trial_timeout": 60.0,
+    "cleanup_time": 5.0,
     "ray_address": "auto",
     "storage": "sqlite:///other.db",
     "tracking_uri": "sqlite:///other.db",
@@ -59,7 +55,7 @@ OTHER_VALUES: dict[str, Any] = {
     "tags": {"other": "1"},
     "sweeps_dir": Path("other"),
     "objective_place": "/elsewhere",
-    "checkpoint_uri": "s3://bucket/other",
+    "checkpoints": "s3://bucket/other",
     "paths": {"data": "/elsewhere"},
     "keep_checkpoints": 1,
     "max_attempts": 1,
@@ -91,7 +87,7 @@ configs = st.builds(
     cpus_per_trial=st.none() | amounts,
     gpus_per_trial=st.none() | st.just(0.0) | amounts,
     concurrency=st.none() | st.integers(1, 99),
-    time_budget_s=st.none() | st.floats(0.1, 1e6),
+    time_budget=st.none() | st.floats(0.1, 1e6),
     storage=st.none() | texts.filter(bool),
     max_failed_share=st.floats(0.01, 1.0),
 )
@@ -108,7 +104,7 @@ def test_what_is_saved_is_read_back_equal(
     assert [path.name for path in config.folder.iterdir()] == ["sweep.json"]
     again = SweepConfig.load(config.name, config.sweeps_dir)
     assert again == config
-    assert definition_difference(config.definition(), again.definition()) == []
+    assert again.definition().difference(config.definition().to_json()) == []
 
 
 @pytest.mark.parametrize("name", ["a", "7", "quickstart-1", "A.b_c-d", "a" * 64])
@@ -149,7 +145,7 @@ def test_a_trial_may_have_no_gpu_but_not_no_core() -> None:
         ("concurrency", 0),
         ("seed", -1),
         ("seed", 2**31),
-        ("time_budget_s", 0),
+        ("time_budget", 0),
         ("keep_checkpoints", 0),
         ("max_failed_share", 0),
         ("direction", "up"),
@@ -176,16 +172,16 @@ def test_every_field_was_thought_about() -> None:
 @pytest.mark.parametrize("field", OTHER_VALUES)
 def test_only_the_fields_of_the_definition_make_another_sweep(field: str) -> None:
     before, after = sweep_config(), sweep_config(**{field: OTHER_VALUES[field]})
-    difference = definition_difference(before.definition(), after.definition())
+    difference = after.definition().difference(before.definition().to_json())
     assert all(line.startswith(f"{field}: ") for line in difference)
-    assert bool(difference) == (field in DEFINITION)
+    assert bool(difference) == (field in Definition.model_fields)
 
 
 def test_the_difference_says_what_was_and_what_is() -> None:
     parameters = {**FLAT.parameters, "depth": IntDistribution(1, 5)}
     wider = SearchSpace(name="flat", description="", parameters=parameters, fixed={})
     before, after = sweep_config().definition(), sweep_config(space=wider, seed=3).definition()
-    assert definition_difference(before, after) == [
+    assert after.difference(before.to_json()) == [
         "space: depth: int 1..3 -> int 1..5",
         "space: optimizer: removed",
         "seed: 0 -> 3",
@@ -194,13 +190,14 @@ def test_the_difference_says_what_was_and_what_is() -> None:
 
 def test_a_space_of_another_name_with_the_same_content_is_no_difference() -> None:
     renamed = SearchSpace(name="mine", description="", parameters=FLAT.parameters, fixed=FLAT.fixed)
-    assert definition_difference(sweep_config().definition(), sweep_config(space=renamed).definition()) == []
+    before = sweep_config().definition().to_json()
+    assert sweep_config(space=renamed).definition().difference(before) == []
 
 
 def test_the_definition_is_plain_json() -> None:
-    definition = sweep_config(dataset=NOTE).definition()
+    definition = sweep_config(dataset=NOTE).definition().to_json()
     assert json.loads(json.dumps(definition)) == definition
-    assert set(definition) == set(DEFINITION)
+    assert set(definition) == {"version", *Definition.model_fields}
 
 
 def test_a_trials_configuration_has_the_fixed_values_and_only_what_exists() -> None:
@@ -231,9 +228,9 @@ def test_what_the_space_does_not_hold_cannot_be_enqueued(fields: dict[str, Any],
 def test_study_and_checkpoints_lie_in_the_sweeps_folder_unless_told_otherwise(tmp_path: Path) -> None:
     config = sweep_config(tmp_path)
     assert config.storage_url == f"sqlite:///{tmp_path}/try/study.db"
-    assert config.checkpoints == f"{tmp_path}/try/checkpoints"
-    elsewhere = sweep_config(storage="postgresql+psycopg://db/x", checkpoint_uri="s3://bucket/x")
-    assert (elsewhere.storage_url, elsewhere.checkpoints) == (
+    assert config.checkpoint_root == f"{tmp_path}/try/checkpoints"
+    elsewhere = sweep_config(storage="postgresql+psycopg://db/x", checkpoints="s3://bucket/x")
+    assert (elsewhere.storage_url, elsewhere.checkpoint_root) == (
         "postgresql+psycopg://db/x",
         "s3://bucket/x/try",
     )
@@ -267,10 +264,42 @@ def test_an_unknown_sweep_lists_those_there_are(tmp_path: Path, name: str) -> No
         SweepConfig.load(name, tmp_path)
 
 
+def test_a_file_of_version_1_is_read_whole(tmp_path: Path) -> None:
+    config = sweep_config(**{**OTHER_VALUES, "enqueue": [], "sweeps_dir": tmp_path})
+    config.save("id")
+    file = config.folder / "sweep.json"
+    before = of_version_1(json.loads(file.read_text()))
+    assert {"checkpoint_uri", "time_budget_s", "trial_timeout_s", "cleanup_time_s"} <= before.keys()
+    file.write_text(json.dumps(before))
+    assert SweepConfig.load(config.name, tmp_path) == config
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_fields_old_name_is_still_taken_and_told_as_it_was_written(old: str, new: str) -> None:
+    value = OTHER_VALUES[new]
+    assert getattr(sweep_config(**{old: value}), new) == value
+    with pytest.raises(ValidationError) as refusal:
+        sweep_config(**{old: [1]})
+    assert one_line(refusal.value).startswith(f"{old}=[1]: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("1.5m", 90), ("2h", 7200), ("1d", 86400), (7, 7), (0.5, 0.5)]
+)
+def test_a_duration_is_seconds_or_says_its_unit(text: object, seconds: float) -> None:
+    assert sweep_config(time_budget=text).time_budget == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "90", "0s", "-1m", "nans", "", "2 weeks"])
+def test_another_text_is_no_duration(text: str) -> None:
+    with pytest.raises(ValidationError, match="write a positive number and a unit, such as 90s"):
+        sweep_config(cleanup_time=text)
+
+
 FEWEST = {"name": "try", "space": FLAT, "objective": "package.module:function", "max_epochs": 3, "trials": 4}
 
 
-@pytest.mark.parametrize("version", [2, 99, "1", None])
+@pytest.mark.parametrize("version", [3, 99, "1", None])
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path, version: object) -> None:
     sweep_config(tmp_path).save()
     file = tmp_path / "try" / "sweep.json"
@@ -279,26 +308,31 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path, version: object) -
         SweepConfig.load("try", tmp_path)
 
 
-@pytest.mark.parametrize("key", [k for k in DEFINITION if not SweepConfig.model_fields[k].is_required()])
+OPTIONAL = [key for key, field in Definition.model_fields.items() if not field.is_required()]
+
+
+@pytest.mark.parametrize("key", OPTIONAL)
 def test_what_an_earlier_versions_definition_lacks_has_its_default(key: str) -> None:
     now = SweepConfig.model_validate(FEWEST).definition()
-    before = {name: value for name, value in now.items() if name != key}
-    assert definition_difference(before, now) == []
-    assert definition_difference(before, {**now, key: "new"}) == [f"{key}: {now[key]!r} -> 'new'"]
+    before = {name: value for name, value in now.to_json().items() if name not in ("version", key)}
+    assert now.difference(before) == []
+    other = {**OTHER_VALUES, "sampler": "random"}[key]
+    changed = SweepConfig.model_validate({**FEWEST, key: other}).definition().to_json()[key]
+    assert now.difference({**before, key: changed}) == [f"{key}: {changed!r} -> {now.to_json()[key]!r}"]
 
 
 def test_what_an_earlier_versions_file_lacks_has_its_default(tmp_path: Path) -> None:
     config = SweepConfig.model_validate({**FEWEST, "sweeps_dir": tmp_path})
     config.save()
     file = tmp_path / "try" / "sweep.json"
-    saved = json.loads(file.read_text())
+    saved = of_version_1(json.loads(file.read_text()))
     file.write_text(json.dumps({key: saved[key] for key in FEWEST}))
     assert SweepConfig.load("try", tmp_path) == config
 
 
 def test_what_a_definition_has_that_is_not_known_here_is_a_difference() -> None:
     known = sweep_config().definition()
-    assert definition_difference({**known, "version": 1, "colour": "red"}, known) == ["colour: 'red' -> None"]
+    assert known.difference({**known.to_json(), "colour": "red"}) == ["colour: 'red' -> None"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", '{"name": "try"}', '{"colour": 1}', "\x00"])
@@ -312,5 +346,5 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
 def test_a_retraining_of_an_earlier_version_finds_its_training_function() -> None:
     before = sweep_config(objective="search.repeats:train_repeat")
     assert before.objective == "search.finalists.repeats:train_repeat"
-    stored = before.definition() | {"objective": "search.repeats:train_repeat"}
-    assert definition_difference(stored, before.definition()) == []
+    stored = before.definition().to_json() | {"objective": "search.repeats:train_repeat"}
+    assert before.definition().difference(stored) == []

@@ -18,7 +18,8 @@ from sqlalchemy import make_url
 from sweep_makers import sweep_config
 
 from search.config.credentials import HidingRecord, hide, hide_in, without_userinfo
-from search.config.sweep_config import SweepConfig, one_line
+from search.config.model import one_line
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.launching.launch import resumed
 from search.study.database import check_url
@@ -121,7 +122,7 @@ def test_a_refused_storage_is_told_without_its_password(url: str, why: str) -> N
 
 def test_a_refused_field_is_told_without_its_password() -> None:
     with pytest.raises(ValidationError) as refusal:
-        sweep_config(checkpoint_uri=["s3://key:secret@bucket"])
+        sweep_config(checkpoints=["s3://key:secret@bucket"])
     assert "secret" not in one_line(refusal.value)
     assert "secret" not in repr(sweep_config(storage="postgresql://me:secret@host/db"))
 
@@ -143,7 +144,7 @@ def test_logs_have_no_password(caplog: pytest.LogCaptureFixture) -> None:
 SECRETS = {
     "storage": "postgresql+psycopg://me:secret@host/db",
     "tracking_uri": "https://me:secret@mlflow",
-    "checkpoint_uri": "s3://key:secret@bucket",
+    "checkpoints": "s3://key:secret@bucket",
 }
 
 
@@ -160,11 +161,19 @@ def test_a_saved_sweep_has_its_passwords_in_a_file_for_its_owner_alone(tmp_path:
     assert os.listdir(config.folder) == ["sweep.json"]
 
 
+def test_a_password_that_an_earlier_version_kept_under_another_name_is_found(tmp_path: Path) -> None:
+    config = sweep_config(tmp_path, **SECRETS)
+    config.save()
+    kept = config.folder / "credentials.json"
+    kept.write_text(kept.read_text().replace("checkpoints", "checkpoint_uri"))
+    assert SweepConfig.load("try", tmp_path) == config
+
+
 def test_a_password_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
     config = sweep_config(tmp_path, storage=SECRETS["storage"], objective="package.module:function")
     config.save()
     kept = config.folder / "credentials.json"
-    rule = r"password of --storage postgresql\+psycopg://me:\*\*\*@host/db is not in .*resume with the whole"
+    rule = r"password of `storage` postgresql\+psycopg://me:\*\*\*@host/db is not in .*resume with the whole"
     for text in ("{}", json.dumps({"storage": "postgresql+psycopg://me:secret@other/db"})):
         kept.write_text(text)
         with pytest.raises(UserError, match=rule):
@@ -174,7 +183,7 @@ def test_a_password_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
         SweepConfig.load("try", tmp_path)
     kept.unlink()
     with pytest.raises(UserError, match=rule):
-        resumed("try", tmp_path, time_budget_s=None, changes={})
+        resumed("try", tmp_path, time_budget=None, changes={})
     assert SweepConfig.load("try", tmp_path, given=["storage"]).storage is None
 
 

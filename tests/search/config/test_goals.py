@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 from sweep_makers import sweep_config
 
-from search.config.sweep_config import SweepConfig, one_line
+from search.config.model import one_line
+from search.config.sweep_config import SweepConfig
 
 
 @pytest.mark.parametrize(

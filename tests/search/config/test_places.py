@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_makers import sweep_config
+from sweep_makers import of_version_1, sweep_config
 
 from search.config.places import absolute_place, sqlite_file
 from search.config.sweep_config import SweepConfig
@@ -52,9 +52,12 @@ RELATIVE: dict[str, Any] = {
     "sweeps_dir": Path("sweeps"),
     "storage": "sqlite:///studies.db",
     "tracking_uri": "sqlite:///mlflow.db",
-    "checkpoint_uri": "checkpoints",
+    "checkpoints": "checkpoints",
     "paths": {"data": "data"},
 }
+
+
+RENAMED_FROM = {"checkpoints": "checkpoint_uri"}
 
 
 def absolutes(base: Path) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def absolutes(base: Path) -> dict[str, Any]:
         "sweeps_dir": base / "sweeps",
         "storage": f"sqlite:///{base}/studies.db",
         "tracking_uri": f"sqlite:///{base}/mlflow.db",
-        "checkpoint_uri": f"{base}/checkpoints",
+        "checkpoints": f"{base}/checkpoints",
         "paths": {"data": f"{base}/data"},
     }
 
@@ -96,14 +99,14 @@ def test_what_lies_in_the_sweeps_folder_moves_with_it(here: Path, tmp_path: Path
     fields = {
         "storage": "sqlite:///sweeps/studies.db",
         "tracking_uri": "sqlite:///sweeps/mlflow.db",
-        "checkpoint_uri": f"{below}/try/elsewhere",
+        "checkpoints": f"{below}/try/elsewhere",
     }
     sweep_config(Path(below), kind=kind, **fields).save()
     (here / "sweeps").rename(tmp_path / "moved")
     there = SweepConfig.load("try", tmp_path / below.replace("sweeps", "moved"))
     assert there.storage == f"sqlite:///{tmp_path}/moved/studies.db"
     assert there.tracking_uri == f"sqlite:///{tmp_path}/moved/mlflow.db"
-    assert there.checkpoint_uri == f"{there.folder}/elsewhere"
+    assert there.checkpoints == f"{there.folder}/elsewhere"
 
 
 @pytest.mark.parametrize("kind", ["sweep", "confirm"])
@@ -114,9 +117,10 @@ def test_an_earlier_versions_relative_places_go_from_the_folder_of_the_sweeps_fo
     config = sweep_config(Path(below), kind=kind)
     config.save()
     file = config.folder / "sweep.json"
-    old = json.loads(file.read_text())
+    old = of_version_1(json.loads(file.read_text()))
     del old["version"], old["study_id"]
-    old |= {field: value for field, value in RELATIVE.items() if field != "sweeps_dir"}
+    old |= {RENAMED_FROM.get(field, field): place for field, place in RELATIVE.items()}
+    del old["sweeps_dir"]
     file.write_text(json.dumps(old))
     monkeypatch.chdir(tmp_path)
     assert places(SweepConfig.load("try", here / below)) == {**absolutes(here), "sweeps_dir": here / below}

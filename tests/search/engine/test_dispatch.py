@@ -381,11 +381,11 @@ def test_the_last_trials_are_asked_for_together_and_the_longest_starts_first() -
     assert dispatcher.done
 
 
-@pytest.mark.parametrize(("slots", "time_budget_s"), [(2, 100), (1, None)])
+@pytest.mark.parametrize(("slots", "time_budget"), [(2, 100), (1, None)])
 def test_with_a_time_budget_or_a_single_slot_nothing_is_asked_for_ahead(
-    slots: int, time_budget_s: float | None
+    slots: int, time_budget: float | None
 ) -> None:
-    drivers = Drivers(sweep_config(trials=4, time_budget_s=time_budget_s))
+    drivers = Drivers(sweep_config(trials=4, time_budget=time_budget))
     dispatcher = drivers.start(slots=slots)
     handed_out(dispatcher, "a")
     assert len(drivers.storage.get_all_trials(0)) == 1

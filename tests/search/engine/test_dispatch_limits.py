@@ -37,7 +37,7 @@ def end_trials(dispatcher: Dispatcher, outcomes: str) -> str:
 
 def too_late_for_another() -> tuple[Drivers, Dispatcher]:
     """A driver with a second left of its time, too little for a third trial; the second one, `b`, runs."""
-    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
+    drivers = Drivers(sweep_config(trials=9, time_budget=100))
     dispatcher = drivers.start(slots=2)
     take(dispatcher, "a")
     take(dispatcher, "b")
@@ -48,7 +48,7 @@ def too_late_for_another() -> tuple[Drivers, Dispatcher]:
 
 
 def test_a_planned_stop_lets_epochs_end_however_long_they_take() -> None:
-    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
+    drivers = Drivers(sweep_config(trials=9, time_budget=100))
     dispatcher = drivers.start()
     take(dispatcher, "a")
     drivers.clock.now = 101
@@ -76,7 +76,7 @@ def test_a_trial_that_was_told_to_stop_holds_its_slot_until_it_has_left() -> Non
 def test_a_clean_up_has_a_time_of_its_own_and_costs_the_trial_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    drivers = Drivers(sweep_config(trial_timeout_s=5, cleanup_time_s=60, max_attempts=1, **PRUNES_ALL))
+    drivers = Drivers(sweep_config(trial_timeout=5, cleanup_time=60, max_attempts=1, **PRUNES_ALL))
     dispatcher = drivers.start(slots=1)
     take(dispatcher, "a")
     dispatcher.receive("a", Message(epochs=(epoch(1, 0.1),)))
@@ -220,7 +220,7 @@ def test_running_trials_stop_after_their_epoch_when_too_many_failed() -> None:
 
 
 def test_no_trial_is_started_that_would_not_fit_the_time_left() -> None:
-    drivers = Drivers(sweep_config(trials=9, time_budget_s=100))
+    drivers = Drivers(sweep_config(trials=9, time_budget=100))
     dispatcher = drivers.start(slots=1)
     take(dispatcher, "a")
     finish(dispatcher, "a", [0.5, 0.5, 0.5])  # six seconds of training
@@ -246,7 +246,7 @@ def test_what_runs_goes_on_until_the_time_is_up_and_then_ends_with_its_epoch() -
 
 
 def test_with_nothing_known_of_how_long_a_trial_takes_one_is_started() -> None:
-    drivers = Drivers(sweep_config(time_budget_s=1))
+    drivers = Drivers(sweep_config(time_budget=1))
     dispatcher = drivers.start()
     drivers.clock.now = 0.9
     assert take(dispatcher, "a") is not None
@@ -260,8 +260,8 @@ def test_what_trials_took_is_known_from_earlier_drivers_too() -> None:
     first = drivers.start(slots=1)
     take(first, "a")
     finish(first, "a", [0.5, 0.5, 0.5])
-    assert take(drivers.start(time_budget_s=5), "a") is None
-    assert take(drivers.start(time_budget_s=7), "a") is not None
+    assert take(drivers.start(time_budget=5), "a") is None
+    assert take(drivers.start(time_budget=7), "a") is not None
 
 
 def test_a_lost_trial_is_started_again_though_no_new_one_would_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +274,7 @@ def test_a_lost_trial_is_started_again_though_no_new_one_would_fit(monkeypatch: 
 
 
 def test_a_sweep_that_used_its_trials_up_in_time_was_not_stopped() -> None:
-    drivers = Drivers(sweep_config(trials=1, time_budget_s=100))
+    drivers = Drivers(sweep_config(trials=1, time_budget=100))
     dispatcher = drivers.start(slots=1)
     take(dispatcher, "a")
     finish(dispatcher, "a", [0.5])
@@ -328,7 +328,7 @@ def test_the_first_reason_to_stop_is_the_one_that_is_told() -> None:
 
 
 def test_an_attempt_that_says_nothing_for_too_long_is_overdue() -> None:
-    drivers = Drivers(sweep_config(trial_timeout_s=60))
+    drivers = Drivers(sweep_config(trial_timeout=60))
     dispatcher = drivers.start()
     dispatcher.next("a")
     drivers.clock.now = 1000

@@ -10,7 +10,8 @@ import pytest
 from sweep_makers import FLAT, record, sweep_config
 
 from search.cifar import OBJECTIVE
-from search.config.sweep_config import NAME_RULE, SweepConfig
+from search.config.names import NAME_RULE
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.finalists.confirm import confirm_config
 from search.finalists.repeats import MOST_SEEDS, to_repeat_here, train_repeat

@@ -16,7 +16,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from sweep_makers import open_ledger, sweep_config
 
-from search.config.sweep_config import DatasetNote
+from search.config.definition import DatasetNote
 from search.errors import UserError
 from search.policy.pruners import PRUNERS, make_pruner, pruner_name, warn_of_no_bound
 

@@ -14,7 +14,8 @@ import pytest
 from script_runs import run_script
 from sweep_makers import epoch, open_ledger, prune, run_trial, started, sweep_config
 
-from search.config.sweep_config import DatasetNote, SweepConfig
+from search.config.definition import DatasetNote
+from search.config.sweep_config import SweepConfig
 from search.study.database import open_storage
 from search.study.records import StopReason
 from search.tracking.repair.sweep_repair import sync_sweep

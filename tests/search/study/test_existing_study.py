@@ -11,7 +11,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from sweep_makers import run_trial, sweep_config
+from sweep_makers import of_version_1, run_trial, sweep_config
 
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingRefused, UserError
@@ -33,7 +33,7 @@ READERS: dict[str, Callable[[SweepConfig], object]] = {
     "report": lambda config: write_report(config.name, config.sweeps_dir, config.folder / "report.html"),
     "retrain": check_idle,
     "sync": lambda config: sync_sweep(config.name, config.sweeps_dir),
-    "resume": lambda config: resumed(config.name, config.sweeps_dir, time_budget_s=None, changes={}),
+    "resume": lambda config: resumed(config.name, config.sweeps_dir, time_budget=None, changes={}),
     "drive": lambda config: open_study(config, make_policy(config)).__enter__(),
 }
 
@@ -51,7 +51,7 @@ def config(here: Path) -> SweepConfig:
     """A sweep with a finished trial, in a database of its own place."""
     config = sweep_config(Path("sweeps"), storage="sqlite:///studies.db", space_source=None)
     with open_study(config, make_policy(config)) as (ledger, _):
-        CheckpointStore(config.checkpoints).claim(ledger.sweep_id)
+        CheckpointStore(config.checkpoint_root).claim(ledger.sweep_id)
         run_trial(ledger, [0.5])
     return config
 
@@ -105,8 +105,8 @@ def test_a_sweep_whose_launch_was_cut_short_has_no_study_yet(here: Path, reader:
     config.save()
     refused(READERS[reader], config, "was cut short: `.*resume_sweep.py try` goes on")
     with open_study(
-        resumed("try", Path("sweeps"), time_budget_s=None, changes={}),
-        make_policy(resumed("try", Path("sweeps"), time_budget_s=None, changes={})),
+        resumed("try", Path("sweeps"), time_budget=None, changes={}),
+        make_policy(resumed("try", Path("sweeps"), time_budget=None, changes={})),
     ):
         pass
     assert summarise("try", Path("sweeps")).records == []
@@ -114,7 +114,7 @@ def test_a_sweep_whose_launch_was_cut_short_has_no_study_yet(here: Path, reader:
 
 def test_an_earlier_versions_sweep_is_known_by_its_checkpoints(config: SweepConfig, here: Path) -> None:
     file = config.folder / "sweep.json"
-    old = json.loads(file.read_text())
+    old = of_version_1(json.loads(file.read_text()))
     del old["version"], old["study_id"]
     file.write_text(json.dumps(old))
     assert len(summarise("try", Path("sweeps")).records) == 1
@@ -124,7 +124,7 @@ def test_an_earlier_versions_sweep_is_known_by_its_checkpoints(config: SweepConf
 
 
 def test_a_launch_does_not_take_over_another_sweeps_checkpoints(config: SweepConfig, tmp_path: Path) -> None:
-    elsewhere = sweep_config(tmp_path / "elsewhere", checkpoint_uri=str(config.folder))
+    elsewhere = sweep_config(tmp_path / "elsewhere", checkpoints=str(config.folder))
     shutil.copytree(config.folder / "checkpoints", config.folder / "try")
     with pytest.raises(UserError, match=r"are those of another study .*: choose another name, or other"):
         open_study(elsewhere, make_policy(elsewhere)).__enter__()
@@ -136,7 +136,7 @@ def test_a_study_that_was_moved_is_gone_on_with(config: SweepConfig, here: Path)
     again = resumed(
         "try",
         Path("sweeps"),
-        time_budget_s=None,
+        time_budget=None,
         changes={"storage": moved, "tracking_uri": "sqlite:///m.db"},
     )
     with open_study(again, make_policy(again)) as (ledger, _):
@@ -202,8 +202,8 @@ def test_a_moved_folder_says_where_its_tracking_store_lies_now(
     moved = SweepConfig.load("try", there / "sweeps")
     changes = {"storage": f"sqlite:///{there}/studies.db"}
     with pytest.raises(UserError, match=r"--tracking-uri sqlite:///\S+/there/mlflow.db; ") as refusal:
-        resumed("try", moved.sweeps_dir, time_budget_s=None, changes=changes)
+        resumed("try", moved.sweeps_dir, time_budget=None, changes=changes)
     uri = str(refusal.value).partition("--tracking-uri ")[2].partition(";")[0]
-    again = resumed("try", moved.sweeps_dir, time_budget_s=None, changes={**changes, "tracking_uri": uri})
+    again = resumed("try", moved.sweeps_dir, time_budget=None, changes={**changes, "tracking_uri": uri})
     assert again.tracking_uri == f"sqlite:///{there}/mlflow.db"
     assert not here.exists()

@@ -1,0 +1,164 @@
+"""What the trials of a sweep are: kept in the study, and never changed by a resume."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from optuna.trial import FixedTrial
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+)
+
+from search.config.goals import VERBS, Direction, direction_of
+from search.config.method import Method
+from search.config.names import check_metric
+from search.errors import UserError
+from search.objective.reference import objective_reference
+from spaces.space import SearchSpace
+
+_logger = logging.getLogger(__name__)
+
+VERSION = 1  # goes up when a key is added that may not be left out, or a default changes
+# Training functions that studies of earlier versions know under another name.
+_MOVED_OBJECTIVES = {"search.repeats:train_repeat": "search.finalists.repeats:train_repeat"}
+
+
+def _space(value: Any) -> Any:
+    return SearchSpace.from_json(value) if isinstance(value, dict) else value
+
+
+def _reference(value: Any) -> Any:
+    return objective_reference(value) if callable(value) else _MOVED_OBJECTIVES.get(value, value)
+
+
+SpaceField = Annotated[
+    InstanceOf[SearchSpace],
+    BeforeValidator(_space),
+    PlainSerializer(lambda space: space.to_json(), return_type=dict[str, Any]),
+]
+
+
+class DatasetNote(BaseModel):
+    """What the trials are trained on, as far as the sweep needs to know: changed data is another sweep."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the data set, shown in MLflow's Dataset column.")
+    digest: str = Field(description="Digest of its contents.")
+    sizes: dict[str, int] = Field(description="Number of images by split.")
+    classes: int = Field(description="Number of classes.")
+
+
+class Definition(Method):
+    """What the trials of a sweep are. Its JSON has a version: see `VERSION`."""
+
+    space: SpaceField = Field(description="The search space that trials are sampled from.")
+    objective: Annotated[str, BeforeValidator(_reference)] = Field(
+        description="The training function, or its name as `package.module:function`."
+    )
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="Plain JSON handed to the objective unchanged: data set, precision."
+    )
+    dataset: DatasetNote | None = Field(
+        default=None, description="The data the objective trains on, where whoever wrote it says so."
+    )
+    metric: str = Field(default="val_acc", description="The reported metric that is optimised.")
+    direction: Direction = Field(
+        default=None,
+        validate_default=True,
+        description="Whether a larger metric is better; None: as the metric's name tells.",
+    )
+    enqueue: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Values of some or all parameters to try first, a trial each, such as a known good "
+        "configuration; what is left out is sampled.",
+    )
+
+    @field_validator("direction", mode="before")
+    @classmethod
+    def _by_name(cls, direction: Any, info: ValidationInfo) -> Any:
+        metric = info.data.get("metric")
+        if direction is not None or metric is None:  # without a metric, that is told first
+            return direction
+        found = direction_of(metric)
+        if metric != cls.model_fields["metric"].default:
+            _logger.info("%s %s: so its name tells, direction= says otherwise", VERBS[found], metric)
+        return found
+
+    @field_validator("metric")
+    @classmethod
+    def _check_metric(cls, name: str) -> str:
+        return check_metric(name)
+
+    @field_validator("enqueue")
+    @classmethod
+    def _check_enqueued(cls, enqueued: list[dict[str, Any]], info: ValidationInfo) -> list[dict[str, Any]]:
+        if enqueued and info.data.get("sampler") == "grid":
+            raise ValueError("a grid tries everything there is: leave it out")
+        if "space" in info.data:  # else the space is wrong, which is told first
+            for params in enqueued:
+                info.data["space"].check_some(params)
+        return enqueued
+
+    @property
+    def classes(self) -> int | None:
+        """Classes among which the metric, an accuracy, tells; None: it is another, or nobody has said."""
+        return self.dataset.classes if self.dataset and "acc" in self.metric.lower() else None
+
+    def configuration(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A trial's whole configuration: its sampled parameters and the space's fixed values."""
+        return dict(self.space.suggest(FixedTrial(dict(params))))
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept in the study and in the sweep's file, with its version."""
+        return {"version": VERSION, **self.model_dump(mode="json")}
+
+    def difference(self, recorded: Mapping[str, Any]) -> list[str]:
+        """What differs from a definition that was kept, a readable line each; empty if they agree.
+
+        Args:
+            recorded: as `to_json` gives it, here or in an earlier version.
+
+        Raises:
+            UserError: it is of a later version.
+        """
+        old, new = migrated(recorded), self.model_dump(mode="json")
+        lines = []
+        for key in dict.fromkeys(["space", *new, *old]):
+            if key == "space" and key in old:
+                lines += [f"space: {line}" for line in SearchSpace.from_json(old[key]).difference(self.space)]
+            elif old.get(key) != new.get(key):
+                lines.append(f"{key}: {old.get(key)!r} -> {new.get(key)!r}")
+        return lines
+
+
+def migrated(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a definition that was kept, in the words of this version.
+
+    What it lacks is from before there was such a thing: it means the default.
+
+    Raises:
+        UserError: it is of a later version.
+    """
+    version = recorded.get("version", 0)
+    if type(version) is not int or version > VERSION:
+        raise UserError(
+            f"the sweep has a definition of version {version!r}, written by a later version of this program; "
+            f"this one reads up to {VERSION}: use the later one"
+        )
+    defaults = {
+        key: field.get_default(call_default_factory=True)
+        for key, field in Definition.model_fields.items()
+        if not field.is_required()
+    } | {"direction": "maximize"}  # of earlier versions; it now goes by the metric's name
+    whole = {**defaults, **{key: value for key, value in recorded.items() if key != "version"}}
+    return whole | {"objective": _reference(whole.get("objective"))}

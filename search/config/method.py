@@ -1,0 +1,30 @@
+"""How a space is searched: the part of a sweep's definition that needs no space to be said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from search.config.model import Settings
+
+
+class Method(Settings):
+    """How the space is searched."""
+
+    max_epochs: int = Field(ge=1, description="Epochs of a trial that is not pruned.")
+    sampler: str = Field(
+        default="tpe",
+        description="tpe, random, gp, cmaes, qmc or grid. TPE, Optuna's own default, needs the fewest trials "
+        "to learn from.",
+    )
+    sampler_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the sampler.")
+    pruner: str = Field(
+        default="auto",
+        description="auto (by the epochs of a trial), hyperband, asha, median, percentile, threshold, "
+        "patient or none.",
+    )
+    pruner_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the pruner.")
+    seed: int = Field(
+        default=0, ge=0, lt=2**31, description="Seed of the sampler; trial n trains with seed + n."
+    )

@@ -1,0 +1,54 @@
+"""What the models of a sweep's settings have in common: frozen, nothing unknown, errors on one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+
+from search.config.credentials import hide_in
+from search.text import unencodable
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Settings(BaseModel):
+    """A frozen group of settings, each field written once: its name, type, help and default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        plain = value.model_dump() if isinstance(value, BaseModel) else value
+        if unencodable(str(plain) if isinstance(plain, Path) else plain) is not None:
+            raise ValueError("text with NUL, or with bytes that are no UTF-8, cannot be stored: give another")
+        return value
+
+
+def _seconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        number = float(value[:-1]) * _UNITS[value[-1:]]
+    except (KeyError, ValueError):
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise ValueError("write a positive number and a unit, such as 90s, 30m, 2h or 1d")
+    return number
+
+
+# Seconds; a text says its unit.
+Duration = Annotated[float, BeforeValidator(_seconds)]
+
+
+def one_line(error: Exception) -> str:
+    """An error's message on one line, without passwords; of a validation error, its first field."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":  # its input is all that is there
+            return f"{place} is missing"
+        return hide_in(f"{place}={first['input']!r}: {first['msg'].removeprefix('Value error, ')}")
+    return hide_in(" ".join(str(error).split()))

@@ -1,0 +1,177 @@
+"""How a sweep is carried out here and now: what may differ when it is resumed.
+
+Places are made absolute from the folder that the value is made in; URLs may carry passwords, which nothing
+shows: see `search/config/places.py` and `search/config/credentials.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
+
+from search.config.credentials import HIDDEN, hide
+from search.config.model import Duration, Settings
+from search.config.names import check_experiment
+from search.config.places import absolute, absolute_place, absolute_url
+
+# Fields that had another name in earlier versions, which is still taken.
+RENAMED = {
+    "checkpoint_uri": "checkpoints",
+    "time_budget_s": "time_budget",
+    "trial_timeout_s": "trial_timeout",
+    "cleanup_time_s": "cleanup_time",
+}
+# Fields that may carry a password.
+URL_FIELDS = ("storage", "tracking_uri", "checkpoints")
+
+
+class Resources(Settings):
+    """Resources of the trials."""
+
+    cpus_per_trial: float | None = Field(
+        default=None,
+        gt=0,
+        description="CPU cores of a trial, and its torch threads; by default the cores are shared out.",
+    )
+    gpus_per_trial: float | None = Field(
+        default=None,
+        ge=0,
+        description="GPUs of a trial; 0.5 lets two share one, 0 trains and tests on the CPU. By default one "
+        "if there are any.",
+    )
+    concurrency: int | None = Field(
+        default=None, ge=1, description="Most trials at a time; by default as many as fit."
+    )
+    ray_address: str | None = Field(
+        default=None, description="Address of a running Ray cluster; by default this machine alone."
+    )
+
+    @field_validator("cpus_per_trial", "gpus_per_trial")
+    @classmethod
+    def _check_fraction(cls, amount: float | None) -> float | None:
+        if amount is not None and amount > 1 and not math.isclose(amount, round(amount)):
+            raise ValueError("above 1 only whole numbers can be placed; below 1 any fraction can")
+        return amount
+
+
+class Limits(Settings):
+    """When a sweep or a trial is ended."""
+
+    time_budget: Duration | None = Field(
+        default=None,
+        gt=0,
+        validation_alias=AliasChoices("time_budget", "time_budget_s"),
+        description="End this launch or resume after this time, such as 90s, 30m or 2h; what still runs can "
+        "be resumed. By default there is no limit.",
+    )
+    trial_timeout: Duration | None = Field(
+        default=None,
+        gt=0,
+        validation_alias=AliasChoices("trial_timeout", "trial_timeout_s"),
+        description="Kill and restart the worker of a trial that reports nothing for this long, such as 30m; "
+        "several times an epoch, for the first report includes a worker's start. By default never.",
+    )
+    cleanup_time: Duration = Field(
+        default=60.0,
+        gt=0,
+        validation_alias=AliasChoices("cleanup_time", "cleanup_time_s"),
+        description="Time that a training function gets to clean up after its trial was pruned or the sweep "
+        "stops, such as 60s; then its worker is killed and a new one started.",
+    )
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        description="Starts that a trial gets when its worker is lost; faults of nodes are rare.",
+    )
+    first_failures: int = Field(
+        default=3,
+        ge=0,
+        description="Stop if this many trials have ended and all have failed: the fault is not in the "
+        "parameters then; 0: never. A trial that diverged has not failed.",
+    )
+    max_failed_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Stop if a larger share of the ended trials has failed; 1: never.",
+    )
+    share_after: int = Field(
+        default=6, ge=1, description="Ended trials before the share of failed ones means something."
+    )
+
+
+class Stores(Settings):
+    """Where checkpoints and MLflow's view are."""
+
+    tracking_uri: str = Field(
+        default="sqlite:///mlflow.db", validate_default=True, repr=False, description="MLflow tracking store."
+    )
+    checkpoints: str | None = Field(
+        default=None,
+        repr=False,
+        validation_alias=AliasChoices("checkpoints", "checkpoint_uri"),
+        description="Folder or URI (s3://...) that every worker can write, in which the sweep gets a folder "
+        "of its name; by default the sweep's own folder.",
+    )
+
+    @field_validator("storage", "tracking_uri", "checkpoints", check_fields=False)
+    @classmethod
+    def _absolute_url(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is None:
+            return None
+        if HIDDEN in url and HIDDEN in hide(url):
+            raise ValueError(f"{HIDDEN} stands for a password that is not shown: give the whole URL")
+        return absolute_url(url) if info.field_name == "storage" else absolute_place(url)
+
+
+class Places(Stores):
+    """Where the study, checkpoints and MLflow's view are."""
+
+    experiment: str = Field(default="cifar-sweep", description="MLflow experiment.")
+    storage: str | None = Field(
+        default=None,
+        repr=False,
+        description="SQLAlchemy URL of the study's database; by default SQLite in the sweep's folder.",
+    )
+    keep_checkpoints: int = Field(
+        default=3, ge=1, description="Finished trials whose newest checkpoint is kept: the finalists."
+    )
+
+    @field_validator("experiment")
+    @classmethod
+    def _check_experiment(cls, name: str) -> str:
+        return check_experiment(name)
+
+
+class RunSettings(Places, Limits, Resources):
+    """Everything that may differ when a sweep is resumed."""
+
+    trials: int = Field(ge=1, description="Trials in all, pruned and failed ones included.")
+    paths: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where things lie on the machines that train, handed to the objective by name: the data. "
+        "Unlike `settings` they may differ when the sweep is resumed elsewhere.",
+    )
+    sweeps_dir: Path = Field(
+        default=Path("sweeps"), validate_default=True, description="Folder that holds one folder per sweep."
+    )
+    space_source: str | None = Field(
+        default=None, description="What the space was loaded from, so that a resume notices an edited file."
+    )
+    objective_place: str | None = Field(
+        default=None,
+        description="Folder that the training function's module is imported from, or the script that holds "
+        "it; filled in when the sweep runs. None: it is installed.",
+    )
+
+    @field_validator("sweeps_dir")
+    @classmethod
+    def _absolute_folder(cls, folder: Path) -> Path:
+        return absolute(folder)
+
+    @field_validator("paths")
+    @classmethod
+    def _absolute_paths(cls, paths: dict[str, str]) -> dict[str, str]:
+        return {name: absolute_place(path) for name, path in paths.items()}

@@ -41,6 +41,7 @@ from search.policy.pruners import make_pruner
 from search.results.summary import summarise
 from search.study.database import open_storage
 from search.study.failpoints import FAIL_POINTS
+from search.study.optuna_private import storage_id
 from search.study.records import TrialRecord
 from search.tracking.repair.view_repair import sync_view
 from search.tracking.store import TrackingStore
@@ -247,7 +248,7 @@ def judged_again(config: SweepConfig) -> list[bool]:
     """Whether each decision of a sweep's pruner is what the reports up to it lead to, in their order."""
     storage = open_storage(config.storage_url)
     try:
-        trials = {trial._trial_id: trial for trial in storage.get_all_trials(1, deepcopy=False)}
+        trials = {storage_id(trial): trial for trial in storage.get_all_trials(1, deepcopy=False)}
         with storage.engine.connect() as connection:
             reports = connection.execute(sqlalchemy.text(_REPORTS)).all()
     finally:

@@ -118,6 +118,28 @@ def test_only_one_room_and_the_worker_import_ray() -> None:
     assert others == {"search/engine/worker.py"}
 
 
+def private_names(tree: ast.AST) -> set[str]:
+    """The private names that a module uses and does not itself define: modules' or attributes'."""
+    own, used = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            own.add(node.name)
+        elif isinstance(node, ast.Attribute):
+            (own if isinstance(node.ctx, ast.Store) else used).add(node.attr)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            own.add(node.target.id)
+    used |= {part for name in imports(tree) for part in name.split(".")}
+    return {name for name in used - own if name.startswith("_") and not name.endswith("__")}
+
+
+def test_one_room_alone_knows_private_names_of_optuna() -> None:
+    # Where Optuna is imported, or a class of its is inherited; any other private name is refused there too.
+    near_optuna = {path for path in importers("optuna") if floor(path) == "search"}
+    trees = {path: ast.parse((ROOT / path).read_text(encoding="utf-8")) for path in near_optuna}
+    using = {path: names for path, tree in trees.items() if (names := private_names(tree))}
+    assert set(using) == {"search/study/optuna_private.py"}, using
+
+
 def test_few_rooms_of_the_search_know_what_is_trained() -> None:
     # A machine's cores and a user's home say nothing of what is trained.
     about_training = {
@@ -151,3 +173,22 @@ def test_lightning_has_one_name() -> None:
 )
 def test_these_tests_see_imports_wherever_they_are(line: str, package: str) -> None:
     assert packages(imports(ast.parse(line))) >= {package}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from optuna.storages._rdb import models",
+        "from optuna.samplers._tpe.sampler import _split_trials",
+        "study._storage.get_trial(0)",
+        "class A(GPSampler):\n    def f(self):\n        return self._rng",
+    ],
+)
+def test_these_tests_see_private_names(line: str) -> None:
+    assert private_names(ast.parse(line))
+
+
+def test_a_modules_own_private_names_are_its_own() -> None:
+    assert not private_names(
+        ast.parse("class A:\n    def _f(self):\n        self._x = 1\n        return self._x")
+    )

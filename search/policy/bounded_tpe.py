@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Container
-from typing import Any, cast
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
-from optuna.samplers._tpe.sampler import _split_trials  # the order in which TPE holds trials to be good
 from optuna.trial import FrozenTrial, TrialState
+
+from search.study.optuna_private import best_for_tpe, every_trial, with_trials
 
 NEWEST = 500
 BEST = 100
@@ -47,8 +47,7 @@ class BoundedTPESampler(TPESampler):
         return super().sample_independent(self._part(study), trial, param_name, param_distribution)
 
     def _part(self, study: optuna.Study) -> optuna.Study:
-        # Hyperband hands in a study whose public `get_trials` shows one bracket alone; TPE looks at them all.
-        trials = study._get_trials(deepcopy=False)
+        trials = every_trial(study)
         # Whole steps, so that a resumed sampler looks at the same trials.
         since = max(0, len(trials) // NEWEST - 1) * NEWEST if len(trials) > 2 * NEWEST else 0
         if since != self._since:
@@ -56,26 +55,8 @@ class BoundedTPESampler(TPESampler):
             old = trials[: self._since]
             running = [trial.number for trial in old if trial.state is TrialState.RUNNING]
             finished = [trial for trial in old if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-            best, _ = _split_trials(study, finished, BEST)
+            best = best_for_tpe(study, finished, BEST)
             self._kept = sorted([*running, *(trial.number for trial in best)])
         if not self._since:
             return study
-        part = [trials[number] for number in self._kept] + trials[self._since :]
-        return cast(optuna.Study, _Part(study, part))
-
-
-class _Part:
-    """A study in which only some trials are seen."""
-
-    def __init__(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
-        self._study = study
-        self._trials = trials
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
-
-    def _get_trials(
-        self, deepcopy: bool, states: Container[TrialState], use_cache: bool = False
-    ) -> list[FrozenTrial]:
-        assert not deepcopy, "TPE changes no trial"
-        return [trial for trial in self._trials if trial.state in states]
+        return with_trials(study, [trials[number] for number in self._kept] + trials[self._since :])

@@ -8,9 +8,8 @@ than any. QMC, random and grid learn nothing from anything.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Container, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -19,6 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.study.divergence import CONSTRAINT, has_diverged
+from search.study.optuna_private import every_trial, with_trials, without_constraints
 
 
 class _ShownDiverged(BaseSampler):
@@ -52,55 +52,34 @@ class SweepCmaEsSampler(_ShownDiverged, CmaEsSampler):
         values: Sequence[float] | None,
     ) -> None:
         """As Optuna's, which warns that it does not use the constraint."""
-        super().after_trial(study, _feasible(trial), state, values)
-
-
-class _Shown:
-    """A study in which trials that diverged are COMPLETE, and worse than all others the sooner they did."""
-
-    def __init__(self, study: optuna.Study, trials: list[FrozenTrial], values: list[float]) -> None:
-        self._study = study
-        beyond = (max(values) - min(values)) or max(map(abs, values)) or 1.0
-        most = max(trial.constraints[CONSTRAINT] for trial in trials if has_diverged(trial))
-
-        def shown(trial: FrozenTrial) -> FrozenTrial:
-            if not has_diverged(trial):
-                return trial
-            far = beyond * (1 + trial.constraints[CONSTRAINT] / most)
-            minimise = study.direction == StudyDirection.MINIMIZE
-            return _completed(trial, max(values) + far if minimise else min(values) - far)
-
-        self._trials = [shown(trial) for trial in trials]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
-
-    def _get_trials(
-        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
-    ) -> list[FrozenTrial]:
-        assert not deepcopy, "samplers change no trial"
-        return [trial for trial in self._trials if states is None or trial.state in states]
+        super().after_trial(study, without_constraints(trial), state, values)
 
 
 def _shown(study: optuna.Study) -> optuna.Study:
-    """The study to sample from; until a trial completes there is nothing that others are worse than."""
-    trials = study._get_trials(deepcopy=False)
+    """The study to sample from: trials that diverged are COMPLETE, and the worse the sooner they did.
+
+    Until a trial completes there is nothing that others are worse than.
+    """
+    trials = every_trial(study)
     values = [trial.value for trial in trials if trial.state is TrialState.COMPLETE]
     known = [value for value in values if value is not None]
-    if not known or not any(map(has_diverged, trials)):
+    diverged = [trial.constraints[CONSTRAINT] for trial in trials if has_diverged(trial)]
+    if not known or not diverged:
         return study
-    return cast(optuna.Study, _Shown(study, trials, known))
+    beyond = (max(known) - min(known)) or max(map(abs, known)) or 1.0
+    most = max(diverged)
+    minimise = study.direction == StudyDirection.MINIMIZE
+
+    def shown(trial: FrozenTrial) -> FrozenTrial:
+        if not has_diverged(trial):
+            return trial
+        far = beyond * (1 + trial.constraints[CONSTRAINT] / most)
+        return _completed(trial, max(known) + far if minimise else min(known) - far)
+
+    return with_trials(study, [shown(trial) for trial in trials])
 
 
 def _completed(trial: FrozenTrial, value: float) -> FrozenTrial:
-    shown = _feasible(trial)
+    shown = without_constraints(trial)
     shown.state, shown.value = TrialState.COMPLETE, value
-    return shown
-
-
-def _feasible(trial: FrozenTrial) -> FrozenTrial:
-    shown = copy.copy(trial)
-    shown.system_attrs = {
-        key: value for key, value in trial.system_attrs.items() if not key.startswith("constraints")
-    }
     return shown

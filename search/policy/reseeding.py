@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import optuna
 from optuna.samplers import BaseSampler
-from optuna.samplers._lazy_random_state import LazyRandomState  # what Optuna's samplers draw from
 from optuna.trial import FrozenTrial
+
+from search.study.optuna_private import LazyRandomState
 
 
 class Reseeded(BaseSampler):

@@ -23,6 +23,7 @@ from search.policy.arguments import of_right_types
 from search.policy.bounded_tpe import BoundedTPESampler
 from search.policy.diverged import SweepCmaEsSampler, SweepGPSampler
 from search.policy.reseeding import Reseeded
+from search.study.optuna_private import drawn_from_grid, forget_fit, is_grid_point
 from spaces.space import InvalidSpace, SearchSpace
 
 T = TypeVar("T")
@@ -35,10 +36,9 @@ class _Grid(Reseeded, GridSampler):
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """As Optuna's; what somebody has left open who enqueued a trial is drawn, where Optuna's raises."""
-        if "grid_id" in trial.system_attrs:
+        if is_grid_point(trial):
             return super().sample_independent(study, trial, param_name, param_distribution)
-        values = self._search_space[param_name]
-        return values[self._rng.rng.randint(len(values))]
+        return drawn_from_grid(self, param_name)
 
     def after_trial(self, *_: object) -> None:
         """The ledger's budget ends a sweep."""
@@ -51,7 +51,7 @@ class _GP(Reseeded, SweepGPSampler):
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """As Optuna's; a driver that is resumed then fits what the killed one would have."""
-        self._gprs_cache_list = None
+        forget_fit(self)
         return super().sample_relative(study, trial, search_space)
 
 

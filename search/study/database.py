@@ -18,6 +18,7 @@ from optuna.exceptions import StorageInternalError
 from search.config.credentials import hide, hide_in
 from search.config.places import sqlite_file
 from search.errors import SweepFailed, UserError
+from search.study.optuna_private import VERSION_INFO
 from search.study.writes import SweepStorage
 
 STORAGE_ERRORS = (StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
@@ -70,7 +71,7 @@ def open_storage(
 def _check_tables(url: str, engine_kwargs: dict[str, Any]) -> None:
     engine = sqlalchemy.create_engine(url, **engine_kwargs)
     try:
-        if not sqlalchemy.inspect(engine).has_table("version_info"):  # Optuna's; without it, it makes some
+        if not sqlalchemy.inspect(engine).has_table(VERSION_INFO.name):  # without it Optuna makes tables
             raise NoStudies(f"{printable(url)} has no studies")
     finally:
         engine.dispose()

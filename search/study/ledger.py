@@ -30,6 +30,7 @@ from search.errors import UserError
 from search.study.divergence import mark_diverged
 from search.study.failpoints import durable
 from search.study.mirror import StudyMirror
+from search.study.optuna_private import enqueued_params, is_grid_point
 from search.study.records import Epoch, Outcome, StopReason, TrialRecord, epoch_attr
 from search.study.transitions import Decision, IllegalTransition, TrialEnd, check_transition
 from search.study.writes import NumberTaken
@@ -294,7 +295,7 @@ class Ledger:
     def _recount(self) -> None:
         trials = self.study.get_trials(deepcopy=False)
         if self._config.sampler == "grid":  # what a guest adds takes no point of the grid's from it
-            trials = [t for t in trials if "grid_id" in t.system_attrs or "retry_of" in t.user_attrs]
+            trials = [t for t in trials if is_grid_point(t) or "retry_of" in t.user_attrs]
         self._asked = counted(trials)
 
     def _waiting_beyond(self) -> int:
@@ -307,14 +308,14 @@ class Ledger:
 
     def _is_own(self, trial: FrozenTrial) -> bool:
         """Whether a trial that waits has been asked for, or was enqueued when the sweep was made."""
-        fixed = trial.system_attrs.get("fixed_params")
+        fixed = enqueued_params(trial)
         return bool(trial.params) or (
             trial.number < len(self._config.enqueue) and fixed in self._config.enqueue
         )
 
     def _problem(self, trial: Trial) -> str | None:
         """What is wrong with the values that somebody has enqueued a trial with, if anything is."""
-        fixed = self._mirror.get_trial(trial.number).system_attrs.get("fixed_params", {})
+        fixed = enqueued_params(self._mirror.get_trial(trial.number)) or {}
         try:
             self._config.space.check_some(fixed)
         except InvalidSpace as error:

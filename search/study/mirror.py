@@ -7,18 +7,18 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from optuna._typing import JSONSerializable  # the types of the methods below
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import UserError
+from search.study.optuna_private import TrialsInMemory, storage_id
 from search.study.transitions import check_transition
 from search.study.writes import NumberTaken, SweepStorage
 
 
-class StudyMirror(InMemoryStorage):
+class StudyMirror(TrialsInMemory):
     """One study of a storage, for the process that holds its lease.
 
     Optuna's own cache asks the database again and again for what other processes may have written; a
@@ -68,9 +68,7 @@ class StudyMirror(InMemoryStorage):
         """Have a trial in memory as the database does."""
         source_id = self._source_ids[number]
         assert source_id is not None
-        trial = self._fitting(self._backend.get_trial(source_id))
-        trial._trial_id = number
-        self._set_trial(number, trial)
+        self.replace_trial(number, self._fitting(self._backend.get_trial(source_id)))
         self._waiting.discard(number)
 
     @contextlib.contextmanager
@@ -96,7 +94,7 @@ class StudyMirror(InMemoryStorage):
 
     def state(self, number: int) -> TrialState:
         """A trial's state in the database, as far as this process knows."""
-        return TrialState.WAITING if number in self._waiting else self._get_trial(number).state
+        return TrialState.WAITING if number in self._waiting else self.trial(number).state
 
     def start(self, number: int) -> None:
         """A worker has taken a trial: it starts now, and the database has it RUNNING too from now on."""
@@ -109,9 +107,9 @@ class StudyMirror(InMemoryStorage):
 
     def annotate(self, number: int, key: str, value: Any) -> None:
         """Add a user attribute, also to a trial that has ended, which Optuna's own methods refuse."""
-        trial = copy.copy(self._get_trial(number))
+        trial = copy.copy(self.trial(number))
         trial.user_attrs = trial.user_attrs | {key: value}
-        self._set_trial(number, trial)
+        self.replace_trial(number, trial)
         source_id = self._source_ids[number]
         assert source_id is not None
         self._backend.set_trial_user_attr(source_id, key, value)
@@ -121,7 +119,7 @@ class StudyMirror(InMemoryStorage):
         while True:
             number = super().create_new_trial(study_id, template_trial)
             self._source_ids.append(None)
-            if self._get_trial(number).state is TrialState.RUNNING:
+            if self.trial(number).state is TrialState.RUNNING:
                 self._waiting.add(number)
             if self._joined:
                 return number
@@ -136,7 +134,7 @@ class StudyMirror(InMemoryStorage):
         self._backend.set_study_user_attr(self._source_id, key, value)
         super().set_study_user_attr(study_id, key, value)
 
-    def set_study_system_attr(self, study_id: int, key: str, value: JSONSerializable) -> None:
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         self._backend.set_study_system_attr(self._source_id, key, value)
         super().set_study_system_attr(study_id, key, value)
 
@@ -168,7 +166,7 @@ class StudyMirror(InMemoryStorage):
         if (source_id := self._source_ids[trial_id]) is not None:
             self._backend.set_trial_user_attr(source_id, key, value)
 
-    def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         super().set_trial_system_attr(trial_id, key, value)
         if (source_id := self._source_ids[trial_id]) is not None:
             self._backend.set_trial_system_attr(source_id, key, value)
@@ -186,10 +184,10 @@ class StudyMirror(InMemoryStorage):
         if trial.number != len(self._source_ids):
             raise UserError(
                 f"study {self.get_study_name_from_id(self._id)!r} numbers its trials {trial.number} where "
-                f"{len(self._source_ids)} should come (id {trial._trial_id}), so checkpoints cannot be told "
-                "apart: compare and report it as it is, and launch a sweep under another name to go on"
+                f"{len(self._source_ids)} should come (id {storage_id(trial)}), so checkpoints cannot be "
+                "told apart: compare and report it as it is, and launch a sweep under another name to go on"
             )
-        self._source_ids.append(trial._trial_id)
+        self._source_ids.append(storage_id(trial))
         super().create_new_trial(self._id, self._fitting(trial))
 
     def _fitting(self, trial: FrozenTrial) -> FrozenTrial:
@@ -205,7 +203,7 @@ class StudyMirror(InMemoryStorage):
 
     def _create(self, number: int) -> None:
         """Into the database; if somebody else was quicker it goes from memory again."""
-        database, trial = self._backend, self._get_trial(number)
+        database, trial = self._backend, self.trial(number)
         if not isinstance(database, SweepStorage):
             template = copy.copy(trial)
             template.state, template.datetime_start = TrialState.WAITING, None
@@ -222,16 +220,14 @@ class StudyMirror(InMemoryStorage):
     def _forget_last(self) -> None:
         self._source_ids.pop()
         self._waiting.discard(len(self._source_ids))
-        trial = self._studies[self._id].trials.pop()
-        del self._trial_id_to_study_id_and_number[trial._trial_id]
-        self._max_trial_id -= 1
+        self.forget_newest(self._id)
 
     def _write_state(self, number: int, state: TrialState, values: Sequence[float] | None) -> None:
         source_id = self._source_ids[number]
         if source_id is None:
             return
         if isinstance(self._backend, SweepStorage):
-            self._backend.write_state(source_id, self._get_trial(number))
+            self._backend.write_state(source_id, self.trial(number))
         else:
             self._backend.set_trial_state_values(source_id, state, values)
 

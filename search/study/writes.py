@@ -13,14 +13,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from optuna._typing import JSONSerializable  # the types of the methods below
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.storages._rdb import models  # its tables, whose form Optuna keeps by migrations
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql, sqlite
+
+from search.study.optuna_private import (
+    INTERMEDIATE_VALUES,
+    PARAMS,
+    STUDIES,
+    SYSTEM_ATTRS,
+    TRIALS,
+    USER_ATTRS,
+    VALUES,
+    stored_intermediate_value,
+    stored_value,
+)
 
 
 class NumberTaken(Exception):
@@ -59,11 +69,11 @@ class SweepStorage(RDBStorage):
         self.scoped_session = orm.scoped_session(orm.sessionmaker(bind=self.engine, class_=_Session))
         # Made once: SQLAlchemy takes longer to make a statement than SQLite to carry it out.
         dialect = self.engine.dialect.name
-        self._write_param = _upsert(dialect, _PARAMS, "trial_id", "param_name")
-        self._write_value = _upsert(dialect, _VALUES, "trial_id", "objective")
-        self._write_intermediate_value = _upsert(dialect, _INTERMEDIATE_VALUES, "trial_id", "step")
-        self._write_user_attr = _upsert(dialect, _USER_ATTRS, "trial_id", "key")
-        self._write_system_attr = _upsert(dialect, _SYSTEM_ATTRS, "trial_id", "key")
+        self._write_param = _upsert(dialect, PARAMS, "trial_id", "param_name")
+        self._write_value = _upsert(dialect, VALUES, "trial_id", "objective")
+        self._write_intermediate_value = _upsert(dialect, INTERMEDIATE_VALUES, "trial_id", "step")
+        self._write_user_attr = _upsert(dialect, USER_ATTRS, "trial_id", "key")
+        self._write_system_attr = _upsert(dialect, SYSTEM_ATTRS, "trial_id", "key")
 
     @contextlib.contextmanager
     def joined(self, unended: int | None = None) -> Iterator[orm.Session]:
@@ -95,9 +105,9 @@ class SweepStorage(RDBStorage):
 
     def newer_trials(self, study_id: int, than: int) -> list[int]:
         """Ids of the study's trials beyond one, in the order of their numbers."""
-        newer = sa.select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id, _TRIALS.c.trial_id > than)
+        newer = sa.select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id, TRIALS.c.trial_id > than)
         with self._session() as session:
-            return list(session.execute(newer.order_by(_TRIALS.c.trial_id)).scalars())
+            return list(session.execute(newer.order_by(TRIALS.c.trial_id)).scalars())
 
     def insert_trial(self, study_id: int, trial: FrozenTrial, last_known: int) -> int:
         """Write a new trial, WAITING for a worker, with all that it has but values.
@@ -118,12 +128,12 @@ class SweepStorage(RDBStorage):
         row = {"number": trial.number, "study_id": study_id, "state": TrialState.WAITING}
         with self._session() as session:
             # The lock that every Optuna takes to number a trial: a row's in PostgreSQL, SQLite's only one.
-            lock = sa.update(_STUDIES).where(_STUDIES.c.study_id == study_id)
-            if session.execute(lock.values(study_name=_STUDIES.c.study_name)).rowcount != 1:  # type: ignore[attr-defined]
+            lock = sa.update(STUDIES).where(STUDIES.c.study_id == study_id)
+            if session.execute(lock.values(study_name=STUDIES.c.study_name)).rowcount != 1:  # type: ignore[attr-defined]
                 raise StorageInternalError("somebody has deleted the study")
             if self.newer_trials(study_id, last_known):
                 raise NumberTaken
-            insert = sa.insert(_TRIALS).values(row).returning(_TRIALS.c.trial_id)
+            insert = sa.insert(TRIALS).values(row).returning(TRIALS.c.trial_id)
             trial_id: int = session.execute(insert).scalar_one()
             params = [
                 {
@@ -135,9 +145,9 @@ class SweepStorage(RDBStorage):
                 for name, value in trial.params.items()
             ]
             for table, rows in (
-                (_PARAMS, params),
-                (_USER_ATTRS, _attrs(trial_id, trial.user_attrs)),
-                (_SYSTEM_ATTRS, _attrs(trial_id, trial.system_attrs)),
+                (PARAMS, params),
+                (USER_ATTRS, _attrs(trial_id, trial.user_attrs)),
+                (SYSTEM_ATTRS, _attrs(trial_id, trial.system_attrs)),
             ):
                 if rows:
                     session.execute(sa.insert(table), rows)
@@ -154,15 +164,14 @@ class SweepStorage(RDBStorage):
             "datetime_start": _utc(trial.datetime_start),
             "datetime_complete": _utc(trial.datetime_complete),
         }
-        unended = _TRIALS.c.state.in_([TrialState.RUNNING, TrialState.WAITING])
-        update = sa.update(_TRIALS).where(_TRIALS.c.trial_id == trial_id, unended).values(changes)
+        unended = TRIALS.c.state.in_([TrialState.RUNNING, TrialState.WAITING])
+        update = sa.update(TRIALS).where(TRIALS.c.trial_id == trial_id, unended).values(changes)
         with self._session() as session:
             if session.execute(update).rowcount != 1:  # type: ignore[attr-defined]
                 raise UpdateFinishedTrialError(f"trial {trial.number} has ended already, in the database")
             if trial.value is not None:
-                value, kind = models.TrialValueModel.value_to_stored_repr(trial.value)
-                row = {"trial_id": trial_id, "objective": 0, "value": value, "value_type": kind}
-                session.execute(self._write_value, row)
+                row = {"trial_id": trial_id, "objective": 0}
+                session.execute(self._write_value, row | stored_value(trial.value))
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
@@ -180,17 +189,15 @@ class SweepStorage(RDBStorage):
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """As Optuna's, without its reads; so are the next two."""
-        value, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(intermediate_value)
+        row = {"trial_id": trial_id, "step": step} | stored_intermediate_value(intermediate_value)
         with self._session() as session:
-            row = {"trial_id": trial_id, "step": step}
-            values = {"intermediate_value": value, "intermediate_value_type": kind}
-            session.execute(self._write_intermediate_value, row | values)
+            session.execute(self._write_intermediate_value, row)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         with self._session() as session:
             session.execute(self._write_user_attr, *_attrs(trial_id, {key: value}))
 
-    def set_trial_system_attr(self, trial_id: int, key: str, value: JSONSerializable) -> None:
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         with self._session() as session:
             session.execute(self._write_system_attr, *_attrs(trial_id, {key: value}))
 
@@ -210,24 +217,9 @@ class SweepStorage(RDBStorage):
 
 
 def _refuse_ended(session: orm.Session, trial_id: int) -> None:
-    state = sa.select(_TRIALS.c.state).where(_TRIALS.c.trial_id == trial_id).with_for_update()
+    state = sa.select(TRIALS.c.state).where(TRIALS.c.trial_id == trial_id).with_for_update()
     if session.execute(state).scalar_one().is_finished():
         raise UpdateFinishedTrialError(f"somebody else has ended the trial with id {trial_id}")
-
-
-def _table(model: Any) -> sa.Table:
-    table = model.__table__
-    assert isinstance(table, sa.Table)
-    return table
-
-
-_STUDIES = _table(models.StudyModel)
-_TRIALS = _table(models.TrialModel)
-_PARAMS = _table(models.TrialParamModel)
-_VALUES = _table(models.TrialValueModel)
-_INTERMEDIATE_VALUES = _table(models.TrialIntermediateValueModel)
-_USER_ATTRS = _table(models.TrialUserAttributeModel)
-_SYSTEM_ATTRS = _table(models.TrialSystemAttributeModel)
 
 
 def _upsert(dialect: str, table: sa.Table, *identity: str) -> sa.Insert:

@@ -154,16 +154,24 @@ def named_texts(pairs: list[str] | None) -> dict[str, str]:
 
 
 def _print_error(kind: str, error: Exception) -> None:
+    from scripts.commands import error_text
     from search.config.credentials import hide_in
 
-    print(f"{kind}: {hide_in(str(error))}", file=sys.stderr)
+    print(f"{kind}: {hide_in(error_text(error))}", file=sys.stderr)
 
 
 def _quiet_logging() -> None:
     """Our own warnings on stderr, one line each; of libraries only what went wrong."""
+    from scripts.commands import in_options
     from search.config.credentials import HidingRecord
 
-    logging.setLogRecordFactory(HidingRecord)
+    class Spoken(HidingRecord):
+        """A record that names options where the library names fields."""
+
+        def getMessage(self) -> str:  # noqa: N802
+            return in_options(super().getMessage())
+
+    logging.setLogRecordFactory(Spoken)
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s: %(message)s")
     logging.getLogger("search").setLevel(logging.INFO)
     logging.getLogger("cifar_cnn").setLevel(logging.INFO)

@@ -35,8 +35,8 @@ def evaluate(
     """Evaluate a retrained model on the test split again, as `retrain_best.py` has done, and draw it."""
     from rich.table import Table
 
+    from scripts.commands import command
     from scripts.screen import err, out
-    from search.commands import command
     from search.config.sweep_config import SweepConfig
     from search.errors import TrackingDown
     from search.finalists.examine import examine, log_examination, mean_corrupted

@@ -54,9 +54,9 @@ def retrain(
     The model lies in SWEEPS_DIR/NAME/retrain/.../model and in MLflow, as the candidate, and as the champion
     if it beats the one there is. What is not said of where to train is as the sweep has it.
     """
+    from scripts.commands import command
     from scripts.retrain_output import retrain_and_print
     from scripts.screen import err
-    from search.commands import resume_command
     from search.config.names import check_model_name
     from search.finalists.confirm import choose_finalists
     from search.finalists.repeats import to_repeat_here
@@ -83,7 +83,7 @@ def retrain(
     if left := counts(summary.records)[Outcome.RUNNING]:
         err.print(
             f"{left} of its trials are unfinished and do not count: "
-            f"`{resume_command(summary.config)}` ends them first"
+            f"`{command('resume_sweep.py', summary.config)}` ends them first"
         )
     finalists = choose_finalists(summary, top, trial)
     if trial is None and len(finalists) < top:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from scripts import cli
+from scripts.commands import typed
 from scripts.screen import err, out
 from scripts.sweep_output import with_progress
-from search.commands import typed
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown
 from search.finalists.confirm import Confirmation, confirm, confirm_config, confirmed_figures

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from search.commands import command
+from scripts.commands import command
 from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns
 from search.results.digits import human_seconds

@@ -8,17 +8,17 @@ import time
 from collections.abc import Sequence
 
 from scripts import cli
+from scripts.commands import command, in_options, step_command
 from scripts.screen import err, leaderboard, out, print_ui
-from search.commands import command, resume_command
 from search.config.goals import VERBS
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.engine.dispatch import Stop
-from search.errors import TrackingDown
-from search.next_steps import go_on, without_completion
+from search.errors import Step, TrackingDown
 from search.progress.live import Progress
 from search.results.digits import human_seconds
 from search.results.leaderboard import cause, counts, savings
+from search.results.next_steps import go_on, without_completion
 from search.study.records import Outcome, not_retried
 
 _TOP = 5  # rows of the leaderboard that ends a sweep
@@ -81,7 +81,7 @@ def _this_run(result: SweepResult) -> str:
     if trained or not result.succeeded:
         return told
     step = go_on(result.config, result.records)
-    return f"{told}: nothing was left to train" + (f"; {step.what}:  {step.command}" if step else "")
+    return f"{told}: nothing was left to train{_then(step)}"
 
 
 def _print_page(result: SweepResult) -> None:
@@ -118,15 +118,20 @@ def _print_next(result: SweepResult) -> None:
     config = result.config
     if result.stop is not None:
         step = go_on(config, result.records)
-        out.print(f"\n{result.stop.value}" + (f"; {step.what}:  {step.command}" if step else ""))
+        out.print(f"\n{result.stop.value}{_then(step)}")
     elif result.view_missing:
-        out.print(f"\ncomplete the MLflow view with:  {resume_command(config)}")
+        out.print(f"\ncomplete the MLflow view with:  {command('resume_sweep.py', config)}")
     elif result.best is not None:
         out.print(f"\nnext, train the best configuration:  {command('retrain_best.py', config)}")
     elif counts(result.records)[Outcome.DIVERGED]:
         out.print(f"\n{_divergence(result)}")
     else:
-        out.print(f"\nno trial completed; see why above, then {without_completion(config, result.records)}")
+        how = in_options(*without_completion(config, result.records))
+        out.print(f"\nno trial completed; see why above, then {how}")
+
+
+def _then(step: Step | None) -> str:
+    return "" if step is None else f"; {step.purpose} with:  {step_command(step)}"
 
 
 def _divergence(result: SweepResult) -> str:

@@ -107,7 +107,7 @@ def _note_at_launch(data: DataConfig) -> DatasetNote:
             raise
         # Not so at a resume: what was launched without it cannot go on with it.
         raise UserError(
-            f"{str(error).rstrip('.')}, or leave damaged images out with --skip-damaged"
+            f"{str(error).rstrip('.')}, or leave damaged images out with `skip_damaged`"
         ) from error
 
 
@@ -170,7 +170,7 @@ def _dataset_there(config: SweepConfig) -> DatasetNote:
         return dataset_note(data_of(config))
     except UserError as error:
         raise UserError(
-            f"{str(error).rstrip('.')}. If the images lie elsewhere on this machine, say so with --data-dir"
+            f"{str(error).rstrip('.')}. If the images lie elsewhere on this machine, say so with `data_dir`"
         ) from error
 
 

@@ -106,12 +106,12 @@ def recall(folder: Path, field: str, shown: str) -> str:
     except (OSError, AttributeError, ValueError) as error:
         cause = getattr(error, "strerror", None) or "damaged"
         raise UserError(
-            f"{file}, which holds the password of `{field}` {shown}, cannot be read ({cause}): ask its "
+            f"{file}, which holds the password of `{field}={shown}`, cannot be read ({cause}): ask its "
             f"owner, or resume with the whole `{field}`"
         ) from error
     if kept is None or hide(kept) != shown:
         raise UserError(
-            f"the password of `{field}` {shown} is not in {file}: copy that file too, or resume with the "
+            f"the password of `{field}={shown}` is not in {file}: copy that file too, or resume with the "
             f"whole `{field}`"
         )
     return str(kept)

@@ -71,11 +71,11 @@ def check_model_name(name: str) -> None:
     unlike_a_file = posixpath.normpath(name) != name or name.startswith(".")  # MLflow's own rule
     if not name.strip() or not name.isprintable() or unaddressable or unlike_a_file:
         raise UserError(
-            f"--model-name {name!r}: a model's name has printable characters without / : @ \\ or quotes, "
+            f"`model_name={name}`: a model's name has printable characters without / : @ \\ or quotes, "
             "and does not begin with a dot"
         )
     if len(name) > _LONGEST_MODEL:
-        raise UserError(f"--model-name {name[:20]!r}... has {len(name)} characters: take {_LONGEST_MODEL}")
+        raise UserError(f"`model_name={name[:20]}`... has {len(name)} characters: take {_LONGEST_MODEL}")
 
 
 def folder_name(name: str) -> str:

@@ -119,7 +119,7 @@ class SweepConfig(Definition, RunSettings):
         if not NAME_RULE.fullmatch(name) or not path.is_file():
             there = ", ".join(sweep_names(sweeps_dir)) or "none"
             raise UserError(
-                f"no sweep {name!r} in {sweeps_dir} (there: {there}): check NAME and --sweeps-dir"
+                f"no sweep {name!r} in {sweeps_dir} (there: {there}): check the name and `sweeps_dir`"
             )
         try:
             fields = folder_file.read(absolute(path.parent), given)

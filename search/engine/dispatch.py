@@ -33,7 +33,7 @@ _LAST_SHARE = 4  # but at most a quarter of all
 _TYPICAL_OF = 100  # newest trials that tell how long the next one will take
 _MOST_CAUSES = 5  # of failed trials that are told when they end a sweep; the study has them all
 
-_KILLS_DRIVERS = "%d drivers in a row died while it was trained; --retry-failed tries it once more"
+_KILLS_DRIVERS = "%d drivers in a row died while it was trained; `retry_failed` trains it once more"
 _FAULTS = {StopReason.ERROR, StopReason.OOM, StopReason.TIMEOUT, StopReason.LOST}
 
 P = ParamSpec("P")
@@ -305,7 +305,7 @@ class Dispatcher:
         number = self._forget(attempt)
         if number is not None and too_long:
             _logger.warning(
-                "%s: its clean-up took longer than the %.0f s of --cleanup-time; its worker was killed",
+                "%s: its clean-up took longer than the %.0f s of `cleanup_time`; its worker was killed",
                 self._records[number].key,
                 self._config.cleanup_time,
             )

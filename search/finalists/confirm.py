@@ -21,8 +21,8 @@ from search.driver import SweepResult, run_sweep
 from search.engine.dispatch import Observer, Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.repeats import repeats_config, told_failures
-from search.next_steps import without_completion
 from search.results.digits import NONE, scores
+from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, estimates
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
@@ -137,14 +137,16 @@ def choose_finalists(summary: SweepSummary, top: int, number: int | None = None)
         by_number = {record.number: record for record in summary.records}
         if number not in by_number:
             there = f"trials 0 to {max(by_number)}" if by_number else "no trials yet"
-            raise UserError(f"--trial {number}: sweep {summary.config.name!r} has {there}")
+            raise UserError(f"`trial={number}`: sweep {summary.config.name!r} has {there}")
         if problem := _not_held(summary.config, by_number[number]):
-            raise UserError(f"--trial {number}: {problem}; choose another")
+            raise UserError(f"`trial={number}`: {problem}; choose another")
         return [by_number[number]]
     held = [record for record in summary.leaderboard if not _not_held(summary.config, record)]
     if not held:
-        how = without_completion(summary.config, summary.records)
-        raise UserError(f"sweep {summary.config.name!r} has no completed trial yet: {how}, or name --trial")
+        how, steps = without_completion(summary.config, summary.records)
+        raise UserError(
+            f"sweep {summary.config.name!r} has no completed trial yet: {how}, or name a `trial`", *steps
+        )
     distinct: dict[str, TrialRecord] = {}
     for record in held:
         distinct.setdefault(json.dumps(dict(record.params), sort_keys=True), record)
@@ -204,7 +206,7 @@ def confirm(
     if confirmation is None:
         raise SweepFailed(
             f"the finalists could not be confirmed: {told_failures(result.records)}: "
-            "run the command again to train those once more, or choose another finalist with --trial"
+            "run the command again to train those once more, or choose another finalist with `trial`"
         )
     return confirmation, result
 

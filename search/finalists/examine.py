@@ -11,9 +11,8 @@ from typing import Any
 
 from cifar_cnn.prepare import open_data
 from search.cifar import accelerator_of, data_of
-from search.commands import command
 from search.config.sweep_config import SweepConfig, sweep_names
-from search.errors import UserError
+from search.errors import Step, UserError
 from search.finalists.reads_of_test import newest_test_read
 from search.finalists.retrain import final_checkpoint, first_seed, one_line_errors
 from search.results.summary import summarise
@@ -40,11 +39,11 @@ class Examination:
     files: list[Path]
 
 
-@one_line_errors(". If the images lie elsewhere on this machine, say so with --data-dir")
+@one_line_errors(". If the images lie elsewhere on this machine, say so with `data_dir`")
 def examine(
     sweep: SweepConfig, folder: Path, *, corruptions: bool, data_dir: Path | None = None
 ) -> Examination:
-    """Evaluate the model that `retrain_best.py` has made of a sweep, and draw what it does.
+    """Evaluate the model that was made of a sweep by retraining its best, and draw what it does.
 
     It is the model that was tested already: nothing is chosen by looking again.
 
@@ -121,7 +120,6 @@ def log_examination(examination: Examination) -> bool:
 def _newest(sweep: SweepConfig) -> SweepConfig:
     name = newest_test_read(sweep)
     if name is None or name not in sweep_names(sweep.folder / "retrain"):
-        raise UserError(
-            f"sweep {sweep.name!r} has no retrained model yet: run `{command('retrain_best.py', sweep)}`"
-        )
+        retrain = Step("retrain", sweep.name, sweep.sweeps_dir, "retrain its best configuration")
+        raise UserError(f"sweep {sweep.name!r} has no retrained model yet: {retrain}", retrain)
     return SweepConfig.load(name, sweep.folder / "retrain")

@@ -32,7 +32,7 @@ def check_test_read(sweep: SweepConfig, retrainings: Collection[str], *, again: 
         raise UserError(
             f"the test split was read for sweep {sweep.name!r} by {reads[0]['retraining']} already: choosing "
             "between several results on it would make the chosen one too good. Report that one, or read it "
-            "again with --test-again, which is recorded"
+            "again with `test_again`, which is recorded"
         )
 
 

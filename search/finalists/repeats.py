@@ -76,7 +76,7 @@ def repeats_config(
             f"the best parameters are {dict(arms[0].params)}"
         )
     if not 1 <= seeds <= MOST_SEEDS:
-        raise UserError(f"--seeds {seeds}: train with 1 to {MOST_SEEDS}")
+        raise UserError(f"`seeds={seeds}`: train with 1 to {MOST_SEEDS}")
     # A retraining may be given more seeds later; a comparison of finalists is what it was begun as.
     most = seeds if kind == "confirm" else MOST_SEEDS
     return _checked(

@@ -21,7 +21,7 @@ from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
 from search.finalists.confirm import Confirmation
 from search.finalists.reads_of_test import check_test_read, note_test_read, reads_of_test
 from search.finalists.repeats import repeats_config, told_failures
-from search.next_steps import without_completion
+from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, estimates
 from search.results.summary import SweepSummary, summarise
 from search.study.checkpoints import CheckpointStore
@@ -155,7 +155,8 @@ def first_seed(config: SweepConfig) -> TrialRecord:
     records = summarise(config.name, config.sweeps_dir).records
     complete = [record for record in records if record.state is TrialState.COMPLETE]
     if not complete:
-        raise UserError(f"{config.name} has no completed training: {without_completion(config, records)}")
+        how, steps = without_completion(config, records)
+        raise UserError(f"{config.name} has no completed training: {how}", *steps)
     return complete[0]
 
 
@@ -180,7 +181,7 @@ def _how_to_go_on(result: SweepResult) -> str:
         return f" ({result.stop.value}): run the command again to go on"
     told = f"; {told_failures(result.records)}: run the command again to train those once more"
     if any(record.outcome is Outcome.DIVERGED for record in result.records):
-        told += "; one that diverged is not trained again: choose another trial with --trial"
+        told += "; one that diverged is not trained again: choose another one with `trial`"
     return told
 
 

@@ -44,6 +44,7 @@ def _taken(config: SweepConfig, fresh_name: Callable[[], str] | None) -> tuple[S
         except FileNotFoundError:  # another launch that came to nothing has just tidied up
             continue
         except OSError as error:
-            raise UserError(f"sweep folder {config.folder}: {error.strerror}; choose --sweeps-dir") from error
+            why = f"sweep folder {config.folder}: {error.strerror}"
+            raise UserError(f"{why}; choose another `sweeps_dir`") from error
         else:
             return config, missing

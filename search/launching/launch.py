@@ -16,13 +16,12 @@ from pydantic import ValidationError
 from sqlalchemy import make_url
 
 from search.cifar import check_unchanged
-from search.commands import command, resume_command
 from search.config.folder_file import CONFIG_FILE
 from search.config.model import one_line
 from search.config.places import local_path, sqlite_file, sweeps_root
 from search.config.run_settings import URL_FIELDS
 from search.config.sweep_config import SweepConfig
-from search.errors import UserError
+from search.errors import Step, UserError
 from search.study.database import NoStudies, check_url, open_storage, printable
 from search.study.ledger import check_unfinished, counted
 from search.study.opening import NoStudyYet, existing_study, known_study
@@ -47,24 +46,23 @@ def check_new(config: SweepConfig) -> None:
         UserError: names the resume command, or the folder.
     """
     if (config.folder / CONFIG_FILE).exists():
-        raise UserError(
-            f"sweep {config.name!r} exists: go on with `{resume_command(config)}`, or choose another name"
-        )
+        resume = Step("resume", config.name, config.sweeps_dir, "resume it")
+        raise UserError(f"sweep {config.name!r} exists: {resume}, or choose another name", resume)
     if (launches := _launches_of(config)) is not None:
         by = f", by `{launches[-1]['command']}` on {launches[-1]['host']}" if launches else ""
         raise UserError(
             f"sweep {config.name!r} exists in storage {printable(config.storage_url)}{by}, and its folder is "
-            f"not in {config.sweeps_dir}: choose another name, or resume it with the --sweeps-dir it lies in"
+            f"not in {config.sweeps_dir}: choose another name, or resume it with the `sweeps_dir` it lies in"
         )
     if config.storage is not None and _same_database(config.storage, config.tracking_uri):
         raise UserError(
-            f"--storage and --tracking-uri name the same database, {printable(config.storage)}: give MLflow "
+            f"`storage` and `tracking_uri` name the same database, {printable(config.storage)}: give MLflow "
             "one of its own, for both keep their schema's version in a table of one name"
         )
     nearest = next(path for path in config.folder.absolute().parents if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise UserError(
-            f"sweeps folder {config.sweeps_dir}: {nearest} cannot be written; choose another --sweeps-dir"
+            f"sweeps folder {config.sweeps_dir}: {nearest} cannot be written; choose another `sweeps_dir`"
         )
 
 
@@ -128,10 +126,11 @@ def check_tracking_there(config: SweepConfig) -> None:
         return
     beside = sweeps_root(config.sweeps_dir, config.kind).parent / place.name
     there = shlex.quote(config.tracking_uri.replace(str(place), str(beside))) if beside.exists() else "URI"
+    sync = Step("sync", config.name, config.sweeps_dir, "make it anew from the study")
     raise UserError(
         f"the tracking store of sweep {config.name!r} is not there ({place}): if it was moved, say where "
-        f"with --tracking-uri {there}; if it is lost, `{command('sync_mlflow.py', config)}` makes it anew "
-        "from the study"
+        f"with `tracking_uri={there}`; if it is lost, {sync}",
+        sync,
     )
 
 
@@ -144,8 +143,8 @@ def _check_study(config: SweepConfig, wanted: Mapping[str, Any]) -> None:
         return
     if "trials" in wanted and config.trials < there:
         raise UserError(
-            f"--trials {config.trials}: sweep {config.name!r} has {there} already; give more to let it grow, "
-            "or leave --trials out to finish those"
+            f"`trials={config.trials}`: sweep {config.name!r} has {there} already; give more to let it grow, "
+            "or leave `trials` out to finish those"
         )
     if "tracking_uri" not in wanted and known_study(config) is not None:
         check_tracking_there(config)

@@ -31,7 +31,7 @@ def check_services(config: SweepConfig) -> None:
         except NoExperiment:
             return  # the launch makes it
         except TrackingDown as error:
-            raise UserError(f"{error}: check --tracking-uri and its server") from error
+            raise UserError(f"{error}: check `tracking_uri` and its server") from error
 
 
 def _new_file(uri: str) -> bool:

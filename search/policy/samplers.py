@@ -109,7 +109,7 @@ def make_sampler(
         raise UserError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
     given = dict(args or {})
     if "seed" in given:
-        raise UserError(f"sampler argument seed={given['seed']!r}: give --seed, which the trials use too")
+        raise UserError(f"sampler argument seed={given['seed']!r}: give `seed`, which the trials use too")
     if name == "grid":
         if "search_space" in given:
             raise UserError("sampler argument search_space: a grid is the space's own, so leave it out")
@@ -125,7 +125,8 @@ def _grid(space: SearchSpace) -> dict[str, Any]:
     if points is not None and points > MOST_GRID_POINTS:
         raise UserError(
             f"space {space.name!r} has a grid of {points:,} points, and {MOST_GRID_POINTS:,} can be kept "
-            "track of: give fewer values (step=, fewer choices), or sample with --sampler qmc or random"
+            "track of: give fewer values (step=, fewer choices), or sample with `sampler=qmc` or "
+            "`sampler=random`"
         )
     try:
         return space.grid()

@@ -65,8 +65,8 @@ def plan_placement(config: SweepConfig, nodes: Sequence[Node]) -> Placement:
     cpus = config.cpus_per_trial
     if cpus is None:
         cpus = _cpus_beside_gpus(gpus, nodes) if gpus else _core_group(config.concurrency, nodes)
-    _check_amount("--gpus-per-trial", gpus, "GPUs", [node.gpus for node in nodes], ", or 0 for CPUs")
-    _check_amount("--cpus-per-trial", cpus, "CPU cores", [node.cpus for node in nodes])
+    _check_amount("gpus_per_trial", gpus, "GPUs", [node.gpus for node in nodes], ", or 0 for CPUs")
+    _check_amount("cpus_per_trial", cpus, "CPU cores", [node.cpus for node in nodes])
     placement = Placement(cpus, gpus, config.concurrency)
     there = f"{_total(n.cpus for n in nodes)} CPU cores and {_total(n.gpus for n in nodes)} GPUs"
     fits = placement.fits(nodes)
@@ -75,18 +75,18 @@ def plan_placement(config: SweepConfig, nodes: Sequence[Node]) -> Placement:
     # A cluster may grow; on one machine what does not fit now never will.
     if config.concurrency is not None and config.concurrency > fits and not on_cluster(config, nodes):
         raise UserError(
-            f"--concurrency {config.concurrency}: only {fits} at a time fit, with {placement}, on {there}; "
+            f"`concurrency={config.concurrency}`: only {fits} at a time fit, with {placement}, on {there}; "
             "lower it, or what a trial gets"
         )
     return placement
 
 
-def _check_amount(option: str, amount: float, what: str, there: Sequence[float], or_else: str = "") -> None:
+def _check_amount(field: str, amount: float, what: str, there: Sequence[float], or_else: str = "") -> None:
     most = max(there, default=0.0)
     if amount > most:
         spread = f", {most:g} on one node at most" if len(there) > 1 else ""
         raise UserError(
-            f"{option} {amount:g}: there are {_total(there)} {what}{spread}; "
+            f"`{field}={amount:g}`: there are {_total(there)} {what}{spread}; "
             f"ask for {f'at most {most:g}' if most else 'none'}{or_else}"
         )
 

@@ -68,7 +68,7 @@ class LedgerScheduler(FIFOScheduler):
         reason = StopReason.OOM if isinstance(cause, OutOfMemoryError) else StopReason.LOST
         told = _first_line(cause)
         if trial.trial_id in self._timed_out:
-            reason, told = StopReason.TIMEOUT, "no report for as long as --trial-timeout allows"
+            reason, told = StopReason.TIMEOUT, "no report for as long as `trial_timeout` allows"
             self._timed_out.discard(trial.trial_id)
         self._dispatcher.lost(trial.trial_id, reason, told)
 

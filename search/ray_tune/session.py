@@ -77,7 +77,7 @@ def _refuse_client(address: str | None) -> None:
     if (address or "").startswith("ray://") or ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
         raise UserError(
             "Ray is reached through ray://, and a sweep is driven from one of the cluster's nodes: "
-            "run it there, with --ray-address HEAD:6379"
+            "run it there, with `ray_address=HEAD:6379`"
         )
 
 
@@ -116,7 +116,7 @@ def _join(address: str) -> None:
         )
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
         cause = shortened(str(error))
-        raise UserError(f"no Ray cluster answers at {address!r} ({cause}): check --ray-address") from error
+        raise UserError(f"no Ray cluster answers at {address!r} ({cause}): check `ray_address`") from error
 
 
 def _check_loopback() -> None:

@@ -36,7 +36,7 @@ def check_nodes_share(uri: str) -> None:
             host = node["NodeManagerHostname"]
             if not _answer(host, answer):
                 raise UserError(
-                    f"node {host} does not see the checkpoints {uri}: give --checkpoints a folder or URI "
+                    f"node {host} does not see the checkpoints {uri}: give `checkpoints` a folder or URI "
                     "that all nodes share"
                 )
     finally:
@@ -50,7 +50,7 @@ def _answer(host: str, answer: ray.ObjectRef[bool]) -> bool:
         last = str(error).strip().splitlines()[-1:]
         raise UserError(
             f"node {host} cannot look for the checkpoints ({''.join(last)}): check that it has this "
-            "project installed and what it needs to reach --checkpoints"
+            "project installed and what it needs to reach them"
         ) from error
 
 

@@ -40,7 +40,7 @@ def best_of_all(summaries: Sequence[SweepSummary], top: int) -> list[tuple[Sweep
         told = "; ".join(f"{summary.config.name}: {_data(summary.config)}" for summary in summaries)
         raise UserError(
             f"sweeps on different data have no common leaderboard ({told}): compare them one by one, "
-            "or write every trial of each with --all --format csv"
+            "or write every trial of each as CSV"
         )
     complete = [
         (summary, record)
@@ -61,7 +61,8 @@ def common_store(summaries: Sequence[SweepSummary]) -> str:
     if len({summary.config.tracking_uri for summary in summaries}) > 1:
         told = ", ".join(f"{s.config.name}: {hide(s.config.tracking_uri)}" for s in summaries)
         raise UserError(
-            f"--ui shows one tracking store, and these sweeps are in several ({told}): open each alone"
+            f"the MLflow UI shows one tracking store, and these sweeps are in several ({told}): "
+            "open each alone"
         )
     return summaries[0].config.tracking_uri
 

@@ -70,7 +70,7 @@ class CheckpointStore:
         if (owner := self.owner()) != sweep_id:
             raise UserError(
                 f"checkpoints {self._root} are those of another study (id {owner}, this one's {sweep_id}): "
-                "choose another name or other --checkpoints"
+                "choose another name or other `checkpoints`"
             )
 
     def owner(self) -> str | None:
@@ -92,7 +92,7 @@ class CheckpointStore:
         cause = " ".join(str(error).split())
         return UserError(
             f"checkpoints {self._root} cannot be used ({cause}): make that writable, or choose "
-            "other --checkpoints"
+            "other `checkpoints`"
         )
 
     def check_there(self) -> None:

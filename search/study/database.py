@@ -36,14 +36,14 @@ class NoStudies(UserError):
 
 
 def open_storage(
-    url: str, *, create: bool = True, remedy: str = "check --storage, the server and its rights"
+    url: str, *, create: bool = True, remedy: str = "check `storage`, the server and its rights"
 ) -> SweepStorage:
     """The Optuna storage at a SQLAlchemy URL.
 
     Args:
         url: of the database.
         create: make the file and the tables if they are not there; else nothing is made.
-        remedy: what to do if it does not answer; a command without `--storage` gives its own.
+        remedy: what to do if it does not answer; who was not given `storage` gives another.
 
     Raises:
         NoStudies: they are not there, and are not to be made.

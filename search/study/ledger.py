@@ -247,7 +247,7 @@ class Ledger:
         """
         check_unfinished(number, self.unfinished(), self._config.name)
         self.adopt(number)
-        return self.fail(number, StopReason.SKIPPED, "skipped by hand; --retry-failed tries it once more")
+        return self.fail(number, StopReason.SKIPPED, "skipped by hand; `retry_failed` trains it once more")
 
     def retry_failed(self) -> list[int]:
         """Enqueue failed trials' parameters again; a retry takes the failed one's place in the budget.
@@ -277,8 +277,8 @@ class Ledger:
                 self._mirror.set_trial_user_attr(number, "drivers_lost", lost)
                 if lost[0] >= _TOLD_FROM:
                     _logger.warning(
-                        "%s: %d drivers in a row died while it was trained; if it is why, --skip-trial %d "
-                        "gives it up",
+                        "%s: %d drivers in a row died while it was trained; if it is why, "
+                        "`skip_trial=%d` gives it up",
                         record.key,
                         lost[0],
                         number,
@@ -378,7 +378,7 @@ def check_unfinished(number: int, unfinished: Sequence[int], sweep: str) -> None
     if number not in unfinished:
         there = ", ".join(map(str, unfinished)) or "none"
         raise UserError(
-            f"--skip-trial {number}: sweep {sweep!r} has no such unfinished trial (there: {there}); "
+            f"`skip_trial={number}`: sweep {sweep!r} has no such unfinished trial (there: {there}); "
             "name one of them, or leave it out"
         )
 

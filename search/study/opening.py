@@ -8,12 +8,11 @@ from collections.abc import Iterator
 
 import optuna
 
-from search.commands import resume_command
 from search.config import folder_file
 from search.config.credentials import hide
 from search.config.folder_file import CONFIG_FILE
 from search.config.sweep_config import SweepConfig
-from search.errors import UserError
+from search.errors import Step, UserError
 from search.study.checkpoints import CheckpointStore
 from search.study.database import NoStudies, open_storage, printable, read_one_moment, tune_sqlite
 from search.study.launch_notes import describe_launch, launch_difference
@@ -123,14 +122,14 @@ def known_study(config: SweepConfig) -> str | None:
 
 
 def _existing_storage(config: SweepConfig) -> SweepStorage:
-    remedy = (
-        "check that its server runs and lets you in; if it was moved, say where: "
-        f"`{resume_command(config)} --storage URL`"
-    )
+    moved = _moved(config)
+    remedy = f"check that its server runs and lets you in; if it was moved, {moved}"
     try:
         return open_storage(config.storage_url, create=False, remedy=remedy)
     except NoStudies as error:
         raise _gone(config, str(error)) from error
+    except UserError as error:
+        raise UserError(str(error), moved) from error
 
 
 def _study_in(storage: SweepStorage, config: SweepConfig, whole: bool = True) -> optuna.Study:
@@ -148,20 +147,25 @@ def _study_in(storage: SweepStorage, config: SweepConfig, whole: bool = True) ->
 
 
 def _gone(config: SweepConfig, why: str) -> UserError:
-    known, resume = known_study(config), resume_command(config)
+    known = known_study(config)
     if known is None:
+        resume = Step("resume", config.name, config.sweeps_dir, "resume it")
         return NoStudyYet(
-            f"sweep {config.name!r} has no study yet, for its launch was cut short: `{resume}` goes on"
+            f"sweep {config.name!r} has no study yet, for its launch was cut short: {resume}", resume
         )
     if not (config.folder / CONFIG_FILE).exists():
         return UserError(
             f"checkpoints {hide(config.checkpoint_root)} are those of another study (id {known}): "
-            "choose another name, or other --checkpoints"
+            "choose another name, or other `checkpoints`"
         )
+    moved = _moved(config)
     return UserError(
-        f"the study of sweep {config.name!r} is gone: {why}. Put it back, or if it was moved, say where: "
-        f"`{resume} --storage URL`"
+        f"the study of sweep {config.name!r} is gone: {why}. Put it back, or if it was moved, {moved}", moved
     )
+
+
+def _moved(config: SweepConfig) -> Step:
+    return Step("resume", config.name, config.sweeps_dir, "say where", {"storage": "URL"})
 
 
 @contextlib.contextmanager

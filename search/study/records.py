@@ -24,7 +24,7 @@ class StopReason(enum.StrEnum):
     ERROR = "error"  # an exception in the objective
     TIMEOUT = "timeout"  # no report for as long as a trial may be silent
     LOST = "lost"  # its worker died as often as it may
-    SKIPPED = "skipped"  # somebody asked for its end, with --skip-trial
+    SKIPPED = "skipped"  # somebody asked for its end
     INVALID = "invalid"  # somebody enqueued it with values that the space does not hold
     EXTERNAL = "external"  # somebody else ended it, by Optuna's API or dashboard
 

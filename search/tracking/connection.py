@@ -62,7 +62,7 @@ class TrackingConnection:
             self._opening.result()
         except TrackingDown as error:
             if self._is_new:
-                remedy = "" if isinstance(error, TrackingRefused) else ": check --tracking-uri and its server"
+                remedy = "" if isinstance(error, TrackingRefused) else ": check `tracking_uri` and its server"
                 raise UserError(f"{error}{remedy}") from error
             _logger.warning("%s; the sweep goes on, MLflow follows when it can", error)
             self._opening = None

@@ -126,7 +126,7 @@ class TrackingStore:
         if not create and place is not None and not place.exists():
             raise TrackingRefused(
                 f"tracking store {printable_uri(self.uri)} is not there: if it was moved, say where by "
-                "resume_sweep.py or retrain_best.py with --tracking-uri"
+                "`tracking_uri` when the sweep is resumed or retrained"
             )
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
@@ -142,8 +142,8 @@ class TrackingStore:
             raise TrackingRefused(
                 f"experiment {name!r} is in the trash of {printable_uri(self.uri)}: restore it with "
                 f"`MLFLOW_TRACKING_URI={shlex.quote(printable_uri(self.uri))} mlflow experiments restore "
-                f"--experiment-id {found.experiment_id}`, or give launch_sweep.py or resume_sweep.py another "
-                "--experiment"
+                f"--experiment-id {found.experiment_id}`, or give another "
+                "`experiment`"
             )
         if found is not None:
             self.artifact_location = found.artifact_location
@@ -152,7 +152,7 @@ class TrackingStore:
             return str(found.experiment_id)
         if not self._create_missing:
             raise NoExperiment(
-                f"tracking store {printable_uri(self.uri)} has no experiment {name!r}: check --tracking-uri"
+                f"tracking store {printable_uri(self.uri)} has no experiment {name!r}: check `tracking_uri`"
             )
         self.artifact_location = _artifacts_beside(self.uri, name)
         check_artifacts(self.artifact_location)
@@ -332,7 +332,7 @@ def check_artifacts(location: str | None) -> None:
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise TrackingRefused(
             f"the experiment's files go to {folder}, and {nearest} cannot be written: make it a folder that "
-            "can, or choose another --experiment or --tracking-uri"
+            "can, or choose another `experiment` or `tracking_uri`"
         )
 
 

@@ -14,8 +14,8 @@ import typer
 from script_runs import APPS, run_script
 from sweep_fixtures import CURVES, scripted_sweep
 
+from scripts.commands import typed
 from scripts.sweep_output import print_result
-from search.commands import typed
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult
 from search.engine.dispatch import Observer, Stop

@@ -205,7 +205,10 @@ def test_sweeps_trials_and_numbers_that_are_not_there(make_sweep: MakeSweep) -> 
     config.save()
     there = ["--sweeps-dir", config.sweeps_dir]
     for script in ("resume", "compare", "retrain"):
-        refusal(run_script(script, "day", *there), r"no sweep 'day' in .* \(there: night\): check NAME")
+        refusal(
+            run_script(script, "day", *there),
+            r"no sweep 'day' in .* \(there: night\): check the name and --sweeps-dir",
+        )
     refusal(run_script("resume", "night", "--trials", 0, *there), r"trials=0.*greater than or equal to 1")
     refusal(run_script("resume", "night", "--time-budget", "2 weeks", *there), r"time '2 weeks'")
     assert os.listdir(config.folder) == ["sweep.json"]

@@ -1,4 +1,4 @@
-"""A model's folder as `retrain_best.py` writes it, read without MLflow, which imports what it names."""
+"""A model's folder as a retraining writes it, read without MLflow, which imports what it names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PIXELS = {"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 32,
 
 
 class ForeignModel(ValueError):
-    """A folder is no model that `retrain_best.py` has written; says what is in the way."""
+    """A folder is no model that a retraining has written; says what is in the way."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def read_model_folder(folder: Path) -> SavedModel:
     """Read a model's folder, having checked that there is nothing else in it.
 
     Raises:
-        ForeignModel: a file, a flavor or an entry is missing, or is not what `retrain_best.py` writes.
+        ForeignModel: a file, a flavor or an entry is missing, or is not what a retraining writes.
         OSError: a file cannot be read.
     """
     _check_files(folder, _FILES | {"data"})
@@ -68,7 +68,7 @@ def _check_files(folder: Path, known: set[str]) -> None:
         if path.name.startswith("."):
             continue
         if path.name not in known:
-            raise ForeignModel(f"it holds {path.name!r}, which retrain_best.py does not write")
+            raise ForeignModel(f"it holds {path.name!r}, which a retraining does not write")
         if not (stat.S_ISDIR(mode) if path.name == "data" else stat.S_ISREG(mode)):
             raise ForeignModel(f"its {path.name!r} is a link, or no plain file or folder")
 

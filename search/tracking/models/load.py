@@ -35,7 +35,7 @@ class LoadedModel:
 
 
 def load_model(source: str, tracking_uri: str, threads: int | None = None) -> LoadedModel:
-    """Load a model that `retrain_best.py` has saved, and try it.
+    """Load a model that a retraining has saved, and try it.
 
     Only its graph of known layers and its weights are read: nothing is imported, unpickled or evaluated.
 
@@ -78,14 +78,14 @@ def _read(source: str, tracking_uri: str) -> SavedModel:
         cause = shortened(hide_in(str(error)))
         raise UserError(
             f"model {source!r} cannot be loaded from {printable_uri(tracking_uri)} ({cause}): check the "
-            "name, --tracking-uri, and that retrain_best.py has registered one"
+            "name, `tracking_uri`, and that a retraining has registered one"
         ) from error
 
 
 def _refused(source: str, why: ValueError) -> UserError:
     return UserError(
-        f"model {source!r} cannot be loaded: {why}. Only what retrain_best.py saved is served, for anything "
-        "else may run code when it is loaded; name such a model, or retrain with retrain_best.py"
+        f"model {source!r} cannot be loaded: {why}. Only what a retraining has saved is served, for "
+        "anything else may run code when it is loaded; name such a model, or retrain a sweep"
     )
 
 

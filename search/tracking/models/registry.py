@@ -97,14 +97,14 @@ def _what_is_missing(champion: ModelVersion, candidate: ModelVersion) -> str:
     names = {f"the champion, version {champion.version},": champion, "this model": candidate}
     single = {name: version for name, version in names.items() if len(_accuracies(version.tags)) < 2}
     told = " and ".join(single)
-    commands = ", then ".join(
-        f"retrain_best.py {tags[_SWEEP]} --trial {tags[_TRIAL]} --max-epochs {tags[_EPOCHS]} --seeds 3"
+    again = ", then ".join(
+        f"sweep {tags[_SWEEP]} with `trial={tags[_TRIAL]}`, `max_epochs={tags[_EPOCHS]}` and `seeds=3`"
         for tags in (version.tags for version in single.values())
     )
     then = "" if "this model" in single else ", then this command again"
     return (
         f"{_UNDECIDED}: {told} was tested with a single seed, so a difference cannot be told from noise; "
-        f"run {commands}{then}"
+        f"retrain {again}{then}"
     )
 
 

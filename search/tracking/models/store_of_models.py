@@ -34,7 +34,7 @@ def model_store(sweeps_dir: Path) -> str:
         told = "; ".join(f"{hide(uri)} by {', '.join(dict.fromkeys(by))}" for uri, by in stores.items())
         raise UserError(
             f"the sweeps in {sweeps_dir} have registered models in several stores ({told}): "
-            "choose one with --tracking-uri"
+            "choose one with `tracking_uri`"
         )
     if stores:
         return next(iter(stores))
@@ -43,5 +43,5 @@ def model_store(sweeps_dir: Path) -> str:
         return usual
     raise UserError(
         f"no sweep in {absolute(sweeps_dir)} was retrained, and {file} is not there: name the folder of "
-        "the sweeps with --sweeps-dir, or the store with --tracking-uri"
+        "the sweeps with `sweeps_dir`, or the store with `tracking_uri`"
     )

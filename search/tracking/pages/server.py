@@ -88,17 +88,17 @@ def serve_ui(tracking_uri: str, port: int, announce: Callable[[str], None]) -> N
     started = ui_arguments(absolute_uri(tracking_uri), port=port)
     if started is None:
         raise UserError(
-            f"--ui: {base_url(tracking_uri)} is a server with a UI of its own; open it in a browser"
+            f"no UI to start: {base_url(tracking_uri)} is a server with a UI of its own; open it in a browser"
         )
     place = local_path(tracking_uri)
     if place is not None and not place.exists():
-        raise UserError(f"--ui: tracking store {place} is not there, and would be made empty")
+        raise UserError(f"no UI to start: tracking store {place} is not there, and would be made empty")
     arguments, variables = started
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
         cause = os.strerror(error.errno or 0)
-        raise UserError(f"--port {port}: {cause}; choose another for the UI") from error
+        raise UserError(f"`port={port}`: {cause}; choose another for the UI") from error
     announce(f"MLflow UI on {base_url(tracking_uri, port)}; Ctrl-C ends it")
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     # MLflow's server has children, which outlive it unless the whole group is ended.

@@ -85,7 +85,7 @@ def test_no_quoted_password_is_ever_shown(password: str) -> None:
 def test_a_browser_asks_for_the_name_and_password_itself() -> None:
     assert without_userinfo("https://me:pw@mlflow/x@y") == "https://mlflow/x@y"
     assert base_url("http://me:pw@mlflow:5000") == "http://mlflow:5000"
-    with pytest.raises(UserError, match="--ui: http://mlflow:5000 is a server"):
+    with pytest.raises(UserError, match="http://mlflow:5000 is a server"):
         serve_ui("http://me:pw@mlflow:5000", 5000, print)
 
 
@@ -173,7 +173,7 @@ def test_a_password_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
     config = sweep_config(tmp_path, storage=SECRETS["storage"], objective="package.module:function")
     config.save()
     kept = config.folder / "credentials.json"
-    rule = r"password of `storage` postgresql\+psycopg://me:\*\*\*@host/db is not in .*resume with the whole"
+    rule = r"password of `storage=postgresql\+psycopg://me:\*\*\*@host/db` is not in .*resume with the whole"
     for text in ("{}", json.dumps({"storage": "postgresql+psycopg://me:secret@other/db"})):
         kept.write_text(text)
         with pytest.raises(UserError, match=rule):

@@ -85,7 +85,7 @@ def test_a_clean_up_has_a_time_of_its_own_and_costs_the_trial_nothing(
     drivers.clock.now = 60.1
     assert dispatcher.overdue("a")
     dispatcher.lost("a", StopReason.TIMEOUT, "killed")
-    assert "trial-000: its clean-up took longer than the 60 s of --cleanup-time" in caplog.text
+    assert "trial-000: its clean-up took longer than the 60 s of `cleanup_time`" in caplog.text
     assert [record.state.name for record in dispatcher.records] == ["PRUNED"]
     assert dispatcher.stop is None
 

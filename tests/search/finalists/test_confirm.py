@@ -109,5 +109,5 @@ def test_what_somebody_added_that_the_space_does_not_hold_is_no_finalist() -> No
     ]
     summary = SweepSummary(sweep_config(), "id", records, {}, savings(records, 3))
     assert choose_finalists(summary, top=3) == [records[2]]
-    with pytest.raises(UserError, match=r"--trial 0: .*'depth' is 9.*choose another"):
+    with pytest.raises(UserError, match=r"`trial=0`: .*'depth' is 9.*choose another"):
         choose_finalists(summary, top=3, number=0)

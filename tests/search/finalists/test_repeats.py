@@ -57,7 +57,7 @@ def test_a_retraining_keeps_every_seeds_model(seeds: int, tmp_path: Path) -> Non
 
 
 def test_too_many_seeds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--seeds 1001: train with 1 to 1000"):
+    with pytest.raises(UserError, match="`seeds=1001`: train with 1 to 1000"):
         retrain_config(summary(tmp_path), record(0), MOST_SEEDS + 1)
 
 

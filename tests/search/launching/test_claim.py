@@ -64,7 +64,7 @@ def test_a_typed_name_stays_though_an_empty_folder_is_left_of_it(tmp_path: Path)
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(UserError, match=r"sweep folder .*file/try: Not a directory; choose --sweeps-dir"),
+        pytest.raises(UserError, match=r"sweep folder .*file/try: Not a directory; .*`sweeps_dir`"),
         claimed(sweep_config(tmp_path / "file"), None),
     ):
         pass

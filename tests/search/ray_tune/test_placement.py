@@ -87,12 +87,12 @@ def test_one_trial_waits_for_its_node_when_nothing_fits() -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"gpus_per_trial": 2}, "--gpus-per-trial 2: there are 1 GPUs"),
-        ({"cpus_per_trial": 8}, "--cpus-per-trial 8: there are 4 CPU cores"),
-        ({"concurrency": 2}, "--concurrency 2: only 1 at a time fit, with 4 CPU and 1 GPU"),
+        ({"gpus_per_trial": 2}, "`gpus_per_trial=2`: there are 1 GPUs"),
+        ({"cpus_per_trial": 8}, "`cpus_per_trial=8`: there are 4 CPU cores"),
+        ({"concurrency": 2}, "`concurrency=2`: only 1 at a time fit, with 4 CPU and 1 GPU"),
         (
             {"concurrency": 5, "gpus_per_trial": 0},
-            "--concurrency 5: only 4 at a time fit, with 1 CPU",
+            "`concurrency=5`: only 4 at a time fit, with 1 CPU",
         ),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_refused_with_what_there_is(fields: dict[str, Any],
 
 
 def test_a_share_of_a_gpu_is_refused_where_there_is_none() -> None:
-    with pytest.raises(UserError, match=r"--gpus-per-trial 0\.5: there are 0 GPUs"):
+    with pytest.raises(UserError, match=r"`gpus_per_trial=0\.5`: there are 0 GPUs"):
         plan_placement(sweep_config(gpus_per_trial=0.5), [Node(4, 0)])
 
 
@@ -206,5 +206,5 @@ def test_a_cluster_that_the_caller_has_joined_may_grow_as_one_of_an_address() ->
     assert on_cluster(sweep_config(ray_address="auto"), two[:1])
     assert not on_cluster(sweep_config(), two[:1])
     assert planned_on(two, concurrency=9) == (1, 0, 4)
-    with pytest.raises(UserError, match="--concurrency 9: only 2 at a time fit"):
+    with pytest.raises(UserError, match="`concurrency=9`: only 2 at a time fit"):
         planned_on(two[:1], concurrency=9)

@@ -21,7 +21,7 @@ def test_nothing_listens_at_the_address(address: str, monkeypatch: pytest.Monkey
         free = address.format(taken.getsockname()[1])
     began = time.monotonic()
     with (
-        pytest.raises(UserError, match=rf"no Ray cluster answers at '{free}' .*: check --ray-address"),
+        pytest.raises(UserError, match=rf"no Ray cluster answers at '{free}' .*: check `ray_address`"),
         ray_session(sweep_config(ray_address=free)),
     ):
         pass

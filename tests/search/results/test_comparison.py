@@ -71,7 +71,7 @@ def test_sweeps_on_different_data_are_never_ranked_together(
         refused = compare(tmp_path, "a", "b", "--format", form)
         assert (refused.exit_code, refused.stdout) == (2, "")
         assert "a: digits, 1,150 train, 287 val, digest d1d1d1d1; b: " in refused.stderr
-        assert "compare them one by one, or write every trial of each with --all" in refused.stderr
+        assert "compare them one by one, or write every trial of each as CSV" in refused.stderr
     told = json.loads(compare(tmp_path, "a", "b", "--format", "json").stdout)
     assert [len(sweep["leaderboard"]) for sweep in told] == [2, 2], "one for each"
     assert len(rows(tmp_path, "a", "b", "--all")) == 10

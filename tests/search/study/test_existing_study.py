@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -77,8 +76,8 @@ def test_a_study_whose_database_is_gone(config: SweepConfig, here: Path, reader:
     told = refused(
         READERS[reader],
         config,
-        f"study of sweep 'try' is gone: {here}/studies.db is not there. .*if it was moved, say where: "
-        "`.*resume_sweep.py try --storage URL`",
+        f"study of sweep 'try' is gone: {here}/studies.db is not there. .*if it was moved, "
+        "say where with `storage=URL`",
     )
     assert "checkpoints" not in told
 
@@ -103,7 +102,7 @@ def test_a_study_that_is_not_in_its_database(config: SweepConfig, here: Path, re
 def test_a_sweep_whose_launch_was_cut_short_has_no_study_yet(here: Path, reader: str) -> None:
     config = sweep_config(Path("sweeps"))
     config.save()
-    refused(READERS[reader], config, "was cut short: `.*resume_sweep.py try` goes on")
+    refused(READERS[reader], config, "was cut short: resume it")
     with open_study(
         resumed("try", Path("sweeps"), time_budget=None, changes={}),
         make_policy(resumed("try", Path("sweeps"), time_budget=None, changes={})),
@@ -169,7 +168,7 @@ def test_a_launch_and_its_dry_run_look_without_making_anything(here: Path) -> No
 def test_a_tracking_store_that_is_not_there_is_not_made_to_be_read(here: Path) -> None:
     with pytest.raises(TrackingRefused, match=rf"{here}/mlflow.db is not there: if it was moved"):
         TrackingStore("sqlite:///mlflow.db", "mine", create=False)
-    with pytest.raises(UserError, match=rf"--ui: tracking store {here}/mlflow.db is not there"):
+    with pytest.raises(UserError, match=rf"tracking store {here}/mlflow.db is not there"):
         serve_ui("sqlite:///mlflow.db", 5000, print)
     assert everything(here) == {}
     TrackingStore("sqlite:///mlflow.db", "mine")
@@ -181,14 +180,12 @@ def test_a_tracking_store_that_is_not_there_is_not_made_to_be_read(here: Path) -
 def test_a_resume_does_not_make_a_tracking_store_anew(config: SweepConfig, here: Path) -> None:
     resume = READERS["resume"]
     there = rf"tracking store of sweep 'try' is not there \({here}/mlflow.db\)"
-    told = refused(resume, config, f"{there}: .*--tracking-uri URI; if it is lost")
-    lost = told.partition("if it is lost, `")[2].partition("`")[0]
+    refused(resume, config, f"{there}: .*`tracking_uri=URI`; if it is lost, make it anew from the study")
     with TrackingConnection(config) as tracking:
         tracking.open()
         with pytest.raises(TrackingRefused):
             tracking.connect()
     assert not (here / "mlflow.db").exists()
-    assert shlex.split(lost)[-2:] == ["scripts/sync_mlflow.py", "try"]
     sync_sweep("try", Path("sweeps"))
     resume(config)
 
@@ -201,9 +198,9 @@ def test_a_moved_folder_says_where_its_tracking_store_lies_now(
     monkeypatch.chdir(there)
     moved = SweepConfig.load("try", there / "sweeps")
     changes = {"storage": f"sqlite:///{there}/studies.db"}
-    with pytest.raises(UserError, match=r"--tracking-uri sqlite:///\S+/there/mlflow.db; ") as refusal:
+    with pytest.raises(UserError, match=r"`tracking_uri=sqlite:///\S+/there/mlflow.db`; ") as refusal:
         resumed("try", moved.sweeps_dir, time_budget=None, changes=changes)
-    uri = str(refusal.value).partition("--tracking-uri ")[2].partition(";")[0]
+    uri = str(refusal.value).partition("`tracking_uri=")[2].partition("`")[0]
     again = resumed("try", moved.sweeps_dir, time_budget=None, changes={**changes, "tracking_uri": uri})
     assert again.tracking_uri == f"sqlite:///{there}/mlflow.db"
     assert not here.exists()

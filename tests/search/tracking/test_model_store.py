@@ -41,7 +41,7 @@ def test_the_store_is_that_of_the_retrainings(tmp_path: Path) -> None:
 def test_of_several_stores_one_has_to_be_named(tmp_path: Path) -> None:
     retrained(tmp_path, "day", "sqlite:////one.db")
     retrained(tmp_path, "night", "https://me:secret@two")
-    told = r"\(sqlite:////one.db by day; https://me:\*\*\*@two by night\): choose one with --tracking-uri"
+    told = r"\(sqlite:////one.db by day; https://me:\*\*\*@two by night\): choose one with `tracking_uri`"
     with pytest.raises(UserError, match=told):
         model_store(tmp_path)
 

@@ -51,21 +51,21 @@ LUCKY = version(1, [0.950], run_id="a")  # of a single seed, as `--top 1 --seeds
             version(2, [0.900]),
             False,
             "undecided: this model was tested with a single seed, so a difference cannot be told from noise; "
-            "run retrain_best.py night-2 --trial 3 --max-epochs 6 --seeds 3",
+            "retrain sweep night-2 with `trial=3`, `max_epochs=6` and `seeds=3`",
         ),
         (
             LUCKY,
             version(2, [0.96, 0.96, 0.96], run_id="b"),
             False,
             "undecided: the champion, version 1, was tested with a single seed, so a difference cannot be "
-            "told from noise; run retrain_best.py night-1 --trial 3 --max-epochs 6 --seeds 3, "
+            "told from noise; retrain sweep night-1 with `trial=3`, `max_epochs=6` and `seeds=3`, "
             "then this command again",
         ),
         (
             LUCKY,
             version(2, [0.96]),
             False,
-            "run retrain_best.py night-1 --trial 3 --max-epochs 6 --seeds 3, then retrain_best.py night-2",
+            "retrain sweep night-1 with `trial=3`, `max_epochs=6` and `seeds=3`, then sweep night-2",
         ),
         (
             LUCKY,

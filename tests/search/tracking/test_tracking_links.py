@@ -99,5 +99,5 @@ def test_a_port_that_is_taken_is_said_before_a_server_is_started(tmp_path: Path)
     store.touch()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"--port {port}: Address already in use; choose another"):
+        with pytest.raises(UserError, match=f"`port={port}`: Address already in use; choose another"):
             serve_ui(f"sqlite:///{store}", port, announce=lambda line: pytest.fail(line))

@@ -130,9 +130,9 @@ def test_a_new_sweep_is_refused_an_experiment_in_the_trash(config: SweepConfig) 
     store.client.delete_experiment(store.experiment_id)
     with TrackingConnection(config) as tracking:
         tracking.open()
-        with pytest.raises(UserError, match=r"another --experiment$") as refused:
+        with pytest.raises(UserError, match=r"another `experiment`$") as refused:
             tracking.check()
-    (command,) = re.findall("`(.*)`", str(refused.value))
+    command = re.findall("`(.*?)`", str(refused.value))[0]
     variable, _, *arguments = shlex.split(command)
     name, _, uri = variable.partition("=")
     mlflow = [sys.executable, "-m", "mlflow", *arguments]

@@ -1,0 +1,91 @@
+"""How fields and steps that the library names are typed on a command line."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from search.config.places import absolute
+from search.config.sweep_config import SweepConfig
+from search.errors import Step, UserError
+
+_SCRIPTS = {"resume": "resume_sweep.py", "retrain": "retrain_best.py", "sync": "sync_mlflow.py"}
+# A field or an argument, alone or with its value, as the texts of errors and warnings have it.
+_FIELD = re.compile(r"`([a-z][a-z_]*)(?:=([^`]*))?`")
+_ARGUMENTS = frozenset(
+    [
+        "data_dir",
+        "model_name",
+        "port",
+        "retry_failed",
+        "seeds",
+        "skip_damaged",
+        "skip_trial",
+        "test_again",
+        "trial",
+    ]
+)
+_OTHER_NAMES = {"sampler_args": "sampler-arg", "pruner_args": "pruner-arg"}
+
+
+class Sweep(Protocol):
+    """What a command names of a sweep."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def sweeps_dir(self) -> Path:
+        """The folder that it lies in."""
+
+
+def option(field: str, value: str | None = None) -> str:
+    """How a field is given: `--trials 20` for `trials=20`."""
+    name = f"--{_OTHER_NAMES.get(field, field.replace('_', '-'))}"
+    return name if value in (None, "True") else f"{name} {value}"
+
+
+def in_options(text: str, steps: Sequence[Step] = ()) -> str:
+    """A text of the library as a command line says it: options for fields, commands for steps."""
+    for step in steps:
+        text = text.replace(str(step), f"{step.purpose} with `{step_command(step)}`")
+
+    def said(found: re.Match[str]) -> str:
+        known = found[1] in _ARGUMENTS or found[1] in SweepConfig.model_fields
+        return option(found[1], found[2]) if known else found[0]
+
+    return _FIELD.sub(said, text)
+
+
+def error_text(error: BaseException) -> str:
+    """An error's text as a command line says it."""
+    steps: list[Step] = []
+    cause: BaseException | None = error
+    while cause is not None:  # what it was raised from may have been the one that advises
+        steps += cause.steps if isinstance(cause, UserError) else []
+        cause = cause.__cause__
+    return in_options(str(error), steps)
+
+
+def step_command(step: Step) -> str:
+    """What to type for a step."""
+    given = "".join(f" {option(name, str(value))}" for name, value in step.fields.items())
+    return command(_SCRIPTS[step.action], step) + given
+
+
+def command(script: str, sweep: Sweep) -> str:
+    """What to type to run a script on a sweep: in the way in which this one was run, with uv or without."""
+    usual = sweep.sweeps_dir == absolute(Path("sweeps")) and "SWEEPS_DIR" not in os.environ
+    folder = "" if usual else f" --sweeps-dir {shlex.quote(str(sweep.sweeps_dir))}"
+    return f"{typed(script)} {sweep.name}{folder}"
+
+
+def typed(script: str) -> str:
+    """How to begin a command that runs a script."""
+    under_uv = "UV" in os.environ  # `uv run` sets it
+    return f"uv run scripts/{script}" if under_uv else f"python -m scripts.{script.removesuffix('.py')}"

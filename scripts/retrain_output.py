@@ -14,10 +14,11 @@ from scripts.screen import err, out
 from scripts.sweep_output import with_progress
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown
-from search.finalists.confirm import Confirmation, confirm, confirm_config, confirmed_figures
+from search.finalists.confirm import Confirmation, confirm, confirm_config
 from search.finalists.reads_of_test import check_test_read, has_read_test
 from search.finalists.repeats import told_failures
 from search.finalists.retrain import Published, Retrained, retrain, retrain_config
+from search.reporting import finalists_table
 from search.results.digits import human_seconds, score, shown
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
@@ -115,21 +116,10 @@ def print_confirmation(summary: SweepSummary, confirmation: Confirmation) -> Non
     """The finalists, the winner first: claimed and confirmed scores, intervals, chances."""
     metric = summary.config.metric
     table = Table(box=None, pad_edge=False, title=f"{metric} of the finalists", title_justify="left")
-    for heading in ("trial", "claimed", "confirmed", "95% interval", "sd", "n", "P(best)", "optimism"):
+    for heading in finalists_table.HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
-    told = confirmed_figures(confirmation.finalists)
-    for finalist, figures in zip(confirmation.finalists, told, strict=True):
-        estimate = finalist.estimate
-        table.add_row(
-            finalist.record.key,
-            figures.claimed,
-            figures.mean,
-            figures.interval,
-            figures.deviation,
-            f"{estimate.n} of {estimate.n + finalist.failed}" if finalist.failed else str(estimate.n),
-            "-" if estimate.probability_best is None else f"{estimate.probability_best:.2f}",
-            figures.optimism,
-        )
+    for row in finalists_table.finalist_rows(confirmation):
+        table.add_row(*row)
     out.print(table)
     for finalist in confirmation.finalists:
         if finalist.failed:

@@ -21,7 +21,6 @@ from search.driver import SweepResult, run_sweep
 from search.engine.dispatch import Observer, Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.repeats import repeats_config, told_failures
-from search.results.digits import NONE, scores
 from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, estimates
 from search.results.summary import SweepSummary
@@ -95,33 +94,6 @@ class Confirmation:
             }
             for finalist in self.finalists
         ]
-
-
-@dataclass(frozen=True)
-class Figures:
-    """A finalist's scores as people read them, told apart from the other finalists'."""
-
-    claimed: str
-    mean: str
-    interval: str
-    deviation: str
-    optimism: str
-
-
-def confirmed_figures(finalists: Sequence[Finalist]) -> list[Figures]:
-    """The scores of finalists that stand in one table."""
-    estimates = [finalist.estimate for finalist in finalists]
-    intervals = zip(
-        scores([each.low for each in estimates]), scores([each.high for each in estimates]), strict=True
-    )
-    columns = (
-        scores([finalist.claimed for finalist in finalists]),
-        scores([each.mean for each in estimates]),
-        [NONE if low == NONE else f"{low} to {high}" for low, high in intervals],
-        scores([each.deviation for each in estimates]),
-        scores([finalist.optimism for finalist in finalists], sign=True),
-    )
-    return [Figures(*row) for row in zip(*columns, strict=True)]
 
 
 def choose_finalists(summary: SweepSummary, top: int, number: int | None = None) -> list[TrialRecord]:

@@ -13,7 +13,9 @@ from optuna.trial import TrialState
 
 from search.config.sweep_config import SweepConfig
 from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
+from search.results.summary import SweepSummary
 from search.study.records import Outcome, TrialRecord
+from search.study.snapshot import study_in_memory
 
 COLOURS = {
     Outcome.COMPLETE: "#2563eb",
@@ -34,45 +36,66 @@ class Section:
     """A part of the report: figures under a title, side by side if there are several."""
 
     title: str
-    figures: list[go.Figure]
+    figures: dict[str, go.Figure]  # by the name that a file or a variable could have
     min_width: int = 0  # pixels; a narrower page scrolls it
 
 
-def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.Figure:
-    """The sweep's metric by epoch, a line a trial, coloured by how it ended; a cross where it was pruned.
+def sweep_sections(summary: SweepSummary, study: optuna.Study) -> list[Section]:
+    """All figures of a sweep; none where no epoch is trained."""
+    if not any(record.epochs for record in summary.records):
+        return []
+    return [
+        Section("Learning curves", {"learning_curves": learning_curves(summary.config, summary.records)}),
+        *study_sections(study, summary.config.metric, summary.importances),
+        Section("Timeline of the workers", {"timeline": timeline(summary.records)}),
+    ]
 
-    All lines of an outcome are one trace, with gaps: a trace for each trial takes a browser minutes.
-    """
+
+def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.Figure:
+    """The sweep's metric by epoch, a line a trial, coloured by how it ended; a cross where it was pruned."""
     figure = go.Figure()
     for outcome, colour in COLOURS.items():
         drawn = [record for record in records if record.outcome is outcome and record.epochs]
-        if not drawn:
-            continue
-        epochs = [(record.key, each) for record in drawn for each in (*record.epochs, None)]
-        ends = [record.epochs[-1] for record in drawn]
-        shared = {"name": outcome, "legendgroup": outcome, "opacity": 0.7}
-        figure.add_scatter(
-            x=[each and each.epoch for _, each in epochs],
-            y=[each and each.metrics[config.metric] for _, each in epochs],
-            text=[each and key for key, each in epochs],
-            mode="lines",
-            line={"color": colour, "width": 1},
-            hovertemplate="%{text}<br>epoch %{x}: %{y:.6~g}<extra></extra>",
-            **shared,
-        )
-        figure.add_scatter(
-            x=[end.epoch for end in ends],
-            y=[end.metrics[config.metric] for end in ends],
-            mode="markers",
-            marker={"color": colour, "size": 5, "symbol": "x" if outcome is Outcome.PRUNED else "circle"},
-            hoverinfo="skip",  # the line tells it
-            showlegend=False,
-            **shared,
-        )
+        if drawn:
+            traces = _lines(drawn, config.metric, colour), _ends(drawn, config.metric, colour)
+            for trace in traces:
+                figure.add_trace(trace.update(name=outcome, legendgroup=outcome, opacity=0.7))
     last = max((record.epochs[-1].epoch for record in records if record.epochs), default=1)
     return figure.update_layout(
         xaxis={"title": "epoch", "range": [0.8, last + 0.2], "dtick": -(-last // 10)},
         yaxis_title=config.metric,
+    )
+
+
+def _lines(drawn: Sequence[TrialRecord], metric: str, colour: str) -> go.Scatter:
+    """The curves of trials as one trace with a gap after each: a trace for each takes a browser minutes."""
+    epochs: list[int | None] = []
+    values: list[float | None] = []
+    keys: list[str | None] = []
+    for record in drawn:
+        epochs += [*(epoch.epoch for epoch in record.epochs), None]
+        values += [*(epoch.metrics[metric] for epoch in record.epochs), None]
+        keys += [*(record.key for _ in record.epochs), None]
+    return go.Scatter(
+        x=epochs,
+        y=values,
+        text=keys,
+        mode="lines",
+        line={"color": colour, "width": 1},
+        hovertemplate="%{text}<br>epoch %{x}: %{y:.6~g}<extra></extra>",
+    )
+
+
+def _ends(drawn: Sequence[TrialRecord], metric: str, colour: str) -> go.Scatter:
+    """A mark at the last epoch of each trial, all of one outcome."""
+    pruned = drawn[0].outcome is Outcome.PRUNED
+    return go.Scatter(
+        x=[record.epochs[-1].epoch for record in drawn],
+        y=[record.epochs[-1].metrics[metric] for record in drawn],
+        mode="markers",
+        marker={"color": colour, "size": 5, "symbol": "x" if pruned else "circle"},
+        hoverinfo="skip",  # the line tells it
+        showlegend=False,
     )
 
 
@@ -127,27 +150,47 @@ def study_sections(study: optuna.Study, metric: str, importances: dict[str, floa
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # that a conditional parameter has few trials shows anyway
+        # That a conditional parameter has few trials shows anyway.
+        warnings.simplefilter("ignore", UserWarning)
         history = visualization.plot_optimization_history(study, target_name=metric)
-        sections = [Section("Optimisation history", [history])]
+        sections = [Section("Optimisation history", {"optimisation_history": history})]
         if importances:
-            sections.append(Section("Parameter importances (PED-ANOVA)", [_importances(importances)]))
+            bars = {"importances": _importances(importances)}
+            sections.append(Section("Parameter importances (PED-ANOVA)", bars))
         if complete >= FEWEST_FOR_SURFACE:
-            some, of = thinned(study, MOST_POINTS)
-            names = sorted(_names(some), key=lambda name: (-importances.get(name, 0.0), name))
-            sections.append(Section(f"Slices{of}", [_slice(some, name, metric) for name in names]))
-            parallel = visualization.plot_parallel_coordinate(some, target_name=metric)
-            width = _AXIS_WIDTH * (1 + len(names))
-            sections.append(Section(f"Parallel coordinates{of}", [parallel], width))
-            some, of = thinned(study, MOST_FOR_SURFACE)
-            two = [name for name in importances if name in _names(some)][:2]
-            if len(two) == 2:
-                title = f"Contour of the two most important: {two[0]} and {two[1]}{of}"
-                contour = visualization.plot_contour(some, params=two, target_name=metric)
-                sections.append(Section(title, [contour]))
+            sections += [
+                *_by_parameter(study, metric, importances),
+                *_contour(study, metric, importances),
+            ]
     return sections
+
+
+def _by_parameter(study: optuna.Study, metric: str, importances: dict[str, float]) -> list[Section]:
+    """Slices, and parallel coordinates: the trials along each parameter, the most important first."""
+    from optuna import visualization
+
+    some, of = thinned(study, MOST_POINTS)
+    names = sorted(_names(some), key=lambda name: (-importances.get(name, 0.0), name))
+    slices = {f"slice_{name}": _slice(some, name, metric) for name in names}
+    parallel = visualization.plot_parallel_coordinate(some, target_name=metric)
+    width = _AXIS_WIDTH * (1 + len(names))
+    return [
+        Section(f"Slices{of}", slices),
+        Section(f"Parallel coordinates{of}", {"parallel_coordinates": parallel}, width),
+    ]
+
+
+def _contour(study: optuna.Study, metric: str, importances: dict[str, float]) -> list[Section]:
+    """The metric over the two most important parameters; nothing where there are not two."""
+    from optuna import visualization
+
+    some, of = thinned(study, MOST_FOR_SURFACE)
+    two = [name for name in importances if name in _names(some)][:2]
+    if len(two) < 2:
+        return []
+    contour = visualization.plot_contour(some, params=two, target_name=metric)
+    title = f"Contour of the two most important: {two[0]} and {two[1]}{of}"
+    return [Section(title, {"contour": contour})]
 
 
 def _names(study: optuna.Study) -> set[str]:
@@ -170,9 +213,8 @@ def thinned(study: optuna.Study, most: int) -> tuple[optuna.Study, str]:
         reverse=study.direction is optuna.study.StudyDirection.MAXIMIZE,
     )
     some = [best_first[place * len(trials) // most] for place in range(most)]
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # that there is a study in memory is no news
-    smaller = optuna.create_study(direction=study.direction)
-    smaller.add_trials(sorted(some, key=lambda trial: trial.number))
+    in_order = sorted(some, key=lambda trial: trial.number)
+    smaller = study_in_memory(study.study_name, study.direction, in_order)
     return smaller, f" ({len(some):,} of {len(trials):,} complete trials)"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from plotly.offline import get_plotlyjs
 from search.config.credentials import hide_in
 from search.config.sweep_config import sweep_names
 from search.errors import UserError
-from search.finalists.confirm import Confirmation, confirmed, confirmed_figures
+from search.finalists.confirm import Confirmation, confirmed
 from search.policy.pruners import pruner_name
-from search.reporting.figures import Section, learning_curves, study_sections, timeline
+from search.reporting import finalists_table
+from search.reporting.figures import Section, sweep_sections
 from search.results.columns import Columns
 from search.results.digits import human_seconds, score
 from search.results.leaderboard import counts, leading
@@ -38,10 +38,22 @@ _PLOTLY = {
 }
 
 
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("search.reporting"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
 @dataclass(frozen=True)
-class _Shown:
-    section: Section
-    html: list[str]  # of its figures
+class _Drawn:
+    """A section as HTML."""
+
+    title: str
+    figures: list[str]
+    min_width: int  # pixels
 
 
 def write_report(name: str, sweeps_dir: Path, file: Path) -> Path:
@@ -64,17 +76,6 @@ def write_report(name: str, sweeps_dir: Path, file: Path) -> Path:
     return part.replace(file)
 
 
-def sweep_sections(summary: SweepSummary, study: optuna.Study) -> list[Section]:
-    """All figures of a sweep; none where no epoch is trained."""
-    if not any(record.epochs for record in summary.records):
-        return []
-    return [
-        Section("Learning curves", [learning_curves(summary.config, summary.records)]),
-        *study_sections(study, summary.config.metric, summary.importances),
-        Section("Timeline of the workers", [timeline(summary.records)]),
-    ]
-
-
 def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
     """What `retrain_best.py` found of the finalists, the last time that all their seeds were trained."""
     folder = summary.config.folder / "confirm"
@@ -95,18 +96,17 @@ def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
 def _render(summary: SweepSummary, study: optuna.Study) -> str:
     config, top = summary.config, summary.leaderboard
     failures = [record for record in summary.records if record.outcome is Outcome.FAILED]
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(files("search.reporting").joinpath("report.html").read_text("utf-8"))
     found, columns = newest_confirmation(summary), Columns.of([config], ["trial", *_COST])
-    return template.render(
+    return _TEMPLATES.get_template("report.html").render(
         config=config,
         headline=_headline(summary),
         facts=_facts(summary),
         headings=["trial", columns.metrics[config.metric], *_COST, *columns.params.values()],
         leaderboard=_rows(top[:_MOST_ROWS], columns.params),
         more=max(0, len(top) - _MOST_ROWS),
-        confirmation=[] if found is None else _confirmed(found),
-        figures=[_shown(section) for section in sweep_sections(summary, study)],
+        confirmation_headings=finalists_table.HEADINGS,
+        confirmation=[] if found is None else finalists_table.finalist_rows(found),
+        sections=[_drawn(section) for section in sweep_sections(summary, study)],
         failures=failures[:_MOST_FAILURES],
         more_failures=max(0, len(failures) - _MOST_FAILURES),
         space=config.space.describe(),
@@ -115,8 +115,8 @@ def _render(summary: SweepSummary, study: optuna.Study) -> str:
     )
 
 
-def _shown(section: Section) -> _Shown:
-    for figure in section.figures:
+def _drawn(section: Section) -> _Drawn:
+    for figure in section.figures.values():
         figure.update_layout(
             title=None,
             height=figure.layout.height or _HEIGHT,
@@ -133,8 +133,11 @@ def _shown(section: Section) -> _Shown:
             },
         )
     config = _PLOTLY if len(section.figures) == 1 else _PLOTLY | {"displayModeBar": False}
-    html = [each.to_html(full_html=False, include_plotlyjs=False, config=config) for each in section.figures]
-    return _Shown(section, html)
+    html = [
+        figure.to_html(full_html=False, include_plotlyjs=False, config=config)
+        for figure in section.figures.values()
+    ]
+    return _Drawn(section.title, html, section.min_width)
 
 
 def _headline(summary: SweepSummary) -> str:
@@ -168,27 +171,6 @@ def _rows(best: Sequence[TrialRecord], params: Iterable[str]) -> list[list[str]]
         [key, value, str(len(record.epochs)), human_seconds(record.train_seconds), *values]
         for record, (key, value, *values) in told
     ]
-
-
-def _confirmed(found: Confirmation) -> list[list[str]]:
-    """Each finalist's key, claimed and confirmed score, interval, seeds, P(best) and optimism."""
-    rows = []
-    for finalist, told in zip(found.finalists, confirmed_figures(found.finalists), strict=True):
-        estimate = finalist.estimate
-        rows.append(
-            [
-                finalist.record.key,
-                told.claimed,
-                told.mean,
-                told.interval,
-                f"{estimate.n} ({finalist.failed} more failed)" if finalist.failed else str(estimate.n),
-                "-" if estimate.probability_best is None else f"{estimate.probability_best:.2f}",
-                told.optimism,
-            ]
-        )
-    for record in found.unconfirmed:
-        rows.append([record.key, score(record.value), "-", "-", "0 (all failed)", "-", "-"])
-    return rows
 
 
 def _launch(launch: dict[str, Any]) -> Sequence[tuple[str, str]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
+
 from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns, apart
 from search.results.leaderboard import Savings, counts, importances, savings
@@ -59,14 +61,19 @@ def summarise(name: str, sweeps_dir: Path) -> SweepSummary:
     """
     config = SweepConfig.load(name, sweeps_dir)
     with opened_study(config) as study:
-        records = records_of(study)
-        return SweepSummary(
-            config,
-            str(study.user_attrs["sweep_id"]),
-            records,
-            importances(study),
-            savings(records, config.max_epochs),
-        )
+        return summary_of(config, study)
+
+
+def summary_of(config: SweepConfig, study: optuna.Study) -> SweepSummary:
+    """Sum up a sweep's study."""
+    records = records_of(study)
+    return SweepSummary(
+        config=config,
+        sweep_id=str(study.user_attrs["sweep_id"]),
+        records=records,
+        importances=importances(study),
+        savings=savings(records, config.max_epochs),
+    )
 
 
 def trial_row(

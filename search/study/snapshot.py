@@ -1,0 +1,39 @@
+"""A study as it was at one moment, in memory: it can be given to anything, for it writes to no sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import optuna
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from search.config.sweep_config import SweepConfig
+from search.study.opening import opened_study
+
+
+def snapshot(config: SweepConfig) -> optuna.Study:
+    """Copy a sweep's study into memory; a driver may be writing to the study.
+
+    Raises:
+        UserError: the storage does not answer, or the study is not there; says how to go on.
+    """
+    with opened_study(config) as study:
+        copy = study_in_memory(study.study_name, study.direction, study.get_trials(deepcopy=False))
+        for name, value in study.user_attrs.items():
+            copy.set_user_attr(name, value)
+    return copy
+
+
+def study_in_memory(name: str, direction: StudyDirection, trials: Iterable[FrozenTrial]) -> optuna.Study:
+    """A study in memory of these trials, which get new numbers in their order."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it logs that a study in memory was created
+    storage = InMemoryStorage()
+    study = optuna.create_study(study_name=name, direction=direction, storage=storage)
+    study_id = storage.get_study_id_from_name(name)
+    for trial in trials:
+        # Not `study.add_trial`, which refuses values that the space does not hold: somebody may have
+        # enqueued some.
+        storage.create_new_trial(study_id, template_trial=trial)
+    return study

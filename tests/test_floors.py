@@ -24,6 +24,7 @@ SEARCH_FLOORS = (
     ("cifar",),
     ("finalists",),
     ("reporting",),
+    ("reader",),
     ("launching",),
 )
 

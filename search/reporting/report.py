@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from search.reporting import finalists_table
 from search.reporting.figures import Section, sweep_sections
 from search.results.columns import Columns
 from search.results.digits import human_seconds, score
-from search.results.leaderboard import counts, leading
+from search.results.leaderboard import leading, outcomes
 from search.results.summary import SweepSummary, summarise
 from search.study.opening import opened_study
-from search.study.records import Outcome, TrialRecord
+from search.study.records import Outcome
 
 _COST = ("epochs", "train time")  # columns of the leaderboard beside the metric and the parameters
 _MOST_ROWS = 20  # of the leaderboard
@@ -76,6 +76,13 @@ def write_report(name: str, sweeps_dir: Path, file: Path) -> Path:
     return part.replace(file)
 
 
+def summary_html(summary: SweepSummary, top: int) -> str:
+    """A sweep in short, as a part of another page: its counts, and the best `top` trials."""
+    return _TEMPLATES.get_template("summary.html").render(
+        name=summary.config.name, headline=_headline(summary), **_leaderboard(summary, top)
+    )
+
+
 def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
     """What `retrain_best.py` found of the finalists, the last time that all their seeds were trained."""
     folder = summary.config.folder / "confirm"
@@ -94,16 +101,13 @@ def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
 
 
 def _render(summary: SweepSummary, study: optuna.Study) -> str:
-    config, top = summary.config, summary.leaderboard
+    config, found = summary.config, newest_confirmation(summary)
     failures = [record for record in summary.records if record.outcome is Outcome.FAILED]
-    found, columns = newest_confirmation(summary), Columns.of([config], ["trial", *_COST])
     return _TEMPLATES.get_template("report.html").render(
         config=config,
         headline=_headline(summary),
         facts=_facts(summary),
-        headings=["trial", columns.metrics[config.metric], *_COST, *columns.params.values()],
-        leaderboard=_rows(top[:_MOST_ROWS], columns.params),
-        more=max(0, len(top) - _MOST_ROWS),
+        **_leaderboard(summary, _MOST_ROWS),
         confirmation_headings=finalists_table.HEADINGS,
         confirmation=[] if found is None else finalists_table.finalist_rows(found),
         sections=[_drawn(section) for section in sweep_sections(summary, study)],
@@ -142,10 +146,10 @@ def _drawn(section: Section) -> _Drawn:
 
 def _headline(summary: SweepSummary) -> str:
     best = next(iter(summary.leaderboard), None)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in counts(summary.records).items() if count)
+    trials = outcomes(summary.records)
     if best is None or best.value is None:
-        return f"{told or 'no trials yet'}."
-    return f"{told}. Best {summary.config.metric} {score(best.value)}, {best.key}."
+        return f"{trials or 'no trials yet'}."
+    return f"{trials}. Best {summary.config.metric} {score(best.value)}, {best.key}."
 
 
 def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
@@ -165,12 +169,21 @@ def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
     ]
 
 
-def _rows(best: Sequence[TrialRecord], params: Iterable[str]) -> list[list[str]]:
-    told = zip(best, leading(best, params), strict=True)
-    return [
-        [key, value, str(len(record.epochs)), human_seconds(record.train_seconds), *values]
-        for record, (key, value, *values) in told
+def _leaderboard(summary: SweepSummary, most: int) -> dict[str, Any]:
+    """What `leaderboard` in `parts.html` shows: headings, rows of text, and how many more completed."""
+    config, best = summary.config, summary.leaderboard
+    columns = Columns.of([config], ["trial", *_COST])
+    rows = [
+        [key, value, str(len(record.epochs)), human_seconds(record.train_seconds), *params]
+        for record, (key, value, *params) in zip(
+            best[:most], leading(best[:most], columns.params), strict=True
+        )
     ]
+    return {
+        "headings": ["trial", columns.metrics[config.metric], *_COST, *columns.params.values()],
+        "leaderboard": rows,
+        "more": max(0, len(best) - most),
+    }
 
 
 def _launch(launch: dict[str, Any]) -> Sequence[tuple[str, str]]:

@@ -78,27 +78,35 @@ def counts(records: Sequence[TrialRecord]) -> dict[Outcome, int]:
     return {outcome: sum(record.outcome is outcome for record in records) for outcome in Outcome}
 
 
+def outcomes(records: Sequence[TrialRecord]) -> str:
+    """How many trials there are of each outcome, in words: `12 complete, 3 pruned`; empty without trials."""
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts(records).items() if count)
+
+
+def latest(record: TrialRecord, metric: str) -> float | None:
+    """A trial's value or, if it did not complete, what it last reported; None before its first epoch."""
+    if record.value is not None:
+        return record.value
+    return record.epochs[-1].metrics[metric] if record.epochs else None
+
+
 def importances(study: optuna.Study) -> dict[str, float]:
     """Each parameter's share of the variation in the value, largest first; empty while that is guesswork.
 
     PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255): it asks what tells the good trials from the rest.
     """
-    from optuna.importance import (
-        PedAnovaImportanceEvaluator,
-        get_param_importances,
-    )  # a second of scikit-learn
+    # Here, for it takes a second of scikit-learn.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(complete) < _FEWEST_FOR_IMPORTANCE or len({trial.value for trial in complete}) < 2:
         return {}
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # that a conditional parameter has few trials shows anyway
-        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    # A conditional parameter may be in few of them.
+        # It warns of a conditional parameter that few trials have; those are left out below.
+        warnings.simplefilter("ignore", UserWarning)
+        shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     having = Counter(name for trial in complete for name in trial.params)
-    enough = {name: share for name, share in found.items() if having[name] >= _FEWEST_FOR_IMPORTANCE}
+    enough = {name: share for name, share in shares.items() if having[name] >= _FEWEST_FOR_IMPORTANCE}
     total = sum(enough.values())
     return {name: share / total for name, share in enough.items()} if total else {}
 
@@ -142,16 +150,12 @@ def causes(records: Sequence[TrialRecord]) -> list[str]:
 
     `trial-000 and 2 more failed (error): ValueError: no such file`
     """
-    alike: dict[str, list[str]] = {}
+    trials: dict[str, list[str]] = {}  # by cause
     for record in records:
         if record.outcome is Outcome.FAILED:
-            alike.setdefault(f"failed ({record.stop_reason}): {cause(record.error or '')}", []).append(
-                record.key
-            )
-    return [
-        f"{keys[0]} {why}" if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more {why}"
-        for why, keys in alike.items()
-    ]
+            why = f"failed ({record.stop_reason}): {cause(record.error or '')}"
+            trials.setdefault(why, []).append(record.key)
+    return [f"{keys[0]}{_and_more(keys)} {why}" for why, keys in trials.items()]
 
 
 def leading(best: Sequence[TrialRecord], params: Iterable[str]) -> list[list[str]]:
@@ -165,6 +169,10 @@ def typical_seconds(records: Sequence[TrialRecord]) -> float | None:
     """The median training time of the trials that have ended; None if there are none."""
     seconds = [record.train_seconds for record in records if record.ended_ms is not None]
     return statistics.median(seconds) if seconds else None
+
+
+def _and_more(keys: Sequence[str]) -> str:
+    return f" and {len(keys) - 1} more" if len(keys) > 1 else ""
 
 
 def _better(value: float, than: float, direction: str) -> bool:

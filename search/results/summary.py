@@ -11,7 +11,7 @@ import optuna
 
 from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns, apart
-from search.results.leaderboard import Savings, counts, importances, savings
+from search.results.leaderboard import Savings, counts, importances, latest, savings
 from search.study.ledger import records_of
 from search.study.opening import opened_study
 from search.study.records import TrialRecord, ranked
@@ -88,13 +88,12 @@ def trial_row(
     """
     metric = summary.config.metric
     columns = Columns.of([each.config for each in among or (summary,)], _ROW)
-    last = record.epochs[-1].metrics[metric] if record.epochs else None
     return {
         "sweep": summary.config.name,
         "trial": record.number,
         "state": record.outcome,
         "stop_reason": record.stop_reason,
-        columns.metrics[metric]: last if record.value is None else record.value,
+        columns.metrics[metric]: latest(record, metric),
         "epochs": len(record.epochs),
         "train_s": round(record.train_seconds, 3),
         **{columns.params[name]: record.params.get(name) for name in summary.config.space.parameters},

@@ -7,6 +7,14 @@ import importlib
 from pathlib import Path
 
 import pytest
+from optuna.distributions import FloatDistribution
+
+from search.config.sweep_config import SweepConfig
+from search.policy.making import make_policy
+from search.study.database import open_storage
+from search.study.ledger import Ledger
+from search.study.records import Epoch
+from spaces.space import SearchSpace
 
 ROOT = Path(__file__).parents[2]
 # Only what has an example is imported: Ray is not, unless one is about Ray.
@@ -18,9 +26,44 @@ WITH_EXAMPLES = [
 ]
 
 
+READ_A_SWEEP = {"search.reader", "search.results.summary"}  # called `night`
+
+
+def make_night() -> None:
+    """A sweep in which one trial was pruned."""
+    config = SweepConfig(
+        name="night",
+        space=SearchSpace(
+            name="rate",
+            description="A learning rate.",
+            parameters={"lr": FloatDistribution(1e-3, 1.0, log=True)},
+            fixed={"optimizer": "sgd"},
+        ),
+        objective="package.module:function",
+        enqueue=[{"lr": 0.01}, {"lr": 0.1}, {"lr": 1.0}],
+        max_epochs=2,
+        trials=3,
+        pruner="threshold",
+        pruner_args={"lower": 0.2, "n_warmup_steps": 0},
+    )
+    config.save()
+    storage = open_storage(config.storage_url)
+    ledger = Ledger.open(config, storage, make_policy(config))
+    for values in ((0.4, 0.5), (0.7, 0.8), (0.1,)):
+        number = ledger.start(ledger.ask().number).number
+        for epoch, value in enumerate(values, 1):
+            ledger.report(number, Epoch(epoch, {"val_acc": value, "epoch_s": 2.0}, 1000 * epoch, "host:1"))
+        if len(values) == config.max_epochs:
+            ledger.complete(number)
+    storage.remove_session()
+    storage.engine.dispose()
+
+
 @pytest.mark.parametrize("module", WITH_EXAMPLES)
 def test_the_examples_of_a_module_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # they may write files
+    if module in READ_A_SWEEP:
+        make_night()
     results = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
     assert results.attempted
     assert not results.failed, "see the captured output for what was expected"

@@ -254,7 +254,7 @@ def judged_again(config: SweepConfig) -> list[bool]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
-    pruner = make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args)
+    pruner = make_pruner(config.pruner, config.max_epochs, config.goal, config.pruner_args)
     study = optuna.create_study(study_name=config.name, direction=config.direction, pruner=pruner)
     replayed = {trial_id: study.ask() for trial_id in sorted(trials)}
     right = []

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from scripts import cli
 from scripts.commands import command, in_options, step_command
 from scripts.screen import err, leaderboard, out, print_ui
-from search.config.goals import VERBS
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.engine.dispatch import Stop
@@ -37,8 +36,7 @@ def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequenc
 
 def with_progress(config: SweepConfig) -> Progress:
     """Say what is about to run, and give the progress to follow it with."""
-    goal = f"{VERBS[config.direction]} {config.metric}"
-    what = f"{config.budget} trials of up to {config.max_epochs} epochs, {goal}, {_data(config)}"
+    what = f"{config.budget} trials of up to {config.max_epochs} epochs, {config.goal}, {_data(config)}"
     err.print(f"{config.kind} {config.name}: {what}; the workers start first, which takes some 15 s")
     return Progress(config, err)
 

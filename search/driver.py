@@ -57,7 +57,7 @@ class SweepResult:
     @property
     def leaderboard(self) -> list[TrialRecord]:
         """The COMPLETE trials, best first."""
-        return ranked(self.records, self.config.direction)
+        return ranked(self.records, self.config.goal)
 
     @property
     def best(self) -> TrialRecord | None:
@@ -181,7 +181,7 @@ def _to_send(config: SweepConfig, objective: Objective | None) -> tuple[SweepCon
 def _check_policy(config: SweepConfig) -> None:
     """Refuse what sampler or pruner do not take, before anything is made; warn of one without a bound."""
     rehearse(config)
-    warn_of_no_bound(config.pruner, config.direction, config.pruner_args, config.classes)
+    warn_of_no_bound(config.pruner, config.goal, config.pruner_args, config.classes)
 
 
 def _with_time_left(config: SweepConfig, started: float) -> SweepConfig:

@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 
-from search.config.goals import VERBS, Direction, direction_of
+from search.config.goals import Direction, Goal, direction_of
 from search.config.method import Method
 from search.config.names import check_metric
 from search.errors import UserError
@@ -91,7 +91,7 @@ class Definition(Method):
             return direction
         found = direction_of(metric)
         if metric != cls.model_fields["metric"].default:
-            _logger.info("%s %s: so its name tells, direction= says otherwise", VERBS[found], metric)
+            _logger.info("%s: so its name tells, direction= says otherwise", Goal(metric, found))
         return found
 
     @field_validator("metric")
@@ -108,6 +108,11 @@ class Definition(Method):
             for params in enqueued:
                 info.data["space"].check_some(params)
         return enqueued
+
+    @property
+    def goal(self) -> Goal:
+        """What is optimised, and which way."""
+        return Goal(self.metric, self.direction)
 
     @property
     def classes(self) -> int | None:

@@ -1,13 +1,45 @@
-"""Whether a larger metric is better, told by the metric's name where nobody says."""
+"""What a sweep optimises: a metric, and whether larger is better; by the metric's name where nobody says."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["maximize", "minimize"]
 
-VERBS: dict[Direction, str] = {"maximize": "maximising", "minimize": "minimising"}
+
+@dataclass(frozen=True)
+class Goal:
+    """A metric and which way is better.
+
+    >>> goal = Goal("val_loss", "minimize")
+    >>> goal.better(0.1, than=0.2)
+    True
+    >>> sorted([0.3, 0.1, 0.2], key=goal.sort_key)
+    [0.1, 0.2, 0.3]
+    """
+
+    metric: str
+    direction: Direction
+
+    @property
+    def maximises(self) -> bool:
+        """Whether larger is better."""
+        return self.direction == "maximize"
+
+    def better(self, value: float, than: float) -> bool:
+        """Whether one value is better than another; an equal one is not."""
+        return value > than if self.maximises else value < than
+
+    def sort_key(self, value: float) -> float:
+        """A number that is smaller the better the value is: to sort by, best first."""
+        return -value if self.maximises else value
+
+    def __str__(self) -> str:
+        """`maximising val_acc`."""
+        return f"{'maximising' if self.maximises else 'minimising'} {self.metric}"
+
 
 _LARGER_IS_BETTER = """
     acc accuracy balanced_accuracy top1 top5 top1_acc top5_acc top1_accuracy top5_accuracy acc1 acc5

@@ -73,7 +73,7 @@ class Retention:
             self._to_retry -= set(interrupted_origins(record, self._known))
 
     def _best(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
-        return ranked(records, self._config.direction)[: self._config.keep_checkpoints]
+        return ranked(records, self._config.goal)[: self._config.keep_checkpoints]
 
 
 def _clear_up(delete: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from search.config.goals import Goal
 from search.config.model import one_line
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
@@ -200,30 +201,28 @@ def confirmed(
             arms[record.params["arm"]].append(record.value)
     if len(ended) < config.trials or not any(arms.values()):
         return None
-    return _compare(finalists, arms, config.trials // len(finalists), config.direction)
+    return _compare(finalists, arms, config.trials // len(finalists), config.goal)
 
 
 def _compare(
-    finalists: Sequence[TrialRecord], arms: dict[int, list[float]], seeds: int, direction: str
+    finalists: Sequence[TrialRecord], arms: dict[int, list[float]], seeds: int, goal: Goal
 ) -> Confirmation:
     """Rank finalists by failed seeds, then by mean; of equal ones the one that the sweep liked better.
 
     A configuration that diverges with some seeds is known by the luckier ones only: by their mean it could
     win, to diverge again when it is retrained.
     """
-    maximise = direction == "maximize"
     # What is maximised is an accuracy, what is minimised a loss.
-    within = (0.0, 1.0 if maximise else math.inf)
+    within = (0.0, 1.0 if goal.maximises else math.inf)
     whole = {arm: values for arm, values in arms.items() if len(values) == seeds}
     rest = {arm: values for arm, values in arms.items() if 0 < len(values) < seeds}
-    found = estimates(whole, maximise=maximise, within=within)
-    for arm, estimate in estimates(rest, maximise=maximise, within=within).items():
+    found = estimates(whole, maximise=goal.maximises, within=within)
+    for arm, estimate in estimates(rest, maximise=goal.maximises, within=within).items():
         found[arm] = replace(estimate, probability_best=None)
     compared = [
         Finalist(finalists[arm], tuple(arms[arm]), seeds - len(arms[arm]), estimate)
         for arm, estimate in sorted(found.items())
     ]
-    sign = -1.0 if maximise else 1.0
-    compared.sort(key=lambda finalist: (finalist.failed, sign * finalist.estimate.mean))
+    compared.sort(key=lambda finalist: (finalist.failed, goal.sort_key(finalist.estimate.mean)))
     unconfirmed = [record for arm, record in enumerate(finalists) if not arms[arm]]
     return Confirmation(tuple(compared), tuple(unconfirmed))

@@ -16,5 +16,5 @@ def make_policy(config: SweepConfig) -> Policy:
     """
     return Policy(
         make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args),
-        make_pruner(config.pruner, config.max_epochs, config.direction, config.pruner_args, config.classes),
+        make_pruner(config.pruner, config.max_epochs, config.goal, config.pruner_args, config.classes),
     )

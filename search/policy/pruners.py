@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from optuna.pruners import (
     BasePruner,
@@ -22,6 +22,7 @@ from optuna.pruners import (
     ThresholdPruner,
 )
 
+from search.config.goals import Goal
 from search.errors import UserError
 from search.policy.samplers import build
 
@@ -67,7 +68,7 @@ def pruner_name(name: str, max_epochs: int) -> str:
 def make_pruner(
     name: str,
     max_epochs: int,
-    direction: Literal["maximize", "minimize"],
+    goal: Goal,
     args: Mapping[str, Any] | None = None,
     classes: int | None = None,
 ) -> BasePruner:
@@ -76,7 +77,7 @@ def make_pruner(
     Args:
         name: as for `pruner_name`.
         max_epochs: epochs of a trial that is not pruned.
-        direction: of the metric.
+        goal: of the sweep.
         args: of the pruner's class.
         classes: among which the metric is the share told rightly; None: it is something else, or unknown.
 
@@ -85,24 +86,22 @@ def make_pruner(
     """
     name = pruner_name(name, max_epochs)
     given = dict(args or {})
-    defaults = _defaults(name, max_epochs, direction)
+    defaults = _defaults(name, max_epochs, goal)
     if name == "threshold":
-        defaults |= _bound(direction, classes)
+        defaults |= _bound(goal, classes)
     return build(PRUNERS[name], f"pruner {name}", {**defaults, **given})
 
 
-def warn_of_no_bound(
-    name: str, direction: Literal["maximize", "minimize"], args: Mapping[str, Any], classes: int | None
-) -> None:
+def warn_of_no_bound(name: str, goal: Goal, args: Mapping[str, Any], classes: int | None) -> None:
     """Say that the threshold pruner will end nothing: it has no bound, and none follows from the metric.
 
     Args:
         name: as for `make_pruner`.
-        direction: likewise.
+        goal: likewise.
         args: likewise.
         classes: likewise.
     """
-    known = direction == "minimize" or classes is not None or {"lower", "upper"} & set(args)
+    known = not goal.maximises or classes is not None or {"lower", "upper"} & set(args)
     if name == "threshold" and not known:
         _logger.warning(
             "pruner threshold ends no trial: nobody knows what is too low for this metric; "
@@ -110,16 +109,16 @@ def warn_of_no_bound(
         )
 
 
-def _bound(direction: str, classes: int | None) -> dict[str, float]:
+def _bound(goal: Goal, classes: int | None) -> dict[str, float]:
     """Beyond what the threshold pruner ends a trial: a loss that explodes, an accuracy that is chance's."""
-    if direction == "minimize":
+    if not goal.maximises:
         return {"upper": 1e6}
     if classes is None:
         return {"lower": -math.inf}
     return {"lower": min(_OVER_CHANCE / classes, 1 / classes + _MOST_OVER_CHANCE)}
 
 
-def _defaults(name: str, max_epochs: int, direction: str) -> dict[str, Any]:
+def _defaults(name: str, max_epochs: int, goal: Goal) -> dict[str, Any]:
     if name == "hyperband":  # Li et al. 2018 (arXiv:1603.06560): r = 1 epoch, R = max_epochs, eta = 3
         return {"min_resource": 1, "max_resource": max_epochs, "reduction_factor": _ETA}
     if name == "asha":  # Li et al. 2020 (arXiv:1810.05934): eta = 3, s = 0
@@ -131,7 +130,7 @@ def _defaults(name: str, max_epochs: int, direction: str) -> dict[str, Any]:
         # The first epochs say little of a network whose learning rate still warms up.
         warm_up = {"n_warmup_steps": max(2, max_epochs // 5)}
         return {**warm_up, "percentile": 25.0} if name == "percentile" else warm_up
-    if name == "threshold" and direction == "maximize":
+    if name == "threshold" and goal.maximises:
         return {"n_warmup_steps": 2}  # the first epoch may end at chance
     if name == "patient":
         return {"wrapped_pruner": None, "patience": max(2, max_epochs // 5)}

@@ -107,7 +107,7 @@ class Progress:
         self._running = {number: each for number, each in self._running.items() if number != record.number}
         self._ended[record.outcome] += 1
         candidates = [record] if self._best is None else [self._best, record]
-        self._best = next(iter(ranked(candidates, self._config.direction)), None)
+        self._best = next(iter(ranked(candidates, self._config.goal)), None)
 
     def _line(self, record: TrialRecord) -> str:
         params = " ".join(f"{name}={shown(value)}" for name, value in record.params.items())

@@ -32,8 +32,8 @@ def best_of_all(summaries: Sequence[SweepSummary], top: int) -> list[tuple[Sweep
     Raises:
         UserError: they optimise different things, or train on different data, so that there is no order.
     """
-    goals = {(summary.config.metric, summary.config.direction) for summary in summaries}
-    if len(goals) > 1:
+    goal = summaries[0].config.goal
+    if any(summary.config.goal != goal for summary in summaries):
         told = ", ".join(f"{s.config.name}: {s.config.direction} {s.config.metric}" for s in summaries)
         raise UserError(f"sweeps that optimise different things cannot be compared ({told}): name alike ones")
     if any(summary.config.dataset != summaries[0].config.dataset for summary in summaries):
@@ -48,8 +48,7 @@ def best_of_all(summaries: Sequence[SweepSummary], top: int) -> list[tuple[Sweep
         for record in summary.records
         if record.state is TrialState.COMPLETE
     ]
-    sign = -1.0 if summaries[0].config.direction == "maximize" else 1.0
-    return sorted(complete, key=lambda pair: sign * (pair[1].value or 0.0))[:top]
+    return sorted(complete, key=lambda pair: goal.sort_key(pair[1].value or 0.0))[:top]
 
 
 def common_store(summaries: Sequence[SweepSummary]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState
 
+from search.config.goals import Goal
 from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns
 from search.results.digits import all_shown, scores
@@ -38,7 +39,7 @@ class Savings:
     seconds_saved: float  # each pruned trial's missing epochs at its own mean time an epoch
 
 
-def best_so_far(records: Sequence[TrialRecord], direction: str) -> list[Best]:
+def best_so_far(records: Sequence[TrialRecord], goal: Goal) -> list[Best]:
     """The history of the best value by trial number, as far as all trials have ended.
 
     A trial counts once every trial before it has ended, so that the history only ever grows at its end
@@ -50,7 +51,7 @@ def best_so_far(records: Sequence[TrialRecord], direction: str) -> list[Best]:
         if record.number != number or record.ended_ms is None:
             break
         ended_ms = max(ended_ms, record.ended_ms)
-        if record.value is not None and (best is None or _better(record.value, best, direction)):
+        if record.value is not None and (best is None or goal.better(record.value, than=best)):
             best = record.value
         if best is not None:
             history.append(Best(record.number, best, ended_ms))
@@ -124,7 +125,7 @@ def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
         f"{count[Outcome.FAILED]} failed, {count[Outcome.RUNNING]} running. "
         f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning.",
     ]
-    best = ranked(records, config.direction)[:3]
+    best = ranked(records, config.goal)[:3]
     if best:
         columns = Columns.of([config], ["trial"])
         headings = ["trial", columns.metrics[config.metric], *columns.params.values()]
@@ -173,7 +174,3 @@ def typical_seconds(records: Sequence[TrialRecord]) -> float | None:
 
 def _and_more(keys: Sequence[str]) -> str:
     return f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-
-
-def _better(value: float, than: float, direction: str) -> bool:
-    return value > than if direction == "maximize" else value < than

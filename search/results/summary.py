@@ -33,7 +33,7 @@ class SweepSummary:
     @property
     def leaderboard(self) -> list[TrialRecord]:
         """The COMPLETE trials, best first."""
-        return ranked(self.records, self.config.direction)
+        return ranked(self.records, self.config.goal)
 
     def to_json(self, top: int, all_trials: bool = False) -> dict[str, Any]:
         """The summary as plain JSON, with the best `top` trials, or also with all of them by epoch."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.config.goals import Goal
 from search.text import encodable
 
 _DIVERGED = ("diverged", "nan")  # the second is what it was called when it was a failure
@@ -148,11 +149,10 @@ class TrialRecord:
         )
 
 
-def ranked(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
+def ranked(records: Iterable[TrialRecord], goal: Goal) -> list[TrialRecord]:
     """The COMPLETE trials, best first; of equal ones the earlier."""
-    sign = -1.0 if direction == "maximize" else 1.0
     complete = [record for record in records if record.state is TrialState.COMPLETE]
-    return sorted(complete, key=lambda record: (sign * (record.value or 0.0), record.number))
+    return sorted(complete, key=lambda record: (goal.sort_key(record.value or 0.0), record.number))
 
 
 def not_retried(records: Iterable[TrialRecord]) -> list[TrialRecord]:

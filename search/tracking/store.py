@@ -304,7 +304,7 @@ class TrackingStore:
         """The saved views of the sweep, two tags of the experiment in the UI's own format."""
         names = list(config.space.parameters)
         logs = list(log_names(config).values())
-        order = f"final_{config.metric}", config.direction == "minimize"
+        order = f"final_{config.metric}", not config.goal.maximises
         views = [
             leaderboard_view(run_id, names, *order, name=f"{config.name}: leaderboard"),
             charts_view(run_id, names + logs, *order, name=f"{config.name}: charts"),

@@ -260,7 +260,7 @@ class MlflowView:
         self._sweep_written = time.monotonic()
         with self._changed:
             records = list(self._records.values())
-        history = best_so_far(records, self._config.direction)
+        history = best_so_far(records, self._config.goal)
         note = summary_note(self._config, records)
         store.write_sweep(sweep_run_id, sweep_points(self._config, history[self._best_written :]), note)
         self._best_written = len(history)

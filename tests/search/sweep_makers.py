@@ -10,6 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState
 
+from search.config.goals import Goal
 from search.config.run_settings import RENAMED
 from search.config.sweep_config import SweepConfig
 from search.policy.making import make_policy
@@ -39,6 +40,9 @@ DISCRETE = SearchSpace(
     description="Six points.",
     parameters={"depth": IntDistribution(1, 3), "optimizer": CategoricalDistribution(["sgd", "adamw"])},
 )
+
+MAXIMIZE = Goal("val_acc", "maximize")
+MINIMIZE = Goal("val_acc", "minimize")
 
 
 def sweep_config(sweeps_dir: Path = Path("nowhere"), **fields: Any) -> SweepConfig:

@@ -96,7 +96,7 @@ def check_view(config: SweepConfig, status: str = "FINISHED") -> View:
         _check_trial(config, view, record, run)
     assert view.parent.info.status == status
     assert view.parent.info.run_name == config.name
-    history = best_so_far(records, config.direction)
+    history = best_so_far(records, config.goal)
     expected = [(best.number, best.value, best.ended_ms) for best in history]
     assert view.points(view.parent, f"best_{config.metric}") == expected
     return view

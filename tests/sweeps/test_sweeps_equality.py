@@ -45,9 +45,7 @@ def optuna_alone(config: SweepConfig) -> list[FrozenTrial]:
         study_name=config.name,
         direction=config.direction,
         sampler=make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args),
-        pruner=make_pruner(
-            config.pruner, config.max_epochs, config.direction, config.pruner_args, config.classes
-        ),
+        pruner=make_pruner(config.pruner, config.max_epochs, config.goal, config.pruner_args, config.classes),
     )
     for _ in range(config.trials):
         trial = study.ask()

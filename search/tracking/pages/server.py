@@ -46,7 +46,7 @@ def links(page: SweepPage, config: SweepConfig, port: int = UI_PORT) -> list[tup
     The first two are saved views, whose format is MLflow's own affair; the last works with any version.
     """
     base, experiment, run = base_url(page.tracking_uri, port), page.experiment_id, page.sweep_run_id
-    ascending = config.direction == "minimize"
+    ascending = not config.goal.maximises
     return [
         ("leaderboard", view_link(base, experiment, view_key(run, charts=False), charts=False)),
         ("charts", view_link(base, experiment, view_key(run, charts=True), charts=True)),

@@ -88,7 +88,7 @@ def _sync_sweep_run(
     found: Run | None,
 ) -> int:
     """Bring the sweep's own run up to date; returns 1 if that was needed and it was there (`found`)."""
-    expected = sweep_points(config, best_so_far(records, config.direction))
+    expected = sweep_points(config, best_so_far(records, config.goal))
     extra, missing = _differences([] if found is None else points(store, found), expected)
     if extra:
         names = ", ".join(sorted({point.name for point in extra}))

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from sweep_makers import sweep_config
 
+from search.config.goals import Direction, Goal
 from search.config.model import one_line
 from search.config.sweep_config import SweepConfig
 
@@ -61,3 +62,23 @@ def test_it_is_said_where_the_name_decided(caplog: pytest.LogCaptureFixture) -> 
 def test_a_stored_sweep_keeps_its_direction() -> None:
     config = sweep_config(metric="m", direction="minimize")
     assert SweepConfig.model_validate(json.loads(config.model_dump_json())) == config
+
+
+@pytest.mark.parametrize(
+    ("direction", "better", "best_first"),
+    [
+        ("maximize", [False, False, True], [0.3, 0.2, 0.1]),
+        ("minimize", [True, False, False], [0.1, 0.2, 0.3]),
+    ],
+)
+def test_a_goal_knows_what_is_better(
+    direction: Direction, better: list[bool], best_first: list[float]
+) -> None:
+    goal = Goal("m", direction)
+    assert [goal.better(value, than=0.2) for value in (0.1, 0.2, 0.3)] == better
+    assert sorted([0.2, 0.3, 0.1], key=goal.sort_key) == best_first
+
+
+def test_a_sweeps_goal_is_its_metric_and_direction() -> None:
+    assert sweep_config(metric="val_loss").goal == Goal("val_loss", "minimize")
+    assert str(sweep_config().goal) == "maximising val_acc"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_makers import DISCRETE, FLAT, sweep_config
+from sweep_makers import DISCRETE, FLAT, MAXIMIZE, sweep_config
 
 from search.driver import run_sweep
 from search.errors import UserError
@@ -37,7 +37,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 def make(name: str, args: dict[str, Any]) -> object:
     """The sampler or pruner of this name."""
     if name in PRUNERS:
-        return make_pruner(name, 9, "maximize", args)
+        return make_pruner(name, 9, MAXIMIZE, args)
     return make_sampler(name, DISCRETE if name == "grid" else FLAT, 0, args=args)
 
 

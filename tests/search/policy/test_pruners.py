@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import optuna
 import pytest
@@ -14,13 +13,13 @@ from hypothesis import strategies as st
 from optuna.pruners import SuccessiveHalvingPruner
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
-from sweep_makers import open_ledger, sweep_config
+from sweep_makers import MAXIMIZE, open_ledger, sweep_config
 
 from search.config.definition import DatasetNote
+from search.config.goals import Direction, Goal
 from search.errors import UserError
 from search.policy.pruners import PRUNERS, make_pruner, pruner_name, warn_of_no_bound
 
-Direction = Literal["maximize", "minimize"]
 EPOCHS = 9
 NAMES = list(PRUNERS)
 NOTE = DatasetNote(name="images", digest="abc", sizes={"train": 1000}, classes=10)
@@ -34,7 +33,7 @@ def study_of(
         storage=storage,
         load_if_exists=storage is not None,
         direction=direction,
-        pruner=make_pruner(name, epochs, direction, classes=10),
+        pruner=make_pruner(name, epochs, Goal("val_acc", direction), classes=10),
     )
 
 
@@ -103,7 +102,7 @@ def test_threshold_ends_what_has_not_left_chance_and_a_loss_that_explodes() -> N
 )
 def test_threshold_goes_by_the_number_of_classes(classes: int, chance: float, learns: float) -> None:
     def trained(value: float) -> int:
-        pruner = make_pruner("threshold", EPOCHS, "maximize", classes=classes)
+        pruner = make_pruner("threshold", EPOCHS, MAXIMIZE, classes=classes)
         return train(optuna.create_study(direction="maximize", pruner=pruner), [value] * EPOCHS)
 
     assert trained(1 / classes) == trained(chance) == 2
@@ -111,7 +110,7 @@ def test_threshold_goes_by_the_number_of_classes(classes: int, chance: float, le
 
 
 def test_threshold_is_as_it_was_for_ten_classes() -> None:
-    pruner = make_pruner("threshold", EPOCHS, "maximize", classes=10)
+    pruner = make_pruner("threshold", EPOCHS, MAXIMIZE, classes=10)
     assert train(optuna.create_study(direction="maximize", pruner=pruner), [0.12] * EPOCHS) == EPOCHS
     assert train(optuna.create_study(direction="maximize", pruner=pruner), [0.1199] * EPOCHS) == 2
 
@@ -146,13 +145,13 @@ def test_threshold_guesses_no_bound_of_an_unknown_metric_and_says_so(
     fields: dict[str, object], told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = sweep_config(**{"pruner": "threshold", **fields})  # type: ignore[arg-type]
-    warn_of_no_bound(config.pruner, config.direction, config.pruner_args, config.classes)
+    warn_of_no_bound(config.pruner, config.goal, config.pruner_args, config.classes)
     assert ("pruner_args={'lower': 0.2}" in caplog.text) == told
 
 
 @pytest.mark.parametrize(("args", "epochs"), [({}, EPOCHS), ({"lower": -8.0}, EPOCHS), ({"lower": -6.0}, 2)])
 def test_threshold_without_classes_goes_by_what_it_is_given(args: dict[str, float], epochs: int) -> None:
-    pruner = make_pruner("threshold", EPOCHS, "maximize", args)
+    pruner = make_pruner("threshold", EPOCHS, MAXIMIZE, args)
     assert train(optuna.create_study(direction="maximize", pruner=pruner), [-7.0] * EPOCHS) == epochs
 
 
@@ -179,7 +178,7 @@ def test_the_first_epochs_are_not_judged(name: str) -> None:
 )
 def test_auto_goes_by_the_epochs(epochs: int, name: str) -> None:
     assert pruner_name("auto", epochs) == name
-    assert isinstance(make_pruner("auto", epochs, "maximize"), PRUNERS[name])  # type: ignore[arg-type]
+    assert isinstance(make_pruner("auto", epochs, MAXIMIZE), PRUNERS[name])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +199,7 @@ def test_the_last_rung_of_asha_is_the_last_epoch(epochs: int) -> None:
 
 def rungs(epochs: int) -> list[int]:
     """The epochs after which ASHA ends a trial that is the worst of many, each tried on its own."""
-    pruner = make_pruner("asha", epochs, "maximize")
+    pruner = make_pruner("asha", epochs, MAXIMIZE)
     assert isinstance(pruner, SuccessiveHalvingPruner)
     found = []
     study = optuna.create_study(direction="maximize", pruner=pruner)
@@ -225,12 +224,12 @@ def test_unknown_names_list_what_there_is(name: str) -> None:
     with pytest.raises(
         UserError, match=f"unknown pruner '{name}': choose auto or one of hyperband, asha, median"
     ):
-        make_pruner(name, EPOCHS, "maximize")
+        make_pruner(name, EPOCHS, MAXIMIZE)
 
 
 def test_unknown_arguments_list_the_pruners_own() -> None:
     with pytest.raises(UserError, match=r"pruner median has no argument 'startup': .*n_startup_trials"):
-        make_pruner("median", EPOCHS, "maximize", {"startup": 3})
+        make_pruner("median", EPOCHS, MAXIMIZE, {"startup": 3})
 
 
 @pytest.mark.parametrize(
@@ -245,12 +244,12 @@ def test_unknown_arguments_list_the_pruners_own() -> None:
 )
 def test_arguments_out_of_range_are_refused_in_one_line(name: str, args: dict[str, object]) -> None:
     with pytest.raises(UserError, match=f"pruner {name} refuses") as refusal:
-        make_pruner(name, EPOCHS, "maximize", args)
+        make_pruner(name, EPOCHS, MAXIMIZE, args)
     assert "\n" not in str(refusal.value)
 
 
 def test_given_arguments_replace_the_defaults_and_leave_the_others() -> None:
-    strict = make_pruner("threshold", EPOCHS, "maximize", {"lower": 0.6})
+    strict = make_pruner("threshold", EPOCHS, MAXIMIZE, {"lower": 0.6})
     study = optuna.create_study(direction="maximize", pruner=strict)
     assert train(study, [0.5] * EPOCHS) == 2
 

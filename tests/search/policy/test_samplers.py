@@ -13,7 +13,7 @@ import pytest
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
-from sweep_makers import CONDITIONAL, DISCRETE, FLAT
+from sweep_makers import CONDITIONAL, DISCRETE, FLAT, MAXIMIZE
 
 from search.errors import UserError
 from search.policy.pruners import make_pruner
@@ -58,7 +58,7 @@ def study_of(
         load_if_exists=True,
         direction="maximize",
         sampler=make_sampler(name, space, seed, args=args),
-        pruner=make_pruner(pruner, 4, "maximize"),
+        pruner=make_pruner(pruner, 4, MAXIMIZE),
     )
 
 

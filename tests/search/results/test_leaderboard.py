@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
-from sweep_makers import CONDITIONAL, DISCRETE, epoch, record, sweep_config
+from sweep_makers import CONDITIONAL, DISCRETE, MAXIMIZE, MINIMIZE, epoch, record, sweep_config
 
+from search.config.goals import Goal
 from search.results.digits import shown
 from search.results.leaderboard import (
     Best,
@@ -51,30 +52,30 @@ def running(of: TrialRecord) -> TrialRecord:
 
 
 @settings(deadline=None)
-@given(sweeps(), st.sampled_from(["maximize", "minimize"]))
-def test_trials_that_end_later_only_lengthen_the_history(records: list[TrialRecord], direction: str) -> None:
-    whole = best_so_far(records, direction)
+@given(sweeps(), st.sampled_from([MAXIMIZE, MINIMIZE]))
+def test_trials_that_end_later_only_lengthen_the_history(records: list[TrialRecord], goal: Goal) -> None:
+    whole = best_so_far(records, goal)
     for moment in range(1000, 1001 + len(records)):
         seen = [r if r.ended_ms is not None and r.ended_ms < moment else running(r) for r in records]
-        history = best_so_far(seen, direction)
+        history = best_so_far(seen, goal)
         assert history == whole[: len(history)]
     values = [point.value for point in whole]
-    assert values == sorted(values, reverse=direction == "minimize")
+    assert values == sorted(values, key=goal.sort_key, reverse=True)
     assert [point.ended_ms for point in whole] == sorted(point.ended_ms for point in whole)
 
 
 def test_the_best_so_far_waits_for_every_earlier_trial() -> None:
     records = [record(0, value=0.5), record(1, TrialState.RUNNING, ended_ms=None), record(2, value=0.9)]
-    assert best_so_far(records, "maximize") == [Best(0, 0.5, 2)]
+    assert best_so_far(records, MAXIMIZE) == [Best(0, 0.5, 2)]
     records[1] = record(1, TrialState.FAIL, ended_ms=50)
-    assert best_so_far(records, "maximize") == [Best(0, 0.5, 2), Best(1, 0.5, 50), Best(2, 0.9, 50)]
-    assert best_so_far(records, "minimize")[-1].value == 0.5
-    assert best_so_far([records[0], records[2]], "maximize") == [Best(0, 0.5, 2)], "trial 1 has yet to start"
+    assert best_so_far(records, MAXIMIZE) == [Best(0, 0.5, 2), Best(1, 0.5, 50), Best(2, 0.9, 50)]
+    assert best_so_far(records, MINIMIZE)[-1].value == 0.5
+    assert best_so_far([records[0], records[2]], MAXIMIZE) == [Best(0, 0.5, 2)], "trial 1 has yet to start"
 
 
 def test_there_is_no_best_before_a_trial_is_complete() -> None:
-    assert best_so_far([], "maximize") == []
-    assert best_so_far([record(0, TrialState.FAIL), record(1, TrialState.PRUNED)], "maximize") == []
+    assert best_so_far([], MAXIMIZE) == []
+    assert best_so_far([record(0, TrialState.FAIL), record(1, TrialState.PRUNED)], MAXIMIZE) == []
 
 
 def test_savings_are_the_epochs_that_pruned_trials_did_not_train() -> None:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
-from sweep_makers import epoch, open_ledger, record, sweep_config
+from sweep_makers import MAXIMIZE, MINIMIZE, epoch, open_ledger, record, sweep_config
 
+from search.config.goals import Goal
 from search.study.ledger import Ledger
 from search.study.records import Epoch, TrialRecord, epoch_attr, ranked, trial_key
 
@@ -61,9 +62,9 @@ def test_a_trial_that_waits_to_be_started_has_no_record() -> None:
     assert ledger.records() == []
 
 
-@pytest.mark.parametrize(("direction", "numbers"), [("maximize", [3, 0, 5, 1]), ("minimize", [1, 0, 5, 3])])
+@pytest.mark.parametrize(("goal", "numbers"), [(MAXIMIZE, [3, 0, 5, 1]), (MINIMIZE, [1, 0, 5, 3])])
 def test_the_leaderboard_has_the_best_first_and_of_equal_ones_the_earlier(
-    direction: str, numbers: list[int]
+    goal: Goal, numbers: list[int]
 ) -> None:
     records: list[TrialRecord] = [
         record(5, value=0.5),
@@ -74,4 +75,4 @@ def test_the_leaderboard_has_the_best_first_and_of_equal_ones_the_earlier(
         record(4, TrialState.FAIL),
         record(6, TrialState.RUNNING, ended_ms=None),
     ]
-    assert [best.number for best in ranked(records, direction)] == numbers
+    assert [best.number for best in ranked(records, goal)] == numbers

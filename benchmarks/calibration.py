@@ -71,9 +71,9 @@ def simulate(world: World, repeats: int, seed: int) -> Tally:
     for _ in range(repeats):
         means = 0.7 + SD * rng.standard_normal(ARMS)
         measured = means[:, None] + world.spreads(rng)[:, None] * world.noise(rng, (ARMS, SEEDS))
-        found = estimates({arm: values.tolist() for arm, values in enumerate(measured)})
+        estimated = estimates({arm: values.tolist() for arm, values in enumerate(measured)})
         tally.picked_best += int(measured.mean(axis=1).argmax() == means.argmax())
-        for arm, estimate in found.items():
+        for arm, estimate in estimated.items():
             assert estimate.low is not None
             assert estimate.high is not None
             assert estimate.probability_best is not None

@@ -110,8 +110,8 @@ def main() -> None:
         + ", ".join(f"{name} {size / trials:.1f} kB a trial" for name, size in kilobytes.items())
     )
     if arguments.out:
-        told = {"rows": milestones.rows, "seconds": result.seconds, "kilobytes": kilobytes}
-        arguments.out.write_text(json.dumps(told, indent=1))
+        report = {"rows": milestones.rows, "seconds": result.seconds, "kilobytes": kilobytes}
+        arguments.out.write_text(json.dumps(report, indent=1))
 
 
 def _kilobytes(database: Path) -> float:

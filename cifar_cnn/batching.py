@@ -143,9 +143,9 @@ class Batcher:
 def _fault(error: BaseException) -> ModelFault:
     """An error of its own for each request: each is raised in a place of its own."""
     fault = error if isinstance(error, ModelFault) else None
-    told = ModelFault(str(fault) if fault else f"the model failed: {type(error).__name__}: {error}")
-    told.__cause__ = error.__cause__ if fault else error
-    return told
+    model_fault = ModelFault(str(fault) if fault else f"the model failed: {type(error).__name__}: {error}")
+    model_fault.__cause__ = error.__cause__ if fault else error
+    return model_fault
 
 
 def _told(answer: object) -> str:

@@ -63,9 +63,9 @@ def _is_whole(dataset: Any, batches: Path) -> bool:
 
 def _check(path: Path, expected: str, remedy: str) -> None:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    if found != expected:
-        raise DataError(f"{path} is damaged: its MD5 is {found}, the original's is {expected}; {remedy}.")
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    if digest != expected:
+        raise DataError(f"{path} is damaged: its MD5 is {digest}, the original's is {expected}; {remedy}.")
 
 
 def _unpack(dataset: Any, archive: Path, scratch: Path) -> None:

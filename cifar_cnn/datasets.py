@@ -69,12 +69,12 @@ def decode(config: DataConfig, scratch: Path) -> Decoded:
     """
     if config.dataset == "digits":
         return _digits()
-    told = ""
+    left_out = ""
     if config.dataset == "cifar10":
         train, test, names = cifar10.load(config.data_dir, scratch)
     else:
-        train, test, names, told = image_folder.load(config.data_dir, skip_damaged=config.skip_damaged)
-    return Decoded(*train, *test, tuple(names), told)
+        train, test, names, left_out = image_folder.load(config.data_dir, skip_damaged=config.skip_damaged)
+    return Decoded(*train, *test, tuple(names), left_out)
 
 
 def _digits() -> Decoded:

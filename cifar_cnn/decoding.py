@@ -79,12 +79,12 @@ def _measure(uploads: Sequence[UploadFile], most: int) -> list[int]:
             counts.append(count_pixels(upload.file.read()))
         upload.file.seek(0)
         if sum(counts) > most:
-            told = f"{counts[-1] / 1e6:.3g} million pixels"
+            size = f"{counts[-1] / 1e6:.3g} million pixels"
             if len(counts) > 1:
-                told = f"with it the request has {sum(counts) / 1e6:.3g} million pixels"
+                size = f"with it the request has {sum(counts) / 1e6:.3g} million pixels"
             raise Refused(
                 413,
-                f"{upload.filename}: {told}, more than {most / 1e6:g} million a request; "
+                f"{upload.filename}: {size}, more than {most / 1e6:g} million a request; "
                 "send fewer at a time, or smaller ones",
             )
     return counts

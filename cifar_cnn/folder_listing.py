@@ -148,18 +148,18 @@ def _below(root: Path, folder: str) -> Iterator[str]:
     while waiting:
         place = waiting.pop()
         with _one_line(root, place):
-            found = _identity(root / place)
-        if found in seen:
+            identity = _identity(root / place)
+        if identity in seen:
             continue
-        seen.add(found)
+        seen.add(identity)
         folders, files = _entries(root, place)
         yield from files
         waiting += reversed(folders)
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    found = folder.stat()
-    return found.st_dev, found.st_ino
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:
@@ -197,8 +197,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _listed(root: Path, name: str, label: int) -> ListedFile:
     try:
-        found = os.stat(os.path.join(root, name))
+        status = os.stat(os.path.join(root, name))
     except OSError as error:
         return ListedFile(name, label, fault=f"a link that leads nowhere: {error.strerror}")
-    special = not stat.S_ISREG(found.st_mode)
-    return ListedFile(name, label, found.st_size, found.st_mtime_ns, special=special)
+    special = not stat.S_ISREG(status.st_mode)
+    return ListedFile(name, label, status.st_size, status.st_mtime_ns, special=special)

@@ -40,8 +40,8 @@ def _home() -> Path | None:
     """The user's home, if it is there and may be looked into: HOME, or else what the list of users says."""
     user = _user()
     home = os.environ.get("HOME") or (user.pw_dir if user else "")
-    there = os.path.isabs(home) and os.path.isdir(home) and os.access(home, os.R_OK | os.X_OK)
-    return Path(home) if there else None
+    usable = os.path.isabs(home) and os.path.isdir(home) and os.access(home, os.R_OK | os.X_OK)
+    return Path(home) if usable else None
 
 
 def _user() -> pwd.struct_passwd | None:
@@ -56,7 +56,7 @@ def _own_folder() -> Path:
     folder = Path(tempfile.gettempdir(), f"sweep-home-{os.getuid()}")
     with contextlib.suppress(FileExistsError):  # a file, or a link to nothing
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+        status = folder.lstat()
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077:
             return folder
     return Path(tempfile.mkdtemp(prefix="sweep-home-"))  # that name is somebody else's

@@ -48,14 +48,14 @@ def load(root: Path, *, skip_damaged: bool) -> tuple[Part, Part, tuple[str, ...]
     log.info("decoding %d files of %s, once", len(listing.train) + len(listing.test), root)
     images, refused = _decode(root, (*listing.train, *listing.test))
     _check_readable(listing, list(refused.values()), skip_damaged)
-    told = left_out(listing, list(refused.values()))
+    note = left_out(listing, list(refused.values()))
     split = len(listing.train)
     train = _kept(images[:split], listing.train, [position not in refused for position in range(split)])
     rest = range(split, len(images))
     test = _kept(images[split:], listing.test, [position not in refused for position in rest])
     for name, (_, labels) in (("train", train), ("test", test)):
-        _check_classes(listing, name, labels, told)
-    return train, test, listing.class_names, told
+        _check_classes(listing, name, labels, note)
+    return train, test, listing.class_names, note
 
 
 def _decode(root: Path, files: Sequence[ListedFile]) -> tuple[NDArray[np.uint8], dict[int, Refused]]:
@@ -66,11 +66,11 @@ def _decode(root: Path, files: Sequence[ListedFile]) -> tuple[NDArray[np.uint8],
 
     def decode_chunk(start: int) -> None:
         for position, file in enumerate(itertools.islice(files, start, start + _CHUNK), start):
-            found = _decode_one(root, file)
-            if isinstance(found, Refused):
-                refused[position] = found
+            decoded = _decode_one(root, file)
+            if isinstance(decoded, Refused):
+                refused[position] = decoded
             else:
-                images[position] = found
+                images[position] = decoded
 
     with ThreadPoolExecutor(usable_cores()) as pool:
         list(pool.map(decode_chunk, range(0, len(files), _CHUNK)))
@@ -111,8 +111,8 @@ def _named(listing: FolderListing, refused: Sequence[Refused]) -> str:
     root = shown(str(listing.root))
     if len(refused) == 1:
         return f"{root}/{shown(refused[0].name)} is not a readable image ({refused[0].reason})"
-    told = several([str(each) for each in refused])
-    return f"{len(refused)} of {listing.total} files in {root} are not readable images: {told}"
+    names = several([str(each) for each in refused])
+    return f"{len(refused)} of {listing.total} files in {root} are not readable images: {names}"
 
 
 def _kept(images: NDArray[np.uint8], files: Sequence[ListedFile], keep: Sequence[bool]) -> Part:
@@ -120,12 +120,12 @@ def _kept(images: NDArray[np.uint8], files: Sequence[ListedFile], keep: Sequence
     return (images, labels) if all(keep) else (images[np.array(keep)], labels[np.array(keep)])
 
 
-def _check_classes(listing: FolderListing, split: str, labels: NDArray[np.int64], told: str) -> None:
+def _check_classes(listing: FolderListing, split: str, labels: NDArray[np.int64], note: str) -> None:
     counts = np.bincount(labels, minlength=len(listing.class_names))
     empty = [name for name, count in zip(listing.class_names, counts, strict=True) if not count]
     if empty:
         place = shown(str(listing.root / split))
         raise DataError(
-            f"{place} has no image of {several(empty)} ({told}); add some of each, or remove the class from "
+            f"{place} has no image of {several(empty)} ({note}); add some of each, or remove the class from "
             "train/ and test/."
         )

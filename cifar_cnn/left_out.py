@@ -43,20 +43,20 @@ def left_out(listing: FolderListing, refused: Sequence[Refused]) -> str:
     special = [shown(each.name) for each in refused if each.why is Why.SPECIAL]
     damaged = [str(each) for each in refused if each.why is Why.DAMAGED]
     loose = [shown(name) for name in listing.loose]
-    told = []
+    parts = []
     if others:
         kinds = several([f"{count} {kind}" for kind, count in sorted(others.most_common(), key=_by_count)])
-        told.append(f"{kinds} (no images in the formats {', '.join(FORMATS)})")
+        parts.append(f"{kinds} (no images in the formats {', '.join(FORMATS)})")
     if special:
-        told.append(f"{len(special)} that are no regular files: {several(special)}")
+        parts.append(f"{len(special)} that are no regular files: {several(special)}")
     if damaged:
-        told.append(f"{len(damaged)} that cannot be decoded: {several(damaged)}")
+        parts.append(f"{len(damaged)} that cannot be decoded: {several(damaged)}")
     if loose:
-        told.append(f"{len(loose)} in no class folder: {several(loose)}")
+        parts.append(f"{len(loose)} in no class folder: {several(loose)}")
     count = len(refused) + len(loose)
-    if not told:
+    if not parts:
         return ""
-    return f"left out {count} of {listing.total} files in {shown(str(listing.root))}: {'; '.join(told)}"
+    return f"left out {count} of {listing.total} files in {shown(str(listing.root))}: {'; '.join(parts)}"
 
 
 def _kind(name: str) -> str:

@@ -116,14 +116,14 @@ def _split_key(config: DataConfig) -> str:
 
 def _split(config: DataConfig, labels: Indices) -> tuple[Indices, Indices]:
     train, val = split_train_val(labels, config.split_seed)
-    for field, asked, kind, there in (
+    for field, asked, kind, available in (
         ("train_size", config.train_size or 2, "training", len(train)),
         ("val_size", config.val_size or 1, "validation", len(val)),
     ):
-        if asked > there:
+        if asked > available:
             raise DataError(
-                f"{field}={asked} is more than the {there} {kind} images of {config.dataset!r} "
-                f"({len(labels)} in all, a fifth of them for validation); ask for at most {there}."
+                f"{field}={asked} is more than the {available} {kind} images of {config.dataset!r} "
+                f"({len(labels)} in all, a fifth of them for validation); ask for at most {available}."
             )
     return (
         subset(train, labels, config.train_size, (config.split_seed, 1)),

@@ -46,20 +46,20 @@ def _space_in(path: Path) -> SearchSpace:
     # SystemExit too: whatever the file does, it is one space that cannot be had.
     except (Exception, SystemExit) as error:
         raise InvalidSpace(_failure(path, error)) from error
-    found = {name: value for name, value in names.items() if isinstance(value, SearchSpace)}
-    chosen = found.get("SPACE")
+    spaces = {name: value for name, value in names.items() if isinstance(value, SearchSpace)}
+    chosen = spaces.get("SPACE")
     if chosen is not None:
         return chosen
-    if len({id(space) for space in found.values()}) > 1:
+    if len({id(space) for space in spaces.values()}) > 1:
         raise InvalidSpace(
-            f"{path} defines several search spaces: {', '.join(found)}; call the one to use SPACE"
+            f"{path} defines several search spaces: {', '.join(spaces)}; call the one to use SPACE"
         )
-    if not found:
+    if not spaces:
         raise InvalidSpace(
             f"{path} defines no search space; put SPACE = SearchSpace(...) at its top level, "
             "with SearchSpace from spaces.space"
         )
-    return next(iter(found.values()))
+    return next(iter(spaces.values()))
 
 
 def _failure(path: Path, error: BaseException) -> str:

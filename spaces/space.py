@@ -63,8 +63,8 @@ class SearchSpace:
         try:
             if not self.name.strip():
                 raise InvalidSpace("it has no name; give it one, to be told apart by")
-            for told in (self.name, self.description):
-                ranges.check_text("its name or description", told)
+            for text in (self.name, self.description):
+                ranges.check_text("its name or description", text)
             rules.check_names(self.parameters, self.fixed)
             ranged = {name: ranges.checked(name, d) for name, d in self.parameters.items()}
             for name, value in self.fixed.items():
@@ -214,8 +214,8 @@ class SearchSpace:
         `from_json(stored)`: an Optuna that writes ranges differently then changes both sides.
         """
         data = self.to_json()
-        told = json.dumps([data["parameters"], data["fixed"], data["conditions"]], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        canonical = json.dumps([data["parameters"], data["fixed"], data["conditions"]], sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SearchSpace) and self._identity() == other._identity()
@@ -277,8 +277,8 @@ class SearchSpace:
         if name not in self.parameters and name not in self.fixed:
             return ""
         sampled = self.parameters.get(name)
-        told = ranges.text(sampled) if sampled else f"fixed at {self.fixed[name]!r}"
-        return f"{told}, only when {self.conditions[name]}" if name in self.conditions else told
+        text = ranges.text(sampled) if sampled else f"fixed at {self.fixed[name]!r}"
+        return f"{text}, only when {self.conditions[name]}" if name in self.conditions else text
 
     def describe(self) -> list[tuple[str, str]]:
         """Each name with its range or fixed value in words, as declared, for printing."""

@@ -54,8 +54,8 @@ def local_path(place: str) -> Path | None:
     """The absolute path of a place on this machine, None for any other and for a database in memory."""
     if _is_folder(place):
         return absolute(Path(place))
-    found = _local(place)
-    return None if found is None else absolute(Path(found["path"]))
+    match = _local(place)
+    return None if match is None else absolute(Path(match["path"]))
 
 
 def sweeps_root(sweeps_dir: Path, kind: str) -> Path:
@@ -68,10 +68,10 @@ def _is_folder(place: str) -> bool:
 
 
 def _changed(url: str, change: Callable[[Path], Path]) -> str:
-    found = _local(url)
-    return url if found is None else f"{found['scheme']}{change(Path(found['path']))}{found['query'] or ''}"
+    match = _local(url)
+    return url if match is None else f"{match['scheme']}{change(Path(match['path']))}{match['query'] or ''}"
 
 
 def _local(url: str) -> re.Match[str] | None:
-    found = _LOCAL_URL.fullmatch(url) or _FILE_URL.fullmatch(url)
-    return None if found is None or found["path"] == ":memory:" else found
+    match = _LOCAL_URL.fullmatch(url) or _FILE_URL.fullmatch(url)
+    return None if match is None or match["path"] == ":memory:" else match

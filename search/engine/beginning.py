@@ -56,7 +56,7 @@ def find_beginning(
         try:
             if epochs_known or origins:
                 store.check_there()
-            found = _newest(store, number, origins, to)
+            beginning = _newest(store, number, origins, to)
             break
         except OSError as error:
             if time.monotonic() + pause > give_up:
@@ -66,12 +66,12 @@ def find_beginning(
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_LOOK_S)
     notes = ["checkpoints answer again"] if waited else []
-    notes += found.notes
-    if found.epochs_done < epochs_known:
+    notes += beginning.notes
+    if beginning.epochs_done < epochs_known:
         notes.append(
-            f"goes on from epoch {found.epochs_done}, though the study knows {epochs_known} epochs of it"
+            f"goes on from epoch {beginning.epochs_done}, though the study knows {epochs_known} epochs of it"
         )
-    return replace(found, notes=[encodable(note) for note in notes])
+    return replace(beginning, notes=[encodable(note) for note in notes])
 
 
 def os_cause(error: OSError) -> str:

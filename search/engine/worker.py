@@ -72,14 +72,14 @@ class _Context:
         self.tell(Message(epochs=(finished,), notes=notes))
         self._epoch_began = time.perf_counter()
 
-    def begin(self, found: Beginning) -> None:
+    def begin(self, beginning: Beginning) -> None:
         """Tell the driver from where the attempt goes on.
 
         Raises:
             TrialStopped: the trial is to end.
         """
-        self.checkpoint, self.history = found.checkpoint, found.history
-        self.tell(Message(epochs=found.history, notes=tuple(found.notes)))
+        self.checkpoint, self.history = beginning.checkpoint, beginning.history
+        self.tell(Message(epochs=beginning.history, notes=tuple(beginning.notes)))
         self._epoch_began = time.perf_counter()
 
     def tell(self, message: Message) -> None:
@@ -109,9 +109,9 @@ class _Context:
                 "report each epoch once, counted from 1"
             )
         if self.metric not in metrics:
-            there = ", ".join(metrics) or "nothing"
+            reported = ", ".join(metrics) or "nothing"
             raise ValueError(
-                f"no {self.metric!r} among the reported metrics ({there}): report what the sweep optimises"
+                f"no {self.metric!r} among the reported metrics ({reported}): report what the sweep optimises"
             )
         values = {name: float(value) for name, value in metrics.items()}
         for name, value in values.items():
@@ -169,7 +169,7 @@ def _train(
 ) -> tuple[Message, BaseException | None]:
     """Run the objective to its end; what the driver is to hear of it, and an error that spoils the worker."""
     try:
-        found = find_beginning(
+        beginning = find_beginning(
             context.store,
             assignment.number,
             origins=assignment.origins,
@@ -178,7 +178,7 @@ def _train(
             say=lambda note: context.tell(Message(notes=(note,) if note else ())),
         )
         # Always: a trial has been started in the study before it can do any harm, such as killing the driver.
-        context.begin(found)
+        context.begin(beginning)
     except TrialStopped:
         return Message(left=True), None
     try:

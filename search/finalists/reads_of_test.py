@@ -66,5 +66,5 @@ def newest_test_read(sweep: SweepConfig) -> str | None:
 
 def _reads(sweep: SweepConfig) -> list[dict[str, Any]]:
     file = sweep.folder / _FILE
-    found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
-    return found
+    reads: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    return reads

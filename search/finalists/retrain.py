@@ -179,10 +179,10 @@ def _how_to_go_on(result: SweepResult) -> str:
     """What to do about a retraining that lacks some of its trainings."""
     if result.stop not in (None, Stop.FAILURES):
         return f" ({result.stop.value}): run the command again to go on"
-    told = f"; {told_failures(result.records)}: run the command again to train those once more"
+    advice = f"; {told_failures(result.records)}: run the command again to train those once more"
     if any(record.outcome is Outcome.DIVERGED for record in result.records):
-        told += "; one that diverged is not trained again: choose another one with `trial`"
-    return told
+        advice += "; one that diverged is not trained again: choose another one with `trial`"
+    return advice
 
 
 def _test_once(config: SweepConfig, record: TrialRecord) -> dict[str, Any]:
@@ -196,8 +196,8 @@ def _test_once(config: SweepConfig, record: TrialRecord) -> dict[str, Any]:
         part = file.with_suffix(".part")
         part.write_text(json.dumps(evaluation))
         part.replace(file)
-    found: dict[str, Any] = json.loads(file.read_text())
-    return found
+    stored: dict[str, Any] = json.loads(file.read_text())
+    return stored
 
 
 def _save_model(

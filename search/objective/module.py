@@ -48,8 +48,8 @@ def import_objective_module(name: str, place: str | None) -> ModuleType:
     """
     if name == _SCRIPT:
         return sys.modules[name]
-    there = place is not None and _holds(Path(place), name)
-    if there and place not in sys.path:
+    in_place = place is not None and _holds(Path(place), name)
+    if in_place and place not in sys.path:
         assert place is not None
         sys.path.insert(0, place)
     try:
@@ -62,7 +62,7 @@ def import_objective_module(name: str, place: str | None) -> ModuleType:
         ) from error
     if place is not None and module_place(name) != place:
         file = getattr(module, "__file__", None) or "what has no file"
-        if there:
+        if in_place:
             raise UserError(
                 f"training function's module {name!r} is {file} in this process, and the sweep's own is in "
                 f"{place}: give one of them another name"

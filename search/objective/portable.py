@@ -61,24 +61,24 @@ def _unpickled(folder: str | None, pickle: bytes) -> Objective:
     try:
         objective: Objective = cloudpickle.loads(pickle)
     except Exception as error:  # of whatever kind its module raises as it is imported
-        there = (
+        where = (
             f"; it is in {folder} on the driver's machine, and has to be on every node's" if folder else ""
         )
         raise ImportError(
-            f"the training function cannot be imported here ({type(error).__name__}: {error}){there}"
+            f"the training function cannot be imported here ({type(error).__name__}: {error}){where}"
         ) from error
     return objective
 
 
 def _pickled(objective: Objective) -> bytes:
-    found = _measured(objective)
-    if isinstance(found, bytes):
-        return found
-    *way, (name, value, why) = _blamed("it", objective, found)
+    measured = _measured(objective)
+    if isinstance(measured, bytes):
+        return measured
+    *way, (name, value, why) = _blamed("it", objective, measured)
     through = "".join(f"{name} -> " for name, _, _ in way[1:])
-    told = f"its {through}{name}, a {type(value).__name__}," if way else "it"
+    culprit = f"its {through}{name}, a {type(value).__name__}," if way else "it"
     raise UserError(
-        f"objective {getattr(objective, '__name__', objective)!r} cannot go to the workers: {told} {why}: "
+        f"objective {getattr(objective, '__name__', objective)!r} cannot go to the workers: {culprit} {why}: "
         "make or load that inside of the function, or keep both in a module of their own, which each "
         "worker imports"
     )

@@ -37,10 +37,10 @@ def load_objective(reference: str, place: str | None = None) -> Objective:
     module_name, _, name = reference.partition(":")
     if not module_name or not name:
         raise UserError(f"objective {reference!r} is no package.module:function")
-    found: Any = import_objective_module(module_name, place)
+    target: Any = import_objective_module(module_name, place)
     try:
         for part in name.split("."):
-            found = getattr(found, part)
+            target = getattr(target, part)
     except AttributeError as error:
         if module_name == "__main__":
             script = f"run {place}" if place else "run that script"
@@ -52,9 +52,9 @@ def load_objective(reference: str, place: str | None = None) -> Objective:
             f"objective {reference!r} is not there ({error}): put it back into its module, or launch a sweep "
             "under another name"
         ) from error
-    if not callable(found) or len(inspect.signature(found).parameters) < 2:
+    if not callable(target) or len(inspect.signature(target).parameters) < 2:
         raise UserError(
             f"objective {reference!r} takes no (parameters, context): see docs/how_to/own_training.md"
         )
-    objective: Objective = found
+    objective: Objective = target
     return objective

@@ -139,8 +139,8 @@ def build(kind: Callable[..., T], label: str, args: Mapping[str, Any]) -> T:
     known = list(inspect.signature(kind).parameters)
     unknown = [name for name in args if name not in known]
     if unknown:
-        told = ", ".join(name for name in known if name != "seed")
-        raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {told or 'none'}")
+        arguments = ", ".join(name for name in known if name != "seed")
+        raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {arguments or 'none'}")
     args = of_right_types(kind, label, args)
     try:
         with warnings.catch_warnings():

@@ -35,14 +35,14 @@ def logs_above(console: Console) -> Iterator[None]:
 def _handlers() -> list[logging.StreamHandler[Any]]:
     """The handlers of all loggers that write to a stream."""
     loggers = [logging.getLogger(), *logging.getLogger().manager.loggerDict.values()]
-    found = {
+    handlers = {
         id(handler): handler
         for logger in loggers
         if isinstance(logger, logging.Logger)
         for handler in logger.handlers
         if isinstance(handler, logging.StreamHandler)
     }
-    return list(found.values())
+    return list(handlers.values())
 
 
 def _behind(stream: Any) -> Any:

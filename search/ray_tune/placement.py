@@ -68,25 +68,25 @@ def plan_placement(config: SweepConfig, nodes: Sequence[Node]) -> Placement:
     _check_amount("gpus_per_trial", gpus, "GPUs", [node.gpus for node in nodes], ", or 0 for CPUs")
     _check_amount("cpus_per_trial", cpus, "CPU cores", [node.cpus for node in nodes])
     placement = Placement(cpus, gpus, config.concurrency)
-    there = f"{_total(n.cpus for n in nodes)} CPU cores and {_total(n.gpus for n in nodes)} GPUs"
+    total = f"{_total(n.cpus for n in nodes)} CPU cores and {_total(n.gpus for n in nodes)} GPUs"
     fits = placement.fits(nodes)
     if not fits:
-        raise UserError(f"{placement}: no node has both, of {there} in all; ask for less a trial")
+        raise UserError(f"{placement}: no node has both, of {total} in all; ask for less a trial")
     # A cluster may grow; on one machine what does not fit now never will.
     if config.concurrency is not None and config.concurrency > fits and not on_cluster(config, nodes):
         raise UserError(
-            f"`concurrency={config.concurrency}`: only {fits} at a time fit, with {placement}, on {there}; "
+            f"`concurrency={config.concurrency}`: only {fits} at a time fit, with {placement}, on {total}; "
             "lower it, or what a trial gets"
         )
     return placement
 
 
-def _check_amount(field: str, amount: float, what: str, there: Sequence[float], or_else: str = "") -> None:
-    most = max(there, default=0.0)
+def _check_amount(field: str, amount: float, what: str, held: Sequence[float], or_else: str = "") -> None:
+    most = max(held, default=0.0)
     if amount > most:
-        spread = f", {most:g} on one node at most" if len(there) > 1 else ""
+        spread = f", {most:g} on one node at most" if len(held) > 1 else ""
         raise UserError(
-            f"`{field}={amount:g}`: there are {_total(there)} {what}{spread}; "
+            f"`{field}={amount:g}`: there are {_total(held)} {what}{spread}; "
             f"ask for {f'at most {most:g}' if most else 'none'}{or_else}"
         )
 
@@ -107,8 +107,8 @@ def _core_group(concurrency: int | None, nodes: Sequence[Node]) -> float:
     return float(max(1, min(share, max((node.cpus // 1 for node in nodes), default=1))))
 
 
-def _gpu_slots(gpus: float, there: float) -> int:
+def _gpu_slots(gpus: float, available: float) -> int:
     """A trial's share lies on one card: 0.4 fits twice on each, not five times on two."""
     if gpus < 1:
-        return math.floor(1 / gpus + 1e-9) * math.floor(there)
-    return math.floor(there / gpus)
+        return math.floor(1 / gpus + 1e-9) * math.floor(available)
+    return math.floor(available / gpus)

@@ -66,11 +66,11 @@ class LedgerScheduler(FIFOScheduler):
             self._dispatcher.interrupted(trial.trial_id)
             return
         reason = StopReason.OOM if isinstance(cause, OutOfMemoryError) else StopReason.LOST
-        told = _first_line(cause)
+        message = _first_line(cause)
         if trial.trial_id in self._timed_out:
-            reason, told = StopReason.TIMEOUT, "no report for as long as `trial_timeout` allows"
+            reason, message = StopReason.TIMEOUT, "no report for as long as `trial_timeout` allows"
             self._timed_out.discard(trial.trial_id)
-        self._dispatcher.lost(trial.trial_id, reason, told)
+        self._dispatcher.lost(trial.trial_id, reason, message)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Ray has carried a stop out."""
@@ -154,5 +154,5 @@ def _first_line(cause: BaseException | None) -> str:
     if cause is None:
         return "no cause known"
     # Not `str(cause)`, which a class of one's own may break.
-    told = "".join(traceback.format_exception_only(cause)).partition(": ")[2].strip()
-    return encodable(f"{type(cause).__name__}: {told.splitlines()[0] if told else ''}")
+    message = "".join(traceback.format_exception_only(cause)).partition(": ")[2].strip()
+    return encodable(f"{type(cause).__name__}: {message.splitlines()[0] if message else ''}")

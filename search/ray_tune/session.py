@@ -151,16 +151,16 @@ def _shut_down(folder: Path) -> None:
 
 def _kill(folder: Path) -> None:
     """End the processes of a Ray in this folder at once, whatever state they are in, and delete it."""
-    found: set[psutil.Process] = set()
-    while new := set(_processes(folder)) - found:
-        found |= new
+    processes: set[psutil.Process] = set()
+    while new := set(_processes(folder)) - processes:
+        processes |= new
         for process in new:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()  # so that it starts no others while they are being found
-    for process in found:
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(found, timeout=_LAST_S)
+    psutil.wait_procs(processes, timeout=_LAST_S)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -169,13 +169,13 @@ def _processes(folder: Path) -> list[psutil.Process]:
 
     Beside them the one that ends Ray's processes when this one is killed, which names no folder.
     """
-    found = []
+    processes = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             words = " ".join(child.cmdline())
             if str(folder) in words or "ray_process_reaper" in words:
-                found += [child, *child.children(recursive=True)]
-    return found
+                processes += [child, *child.children(recursive=True)]
+    return processes
 
 
 @contextlib.contextmanager

@@ -94,14 +94,14 @@ def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
         except UserError:  # killed before it had a study: the report of its sweep does without
             continue
         finalists = [records[int(number)] for number in confirming.config.tags["sweep.of_trials"].split(",")]
-        found = confirmed(confirming.config, confirming.records, finalists)
-        if found is not None:
-            return found
+        confirmation = confirmed(confirming.config, confirming.records, finalists)
+        if confirmation is not None:
+            return confirmation
     return None
 
 
 def _render(summary: SweepSummary, study: optuna.Study) -> str:
-    config, found = summary.config, newest_confirmation(summary)
+    config, confirmation = summary.config, newest_confirmation(summary)
     failures = [record for record in summary.records if record.outcome is Outcome.FAILED]
     return _TEMPLATES.get_template("report.html").render(
         config=config,
@@ -109,7 +109,7 @@ def _render(summary: SweepSummary, study: optuna.Study) -> str:
         facts=_facts(summary),
         **_leaderboard(summary, _MOST_ROWS),
         confirmation_headings=finalists_table.HEADINGS,
-        confirmation=[] if found is None else finalists_table.finalist_rows(found),
+        confirmation=[] if confirmation is None else finalists_table.finalist_rows(confirmation),
         sections=[_drawn(section) for section in sweep_sections(summary, study)],
         failures=failures[:_MOST_FAILURES],
         more_failures=max(0, len(failures) - _MOST_FAILURES),

@@ -29,11 +29,11 @@ class Columns:
 
 def apart(kind: str, names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     """Each name with what it is shown as: with `kind.` before it, for as long as that is taken."""
-    used, found = set(taken), {}
+    used, columns = set(taken), {}
     for name in dict.fromkeys(names):
         column = name
         while column in used:
             column = f"{kind}.{column}"
         used.add(column)
-        found[name] = column
-    return found
+        columns[name] = column
+    return columns

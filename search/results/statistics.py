@@ -63,12 +63,12 @@ def estimates(
     freedom = sum(len(values) - 1 for values in arms.values())
     pooled = math.sqrt(squares / freedom) if freedom else None
     best = _probabilities(arms, pooled, freedom, maximise) if pooled is not None else {}
-    found = {}
+    estimated = {}
     for arm, values in arms.items():
         mean, half = _mean(values), None
         if pooled is not None:
             half = float(student.ppf((1 + LEVEL) / 2, freedom)) * pooled / math.sqrt(len(values))
-        found[arm] = Estimate(
+        estimated[arm] = Estimate(
             n=len(values),
             mean=mean,
             deviation=float(np.std(values, ddof=1)) if len(values) > 1 else None,
@@ -76,7 +76,7 @@ def estimates(
             high=None if half is None else min(mean + half, within[1]),
             probability_best=best.get(arm),
         )
-    return found
+    return estimated
 
 
 def difference_interval(

@@ -206,7 +206,7 @@ class CheckpointStore:
         """Folders of a trial's checkpoints, newest first, below the root."""
         key = trial_key(number)
         names = [info.base_name for info in self._children(f"{self._root}/{key}")]
-        epochs = sorted((int(found[1]) for name in names if (found := _EPOCH.fullmatch(name))), reverse=True)
+        epochs = sorted((int(match[1]) for name in names if (match := _EPOCH.fullmatch(name))), reverse=True)
         return [checkpoint_path(number, epoch) for epoch in epochs]
 
     def _children(self, path: str) -> list[fs.FileInfo]:

@@ -109,8 +109,8 @@ def wait_for_storage(url: str, cause: Exception) -> None:
     Raises:
         SweepFailed: it does not for `STORAGE_WAIT_S`.
     """
-    told = database_cause(cause)
-    _logger.warning("storage %s went away (%s); waiting for it, nothing is lost", printable(url), told)
+    reason = database_cause(cause)
+    _logger.warning("storage %s went away (%s); waiting for it, nothing is lost", printable(url), reason)
     give_up = time.monotonic() + STORAGE_WAIT_S
     while time.monotonic() < give_up:
         time.sleep(1)
@@ -120,7 +120,7 @@ def wait_for_storage(url: str, cause: Exception) -> None:
             continue
         _logger.warning("storage %s is back; going on", printable(url))
         return
-    raise SweepFailed(f"storage {printable(url)} did not come back in {STORAGE_WAIT_S:.0f} s ({told})")
+    raise SweepFailed(f"storage {printable(url)} did not come back in {STORAGE_WAIT_S:.0f} s ({reason})")
 
 
 def _try_writing(url: str) -> None:

@@ -54,9 +54,9 @@ def launch_difference(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What changed in code and versions between two launches, a readable line each."""
     versions = before.get("versions", {})
     lines = [
-        f"{name} {versions.get(name)} -> {there}"
-        for name, there in now["versions"].items()
-        if versions.get(name) != there
+        f"{name} {versions.get(name)} -> {current}"
+        for name, current in now["versions"].items()
+        if versions.get(name) != current
     ]
     if before.get("code") != now["code"]:
         lines.append(f"code {before.get('code')} -> {now['code']}")

@@ -200,19 +200,19 @@ def _alive(holder: _Holder) -> bool:
     """Whether a lease's holder may still be at work; a dead process tells at once where it can be seen."""
     if holder.expires_at < time.time():
         return False
-    there = Whereabouts.parse(holder.host)
-    if not there.visible:
+    place = Whereabouts.parse(holder.host)
+    if not place.visible:
         return True
     if holder.pid == os.getpid():
         # One whose storage went away for good could not give its lease back.
         return holder.token in _held
-    return there.process_exists(holder.pid)
+    return place.process_exists(holder.pid)
 
 
 def _out_of_sight(holder: _Holder) -> bool:
     """Whether the holder is on a host of this one's name, but where its process cannot be seen."""
-    there = Whereabouts.parse(holder.host)
-    return there.host == Whereabouts.here().host and not there.visible
+    place = Whereabouts.parse(holder.host)
+    return place.host == Whereabouts.here().host and not place.visible
 
 
 def _told(host: str, pid: int) -> str:

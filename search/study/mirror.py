@@ -194,9 +194,9 @@ class StudyMirror(TrialsInMemory):
         """A copy with those parameters that are from ranges of the sweep's kind, or not sampled by it."""
         fitting = copy.copy(trial)
         fitting.distributions = {
-            name: found
-            for name, found in trial.distributions.items()
-            if name not in self._ranges or _compatible(self._ranges[name], found)
+            name: distribution
+            for name, distribution in trial.distributions.items()
+            if name not in self._ranges or _compatible(self._ranges[name], distribution)
         }
         fitting.params = {name: trial.params[name] for name in fitting.distributions}
         return fitting

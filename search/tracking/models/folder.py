@@ -103,20 +103,20 @@ def _check_flavors(flavors: object) -> None:
     if not isinstance(flavors, dict) or flavors.keys() != _FLAVORS.keys():
         raise ForeignModel(f"its flavors are not {' and '.join(_FLAVORS)}")
     for flavor, wanted in _FLAVORS.items():
-        found = flavors[flavor] if isinstance(flavors[flavor], dict) else {}
+        stored = flavors[flavor] if isinstance(flavors[flavor], dict) else {}
         for key, value in wanted.items():
-            if found.get(key) != value:
-                raise ForeignModel(f"its flavor {flavor} has {key}: {found.get(key)!r} instead of {value!r}")
-        if found.get("code") is not None:
-            raise ForeignModel(f"its flavor {flavor} has code: {found['code']!r}")
+            if stored.get(key) != value:
+                raise ForeignModel(f"its flavor {flavor} has {key}: {stored.get(key)!r} instead of {value!r}")
+        if stored.get("code") is not None:
+            raise ForeignModel(f"its flavor {flavor} has code: {stored['code']!r}")
 
 
 def _check_signature(signature: object, classes: int) -> None:
     probabilities = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, classes]}}
     for side, wanted in (("inputs", _PIXELS), ("outputs", probabilities)):
         try:
-            found = json.loads(signature[side])  # type: ignore[index]
+            schema = json.loads(signature[side])  # type: ignore[index]
         except (TypeError, KeyError, ValueError, RecursionError):
-            found = None
-        if found != [wanted]:
+            schema = None
+        if schema != [wanted]:
             raise ForeignModel(f"its signature's {side} are not {json.dumps(wanted['tensor-spec'])}")

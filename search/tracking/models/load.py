@@ -104,12 +104,15 @@ def _try(
     """Refuse a model that does not answer every number of images with probabilities of its classes."""
     for count in _TRIED_BATCHES:
         try:
-            found = predict(images[:count])
+            output = predict(images[:count])
         except Exception as error:  # a graph of known layers can still be put together wrongly
             raise ForeignProgram(f"it fails on {count} images ({in_short(error)})") from error
-        if found.shape != (count, classes) or found.dtype != np.float32:
+        if output.shape != (count, classes) or output.dtype != np.float32:
             raise ForeignProgram(
-                f"it answers {count} images with {found.dtype} {found.shape}, not float32 {(count, classes)}"
+                f"it answers {count} images with {output.dtype} {output.shape}, not float32 "
+                f"{(count, classes)}"
             )
-        if not (np.isfinite(found).all() and (found >= 0).all() and np.allclose(found.sum(1), 1, atol=1e-3)):
+        if not (
+            np.isfinite(output).all() and (output >= 0).all() and np.allclose(output.sum(1), 1, atol=1e-3)
+        ):
             raise ForeignProgram("its answers are no probabilities: not between 0 and 1, or not summing to 1")

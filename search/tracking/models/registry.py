@@ -73,37 +73,37 @@ def decide(champion: ModelVersion | None, candidate: ModelVersion) -> tuple[bool
     if champion.version == candidate.version:
         return True, "champion: as was decided before a crash"
     theirs, ours = champion.tags, candidate.tags
-    there = f"version {champion.version}"
+    rival = f"version {champion.version}"
     if _ACCURACIES not in theirs:
-        return False, f"stays candidate: nothing is known of how the champion, {there}, was tested"
+        return False, f"stays candidate: nothing is known of how the champion, {rival}, was tested"
     if champion.run_id and champion.run_id == candidate.run_id:
         seeds = len(_accuracies(theirs)), len(_accuracies(ours))
         return (
             True,
-            f"champion: the same model as {there}, tested with {seeds[1]} seeds instead of {seeds[0]}",
+            f"champion: the same model as {rival}, tested with {seeds[1]} seeds instead of {seeds[0]}",
         )
     if theirs[_DATA] != ours[_DATA]:
-        return False, f"stays candidate: the champion, {there}, was tested on other images"
+        return False, f"stays candidate: the champion, {rival}, was tested on other images"
     interval = difference_interval(_accuracies(ours), _accuracies(theirs), int(ours[_IMAGES]))
     if interval is None:
         return False, _what_is_missing(champion, candidate)
     low, high = (100 * end for end in interval)
-    told = f"its accuracy differs from that of {there} by {low:+.2f} to {high:+.2f} points (95%)"
-    return (True, f"champion: {told}") if low > 0 else (False, f"stays candidate: {told}")
+    difference = f"its accuracy differs from that of {rival} by {low:+.2f} to {high:+.2f} points (95%)"
+    return (True, f"champion: {difference}") if low > 0 else (False, f"stays candidate: {difference}")
 
 
 def _what_is_missing(champion: ModelVersion, candidate: ModelVersion) -> str:
     """That a single seed decides nothing, and how to get more of the one that has no more."""
     names = {f"the champion, version {champion.version},": champion, "this model": candidate}
     single = {name: version for name, version in names.items() if len(_accuracies(version.tags)) < 2}
-    told = " and ".join(single)
+    which = " and ".join(single)
     again = ", then ".join(
         f"sweep {tags[_SWEEP]} with `trial={tags[_TRIAL]}`, `max_epochs={tags[_EPOCHS]}` and `seeds=3`"
         for tags in (version.tags for version in single.values())
     )
     then = "" if "this model" in single else ", then this command again"
     return (
-        f"{_UNDECIDED}: {told} was tested with a single seed, so a difference cannot be told from noise; "
+        f"{_UNDECIDED}: {which} was tested with a single seed, so a difference cannot be told from noise; "
         f"retrain {again}{then}"
     )
 
@@ -141,5 +141,5 @@ def _tags(model_uri: str, card: ModelCard) -> dict[str, str]:
 
 
 def _accuracies(tags: Mapping[str, str]) -> list[float]:
-    found: list[float] = json.loads(tags[_ACCURACIES])
-    return found
+    accuracies: list[float] = json.loads(tags[_ACCURACIES])
+    return accuracies

@@ -126,5 +126,5 @@ def log_model(
 
 def _begun(store: TrackingStore, run_id: str, seeds: str) -> LoggedModel | None:
     """The logged model that a run was killed over, or lost the store over."""
-    found = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'")
-    return next((model for model in found if model.tags.get(_SEEDS) == seeds), None)
+    models = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'")
+    return next((model for model in models if model.tags.get(_SEEDS) == seeds), None)

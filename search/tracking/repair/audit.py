@@ -27,12 +27,12 @@ def duplicate_runs(runs: Sequence[Run]) -> list[str]:
 def points(store: TrackingStore, run: Run) -> list[Point]:
     """Every point of every metric of a run; one call a metric, for a run itself has only the newest."""
     with answering(store.uri):
-        found = [
+        history = [
             point
             for name in run.data.metrics
             for point in store.client.get_metric_history(run.info.run_id, name)
         ]
-    return [Point(point.key, point.step, point.timestamp, point.value) for point in found]
+    return [Point(point.key, point.step, point.timestamp, point.value) for point in history]
 
 
 def contradicts(run: Run, params: dict[str, str]) -> bool:

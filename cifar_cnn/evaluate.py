@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cifar_cnn.batches import Batches
+from cifar_cnn.calibration import calibration_bins
 from cifar_cnn.checkpoint import LoadedModel, load_checkpoint
 from cifar_cnn.config import DataConfig
 from cifar_cnn.cores import usable_cores
@@ -19,9 +20,6 @@ from cifar_cnn.errors import DataError
 from cifar_cnn.intervals import wilson_interval
 from cifar_cnn.lightning_manners import torch_threads
 from cifar_cnn.prepare import Split
-
-CALIBRATION_BINS = 15
-"""Bins of the calibration error, as in the paper that made it customary."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,7 @@ class Evaluation:
         n: images in the split.
         accuracy: share of images classified rightly.
         loss: mean cross-entropy in nats.
-        calibration_error: expected calibration error over 15 equal bins of confidence (Guo et al., "On
-            Calibration of Modern Neural Networks", 2017, arXiv:1706.04599): how far confidence and
+        calibration_error: expected calibration error (`calibration.CalibrationBins`): how far confidence and
             accuracy lie apart on average.
         class_names: name of each class, by label.
         class_accuracy: accuracy among the images of each class; None for a class without images.
@@ -103,6 +100,11 @@ class Predicted:
         """Each image's predicted class, int64 (N,)."""
         return self.logits.argmax(dim=1)
 
+    @property
+    def correct(self) -> Tensor:
+        """Whether each image was classified rightly, bool (N,)."""
+        return self.classes == self.labels
+
 
 def predict_split(
     checkpoint: Path,
@@ -152,25 +154,11 @@ def summarise(logits: Tensor, labels: Tensor, class_names: tuple[str, ...], spli
         n=len(labels),
         accuracy=int(confusion.diag().sum()) / len(labels),
         loss=functional.cross_entropy(logits.double(), labels).item(),
-        calibration_error=expected_calibration_error(confidence, predicted == labels),
+        calibration_error=calibration_bins(confidence, predicted == labels).expected_error,
         class_names=class_names,
         class_accuracy=tuple(right / total if total else None for right, total in of_class),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
-
-
-def expected_calibration_error(confidence: Tensor, correct: Tensor) -> float:
-    """Mean distance of confidence and accuracy over bins of confidence, weighted by their size.
-
-    Args:
-        confidence: probability of the predicted class, float64 (N,).
-        correct: whether it was right, bool (N,).
-    """
-    # Bins are open below and closed above, as in the paper: a confidence of exactly 1 is in the last.
-    bins = (confidence * CALIBRATION_BINS).ceil().long().sub(1).clamp(0, CALIBRATION_BINS - 1)
-    surplus = confidence - correct.double()
-    gaps = torch.zeros(CALIBRATION_BINS, dtype=torch.float64).index_add(0, bins, surplus)
-    return float(gaps.abs().sum()) / len(confidence)
 
 
 def _require_same_data(loaded: LoadedModel, module: ImageDataModule) -> None:

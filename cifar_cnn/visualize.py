@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cifar_cnn.evaluate import CALIBRATION_BINS, Evaluation, Predicted
+from cifar_cnn.calibration import BINS, calibration_bins
+from cifar_cnn.evaluate import Evaluation, Predicted
 
 _GRID = 5  # mistakes a side
 
@@ -49,22 +50,19 @@ def class_accuracy_figure(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def reliability_figure(predicted: Predicted, calibration_error: float) -> Figure:
+def reliability_figure(predicted: Predicted) -> Figure:
     """Accuracy against confidence: on the diagonal, 80% sure means right 80 times of 100."""
-    confidence = predicted.confidence.numpy()
-    right = (predicted.classes == predicted.labels).numpy()
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
-    counts = np.bincount(bins, minlength=CALIBRATION_BINS)
-    accuracy = np.bincount(bins, weights=right, minlength=CALIBRATION_BINS) / np.maximum(1, counts)
-    centres = (np.arange(CALIBRATION_BINS) + 0.5) / CALIBRATION_BINS
+    bins = calibration_bins(predicted.confidence, predicted.correct)
+    counts, accuracy = bins.counts.numpy(), bins.accuracy.numpy()
+    centres = (np.arange(BINS) + 0.5) / BINS
     figure = Figure((5, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     used = counts > 0
-    above.bar(centres[used], accuracy[used], width=1 / CALIBRATION_BINS, edgecolor="white", color="steelblue")
+    above.bar(centres[used], accuracy[used], width=1 / BINS, edgecolor="white", color="steelblue")
     above.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle="--", label="perfectly calibrated")
-    above.set(ylim=(0, 1), ylabel="accuracy", title=f"expected calibration error {calibration_error:.3f}")
+    above.set(ylim=(0, 1), ylabel="accuracy", title=f"expected calibration error {bins.expected_error:.3f}")
     above.legend(loc="upper left")
-    below.bar(centres, counts, width=1 / CALIBRATION_BINS, edgecolor="white", color="grey")
+    below.bar(centres, counts, width=1 / BINS, edgecolor="white", color="grey")
     below.set(xlim=(0, 1), xlabel="confidence", ylabel="images")
     return figure
 
@@ -76,7 +74,7 @@ def mistakes_figure(predicted: Predicted, images: NDArray[np.uint8]) -> Figure:
         predicted: what was predicted.
         images: uint8 (N, 32, 32, 3), in the same order.
     """
-    wrong = (predicted.classes != predicted.labels).nonzero().flatten()
+    wrong = (~predicted.correct).nonzero().flatten()
     order = predicted.confidence[wrong].argsort(descending=True, stable=True)
     surest = wrong[order][: _GRID**2].tolist()
     figure = Figure((9, 10), layout="constrained")

@@ -75,7 +75,7 @@ def examine(
     figures = {
         "confusion": visualize.confusion_figure(evaluation),
         "class_accuracy": visualize.class_accuracy_figure(evaluation),
-        "reliability": visualize.reliability_figure(predicted, evaluation.calibration_error),
+        "reliability": visualize.reliability_figure(predicted),
         "mistakes": visualize.mistakes_figure(predicted, images),
     }
     corrupted: dict[str, list[float]] = {}

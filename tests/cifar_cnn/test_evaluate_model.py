@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
+from cifar_cnn.calibration import calibration_bins
 from cifar_cnn.config import DataConfig
 from cifar_cnn.data import ImageDataModule
 from cifar_cnn.errors import DataError
-from cifar_cnn.evaluate import evaluate, expected_calibration_error, summarise
+from cifar_cnn.evaluate import evaluate, summarise
 from cifar_cnn.intervals import wilson_interval
 from cifar_cnn.train import load_checkpoint
 
@@ -77,7 +78,7 @@ def test_calibration_error_by_hand() -> None:
     # Two bins: 0.9 twice with one right (gap 0.4), 0.6 twice with both right (gap 0.4).
     confidence = torch.tensor([0.9, 0.9, 0.6, 0.6], dtype=torch.float64)
     correct = torch.tensor([True, False, True, True])
-    assert expected_calibration_error(confidence, correct) == pytest.approx(0.4)
+    assert calibration_bins(confidence, correct).expected_error == pytest.approx(0.4)
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 1), st.booleans()), min_size=1, max_size=100))
@@ -90,7 +91,7 @@ def test_calibration_error_equals_the_papers_sum(answers: list[tuple[float, bool
         if inside.any():
             gap = abs(correct[inside].mean() - confidence[inside].mean())
             total += inside.sum() / len(answers) * gap
-    found = expected_calibration_error(torch.from_numpy(confidence), torch.from_numpy(correct))
+    found = calibration_bins(torch.from_numpy(confidence), torch.from_numpy(correct)).expected_error
     assert found == pytest.approx(total, abs=1e-9)
 
 

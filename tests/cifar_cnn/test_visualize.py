@@ -42,11 +42,13 @@ def test_class_accuracies_are_sorted_and_labelled() -> None:
 
 
 def test_the_reliability_diagram_has_a_bar_for_each_bin_in_use() -> None:
-    figure = reliability_figure(PREDICTED, EVALUATION.calibration_error)
+    figure = reliability_figure(PREDICTED)
     above, below = figure.axes
     assert f"{EVALUATION.calibration_error:.3f}" in above.get_title()
     assert sum(bar.get_height() for bar in below.patches) == len(LABELS)
-    assert all(0 <= bar.get_height() <= 1 for bar in above.patches)
+    counts = {bar.get_x(): bar.get_height() for bar in below.patches}
+    right = sum(bar.get_height() * counts[bar.get_x()] for bar in above.patches)
+    assert right == pytest.approx(EVALUATION.accuracy * EVALUATION.n)
 
 
 def test_the_surest_mistake_comes_first() -> None:

@@ -1,4 +1,5 @@
-# Serves a model: a folder that retrain_best.py has saved, or one of a registry. Built as train.Dockerfile is:
+# Serves a model: a folder that retrain_best.py has saved, or one of a registry. Built as train.Dockerfile is, with
+# what the extra `serve` needs alone:
 #   docker build -f dockerfiles/api.Dockerfile -t cifar-api .
 #   docker run -p 127.0.0.1:8000:8000 -v "$PWD/sweeps/night/retrain/NAME/model:/model:ro" cifar-api
 #   docker run -p 127.0.0.1:8000:8000 -e MLFLOW_TRACKING_URI=http://mlflow:5000 cifar-api models:/cifar-cnn@champion
@@ -8,14 +9,14 @@ ARG TORCH_INDEX=""
 RUN pip install --no-cache-dir uv==0.13.9
 ENV VIRTUAL_ENV=/opt/venv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1
 WORKDIR /src
-COPY requirements.txt ./
+COPY requirements_serve.txt ./
 # The CPU build of torch needs none of the CUDA packages that PyPI's build is pinned with.
 RUN uv venv "$VIRTUAL_ENV" \
     && if [ -n "$TORCH_INDEX" ]; then \
-        grep -Ev '^(nvidia-|cuda-|triton)' requirements.txt > pinned.txt \
+        grep -Ev '^(nvidia-|cuda-|triton)' requirements_serve.txt > pinned.txt \
         && grep -E '^(torch|torchvision)==' pinned.txt > torch.txt \
         && uv pip install --no-deps --index-url "$TORCH_INDEX" -r torch.txt; \
-    else cp requirements.txt pinned.txt; fi \
+    else cp requirements_serve.txt pinned.txt; fi \
     && uv pip install --no-deps -r pinned.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY spaces spaces

@@ -9,22 +9,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from search.config.method import Method
 from search.config.places import absolute
-from search.config.sweep_config import SweepConfig
+from search.config.run_settings import RunSettings
 from search.errors import Step, UserError
 
 _SCRIPTS = {"resume": "resume_sweep.py", "retrain": "retrain_best.py", "sync": "sync_mlflow.py"}
 # A field or an argument, alone or with its value, as the texts of errors and warnings have it.
 _FIELD = re.compile(r"`([a-z][a-z_]*)(?:=([^`]*))?`")
-_ARGUMENTS = frozenset(
+# What a command line gives: settings of the method and the run, and these. They are not read from
+# `SweepConfig`, which imports Optuna, and who only serves has none.
+_GIVEN = frozenset(
     [
+        *Method.model_fields,
+        *RunSettings.model_fields,
         "data_dir",
+        "dataset",
+        "direction",
+        "enqueue",
+        "metric",
         "model_name",
+        "objective",
         "port",
         "retry_failed",
         "seeds",
         "skip_damaged",
         "skip_trial",
+        "space",
         "test_again",
         "trial",
     ]
@@ -56,8 +67,7 @@ def in_options(text: str, steps: Sequence[Step] = ()) -> str:
         text = text.replace(str(step), f"{step.purpose} with `{step_command(step)}`")
 
     def said(found: re.Match[str]) -> str:
-        known = found[1] in _ARGUMENTS or found[1] in SweepConfig.model_fields
-        return option(found[1], found[2]) if known else found[0]
+        return option(found[1], found[2]) if found[1] in _GIVEN else found[0]
 
     return _FIELD.sub(said, text)
 

@@ -53,7 +53,7 @@ def compare(
     Reads the studies, also of sweeps that are running.
     """
     from scripts.comparison_output import print_comparison
-    from scripts.screen import err, out
+    from scripts.consoles import err, out
     from search.errors import UserError
     from search.results.comparison import best_of_all, common_store, write_csv
     from search.results.summary import summarise, trial_row

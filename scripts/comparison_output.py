@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scripts.screen import err, leaderboard, out, print_ui
+from scripts.consoles import err, out
+from scripts.screen import leaderboard, print_ui
 from search.errors import TrackingDown
 from search.results.digits import human_seconds
 from search.results.leaderboard import counts

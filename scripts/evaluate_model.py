@@ -36,7 +36,7 @@ def evaluate(
     from rich.table import Table
 
     from scripts.commands import command
-    from scripts.screen import err, out
+    from scripts.consoles import err, out
     from search.config.sweep_config import SweepConfig
     from search.errors import TrackingDown
     from search.finalists.examine import examine, log_examination, mean_corrupted

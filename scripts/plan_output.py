@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripts import cli
-from scripts.screen import out
+from scripts.consoles import out
 from search.config.sweep_config import SweepConfig
 from search.launching.plan import plan_sweep
 from search.launching.preflight import check_services

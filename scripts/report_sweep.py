@@ -31,7 +31,7 @@ def report(
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Leaderboard, learning curves, importances, slices, timeline of the workers, failures, environment."""
-    from scripts.screen import out
+    from scripts.consoles import out
     from search.reporting.report import write_report
 
     file = file or Path("reports", f"{name}.html")

@@ -55,8 +55,8 @@ def retrain(
     if it beats the one there is. What is not said of where to train is as the sweep has it.
     """
     from scripts.commands import command
+    from scripts.consoles import err
     from scripts.retrain_output import retrain_and_print
-    from scripts.screen import err
     from search.config.names import check_model_name
     from search.finalists.confirm import choose_finalists
     from search.finalists.repeats import to_repeat_here

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from scripts import cli
 from scripts.commands import typed
-from scripts.screen import err, out
+from scripts.consoles import err, out
 from scripts.sweep_output import with_progress
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown

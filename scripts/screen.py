@@ -1,24 +1,18 @@
-"""What all screens share: stdout for results, stderr for progress, and the table of the best trials."""
+"""What screens about sweeps share: the table of the best trials, and where MLflow shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from scripts.commands import command
+from scripts.consoles import out
 from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns
 from search.results.digits import human_seconds
 from search.results.leaderboard import leading
 from search.study.records import TrialRecord
-
-# A table of results is wrapped by a narrow terminal, and never cut: what is cut cannot be read nor piped on.
-_WIDTH = 1000
-# What is printed holds users' errors and paths: brackets and colons in them are no markup.
-out = Console(width=_WIDTH, soft_wrap=True, highlight=False, markup=False, emoji=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def leaderboard(

@@ -58,7 +58,7 @@ def serve(
 
     from cifar_cnn.api import Limits, ServedModel, create_app
     from cifar_cnn.slow_clients import HeaderTimeoutProtocol
-    from scripts.screen import err
+    from scripts.consoles import err
     from search.config.credentials import hide
     from search.errors import UserError
     from search.tracking.models.load import load_model

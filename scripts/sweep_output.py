@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from scripts import cli
 from scripts.commands import command, in_options, step_command
-from scripts.screen import err, leaderboard, out, print_ui
+from scripts.consoles import err, out
+from scripts.screen import leaderboard, print_ui
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.engine.dispatch import Stop

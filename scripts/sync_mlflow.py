@@ -30,7 +30,7 @@ def sync(
 
     Refused while a driver is at work on the sweep: its own view is being written.
     """
-    from scripts.screen import out
+    from scripts.consoles import out
     from search.tracking.repair.sweep_repair import sync_sweep
 
     repairs = sync_sweep(name, sweeps_dir, tracking_uri)

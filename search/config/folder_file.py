@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from search.config.credentials import HIDDEN, hide, keep, recall
-from search.config.definition import migrated
 from search.config.places import absolute_place, absolute_url, relative_place, sweeps_root
 from search.config.run_settings import RENAMED, URL_FIELDS
 from search.errors import UserError
@@ -55,6 +54,8 @@ def write(
 
 def read(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
     """The fields that a sweep's file has, with whole URLs and absolute places; what it lacks has its default.
+
+    The definition is under `definition` as it was kept, but for files of versions 0 and 1.
 
     Args:
         folder: of the sweep.
@@ -104,9 +105,9 @@ def _parsed(folder: Path) -> dict[str, Any]:
 
 
 def _flat(parsed: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a file of this version, side by side."""
-    others = {key: value for key, value in parsed.items() if key not in (*_OF_FILE, "definition", "run")}
-    return {**others, **migrated(parsed.get("definition", {})), **parsed.get("run", {})}
+    """The fields of a file of this version, those of its run beside the others."""
+    others = {key: value for key, value in parsed.items() if key not in (*_OF_FILE, "run")}
+    return {**others, **parsed.get("run", {})}
 
 
 def _renamed(parsed: dict[str, Any]) -> dict[str, Any]:

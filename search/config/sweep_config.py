@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from search.config import folder_file
 from search.config.credentials import hide
-from search.config.definition import Definition
+from search.config.definition import Definition, migrated
 from search.config.folder_file import CONFIG_FILE
 from search.config.model import Settings, one_line
 from search.config.names import NAME_RULE, check_tags
@@ -123,6 +123,8 @@ class SweepConfig(Definition, RunSettings):
             )
         try:
             fields = folder_file.read(absolute(path.parent), given)
+            if "definition" in fields:
+                fields |= migrated(fields.pop("definition"))
             return cls.model_validate({**fields, "sweeps_dir": sweeps_dir})
         except UserError:
             raise

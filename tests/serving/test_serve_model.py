@@ -6,13 +6,18 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import httpx2
 import numpy as np
 import pytest
 from browsers import NEEDS_BROWSER, browsing, free_port, serving
+from mlflow import MlflowClient
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from PIL import Image
 
 from cifar_cnn.checkpoint import load_checkpoint
@@ -130,7 +135,7 @@ class TestPage:
     ("arguments", "why"),
     [
         (["nowhere"], "model 'nowhere' is no folder: name one, or models:/cifar-cnn@champion"),
-        (["."], "cannot be loaded: it has no MLmodel. Only what retrain_best.py saved is served"),
+        (["."], "cannot be loaded: it has no MLmodel. Only what a retraining has saved is served"),
         (["models:/cifar-cnn@champion"], "was retrained, and"),
         ([".", "--host", "no.such.invalid"], "not known; choose another --host or --port"),
     ],
@@ -156,6 +161,48 @@ def test_a_port_that_is_taken_is_said_with_the_remedy(url: str, model: Path, tmp
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2
     assert f"127.0.0.1:{port}: Address already in use; choose another --host or --port" in ended.stderr
+
+
+def installed_with(extra: str) -> set[str]:
+    """The distributions that this project with one of its extras brings, by their own metadata here."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    own = *project["dependencies"], *project["optional-dependencies"][extra]
+    left = [Requirement(text) for text in own]
+    seen: set[tuple[str, str]] = set()
+    while left:
+        asked = left.pop()
+        name = canonicalize_name(asked.name)
+        for part in {"", *asked.extras} - {part for known, part in seen if known == name}:
+            seen.add((name, part))
+            needed = [Requirement(text) for text in requires(name) or ()]
+            left += [one for one in needed if not one.marker or one.marker.evaluate({"extra": part})]
+    return {name for name, _ in seen}
+
+
+def test_the_extra_serve_is_enough(model: Path, image: Path, tmp_path: Path) -> None:
+    """SERVE_PYTHON: an interpreter that has this extra alone; else all other packages are hidden."""
+    python = [os.environ.get("SERVE_PYTHON", "")]
+    if python == [""]:
+        enough = installed_with("serve")
+        hidden = [
+            package
+            for package, distributions in packages_distributions().items()
+            if not enough & {canonicalize_name(name) for name in distributions}
+        ]
+        assert {"ray", "optuna", "pytorch_lightning", "sklearn", "pandas", "scipy"} <= set(hidden)
+        python = [sys.executable, str(Path(__file__).with_name("hiding.py")), ",".join(hidden)]
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    client = MlflowClient(store)
+    client.create_registered_model("small")
+    version = client.create_model_version("small", str(model)).version
+    client.set_registered_model_alias("small", "champion", version)
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [*python, SCRIPT, "models:/small@champion", "--tracking-uri", store, "--port", str(port)]
+    with serving(command, {}, f"{address}/readyz", tmp_path):
+        answer = httpx2.post(f"{address}/predict", files={"files": image.read_bytes()})
+        assert answer.status_code == 200, answer.text
+        assert httpx2.get(f"{address}/model").json()["provenance"]["sweep"] == "night"
 
 
 @pytest.mark.slow

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from search.config.credentials import hide
+from search.config import folder_file
+from search.config.credentials import hide, hide_in
+from search.config.folder_file import CONFIG_FILE
 from search.config.places import absolute, absolute_url, local_path
-from search.config.sweep_config import SweepConfig, sweep_names
 from search.errors import UserError
 
 _USUAL = "sqlite:///mlflow.db"  # where a launch in this folder would log
@@ -26,10 +27,8 @@ def model_store(sweeps_dir: Path) -> str:
         UserError: there is none, or there are several; says where it looked, and how to name one.
     """
     stores: dict[str, list[str]] = {}
-    for sweep in sweep_names(sweeps_dir):
-        retrainings = sweeps_dir / sweep / "retrain"
-        for name in sweep_names(retrainings):
-            stores.setdefault(SweepConfig.load(name, retrainings).tracking_uri, []).append(sweep)
+    for file in sorted(absolute(sweeps_dir).glob(f"*/retrain/*/{CONFIG_FILE}")):
+        stores.setdefault(_store_of(file), []).append(file.parents[2].name)
     if len(stores) > 1:
         told = "; ".join(f"{hide(uri)} by {', '.join(dict.fromkeys(by))}" for uri, by in stores.items())
         raise UserError(
@@ -39,9 +38,20 @@ def model_store(sweeps_dir: Path) -> str:
     if stores:
         return next(iter(stores))
     usual = absolute_url(_USUAL)
-    if (file := local_path(usual)) is not None and file.exists():
+    if (place := local_path(usual)) is not None and place.exists():
         return usual
     raise UserError(
-        f"no sweep in {absolute(sweeps_dir)} was retrained, and {file} is not there: name the folder of "
+        f"no sweep in {absolute(sweeps_dir)} was retrained, and {place} is not there: name the folder of "
         "the sweeps with `sweeps_dir`, or the store with `tracking_uri`"
     )
+
+
+def _store_of(file: Path) -> str:
+    """The tracking store of a retraining; serving reads nothing else of it, and needs no Optuna for that."""
+    try:
+        return str(folder_file.read(file.parent)["tracking_uri"])
+    except UserError:
+        raise
+    except (KeyError, OSError, TypeError, ValueError) as error:
+        cause = hide_in(" ".join(str(error).split()))
+        raise UserError(f"{file} cannot be read ({cause}): restore the file") from error

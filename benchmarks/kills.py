@@ -39,7 +39,7 @@ from search.driver import run_sweep
 from search.objective.reference import objective_reference
 from search.policy.pruners import make_pruner
 from search.results.summary import summarise
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.study.failpoints import FAIL_POINTS
 from search.study.optuna_private import storage_id
 from search.study.records import TrialRecord
@@ -246,14 +246,10 @@ def _run(planned: Path, environment: dict[str, str]) -> int:
 
 def judged_again(config: SweepConfig) -> list[bool]:
     """Whether each decision of a sweep's pruner is what the reports up to it lead to, in their order."""
-    storage = open_storage(config.storage_url)
-    try:
+    with opened_storage(config.storage_url) as storage:
         trials = {storage_id(trial): trial for trial in storage.get_all_trials(1, deepcopy=False)}
         with storage.engine.connect() as connection:
             reports = connection.execute(sqlalchemy.text(_REPORTS)).all()
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
     pruner = make_pruner(config.pruner, config.max_epochs, config.goal, config.pruner_args)
     study = optuna.create_study(study_name=config.name, direction=config.direction, pruner=pruner)
     replayed = {trial_id: study.ask() for trial_id in sorted(trials)}
@@ -300,13 +296,9 @@ def _known_epochs(config: SweepConfig, before: float) -> set[tuple[int, int]]:
 def _has_study(config: SweepConfig) -> bool:
     if not (config.folder / "study.db").exists():
         return False
-    storage = open_storage(config.storage_url)
-    try:
+    with opened_storage(config.storage_url) as storage:
         # A study is written with its `sweep_id` as the second step.
         return any("sweep_id" in study.user_attrs for study in optuna.get_all_study_summaries(storage))
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
 
 
 def _has_gap(record: TrialRecord) -> bool:

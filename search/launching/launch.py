@@ -22,7 +22,7 @@ from search.config.places import local_path, sqlite_file, sweeps_root
 from search.config.run_settings import URL_FIELDS
 from search.config.sweep_config import SweepConfig
 from search.errors import Step, UserError
-from search.study.database import NoStudies, check_url, open_storage, printable
+from search.study.database import NoStudies, check_url, opened_storage, printable
 from search.study.ledger import check_unfinished, counted
 from search.study.opening import NoStudyYet, existing_study, known_study
 
@@ -155,14 +155,10 @@ def _study_names(storage: str | None) -> list[str]:
         return []
     check_url(storage)
     try:
-        opened = open_storage(storage, create=False)
+        with opened_storage(storage, create=False) as opened:
+            return optuna.get_all_study_names(opened)
     except NoStudies:
         return []
-    try:
-        return optuna.get_all_study_names(opened)
-    finally:
-        opened.remove_session()
-        opened.engine.dispose()
 
 
 def _launches_of(config: SweepConfig) -> list[dict[str, Any]] | None:
@@ -171,15 +167,11 @@ def _launches_of(config: SweepConfig) -> list[dict[str, Any]] | None:
         return None
     check_url(config.storage)
     try:
-        storage = open_storage(config.storage, create=False)
+        with opened_storage(config.storage, create=False) as storage:
+            if config.name not in optuna.get_all_study_names(storage):
+                return None
+            study = optuna.load_study(study_name=config.name, storage=storage)
+            found: list[dict[str, Any]] = study.user_attrs.get("launches", [])
+            return found
     except NoStudies:
         return None
-    try:
-        if config.name not in optuna.get_all_study_names(storage):
-            return None
-        study = optuna.load_study(study_name=config.name, storage=storage)
-        found: list[dict[str, Any]] = study.user_attrs.get("launches", [])
-        return found
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()

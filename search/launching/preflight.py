@@ -8,7 +8,7 @@ import os
 from search.config.places import sqlite_file
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown, UserError
-from search.study.database import NoStudies, open_storage
+from search.study.database import NoStudies, opened_storage
 
 
 def check_services(config: SweepConfig) -> None:
@@ -18,8 +18,9 @@ def check_services(config: SweepConfig) -> None:
         UserError: one of them does not.
     """
     if config.storage is not None and not _new_file(config.storage):
-        with contextlib.suppress(NoStudies):  # it answers; the launch makes the tables
-            open_storage(config.storage, create=False).engine.dispose()
+        # One without studies answers; the launch makes the tables.
+        with contextlib.suppress(NoStudies), opened_storage(config.storage, create=False):
+            pass
     if not _new_file(config.tracking_uri):
         from search.tracking.store import (  # loads MLflow, a second that a first dry run saves
             NoExperiment,

@@ -35,10 +35,11 @@ class NoStudies(UserError):
     """A database that is not there, or that no study was ever made in."""
 
 
-def open_storage(
+@contextlib.contextmanager
+def opened_storage(
     url: str, *, create: bool = True, remedy: str = "check `storage`, the server and its rights"
-) -> SweepStorage:
-    """The Optuna storage at a SQLAlchemy URL.
+) -> Iterator[SweepStorage]:
+    """The Optuna storage at a SQLAlchemy URL, closed again at the end.
 
     Args:
         url: of the database.
@@ -49,6 +50,15 @@ def open_storage(
         NoStudies: they are not there, and are not to be made.
         UserError: an unknown scheme, a folder that cannot be written, a database that does not answer.
     """
+    storage = _open(url, create, remedy)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _open(url: str, create: bool, remedy: str) -> SweepStorage:
     file = sqlite_file(url)
     if not create and file is not None and not file.exists():
         raise NoStudies(f"{file} is not there")
@@ -125,13 +135,9 @@ def wait_for_storage(url: str, cause: Exception) -> None:
 
 def _try_writing(url: str) -> None:
     """A full disk can be read: only a write tells that a storage is back."""
-    engine = open_storage(url, create=False).engine
-    try:
-        with engine.begin() as connection:
-            connection.execute(sqlalchemy.text("CREATE TABLE IF NOT EXISTS sweep_write_probe (x INTEGER)"))
-            connection.execute(sqlalchemy.text("DROP TABLE IF EXISTS sweep_write_probe"))
-    finally:
-        engine.dispose()
+    with opened_storage(url, create=False) as storage, storage.engine.begin() as connection:
+        connection.execute(sqlalchemy.text("CREATE TABLE IF NOT EXISTS sweep_write_probe (x INTEGER)"))
+        connection.execute(sqlalchemy.text("DROP TABLE IF EXISTS sweep_write_probe"))
 
 
 def check_url(url: str) -> sqlalchemy.URL:

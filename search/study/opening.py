@@ -14,7 +14,7 @@ from search.config.folder_file import CONFIG_FILE
 from search.config.sweep_config import SweepConfig
 from search.errors import Step, UserError
 from search.study.checkpoints import CheckpointStore
-from search.study.database import NoStudies, open_storage, printable, read_one_moment, tune_sqlite
+from search.study.database import NoStudies, opened_storage, printable, read_one_moment, tune_sqlite
 from search.study.launch_notes import describe_launch, launch_difference
 from search.study.lease import Lease
 from search.study.ledger import Ledger, Policy
@@ -41,8 +41,7 @@ def open_study(
     with _writing_to(config):
         config.folder.mkdir(parents=True, exist_ok=True)
     new = known_study(config) is None
-    storage = open_storage(config.storage_url) if new else _existing_storage(config)
-    try:
+    with opened_storage(config.storage_url) if new else _existing_storage(config) as storage:
         if not new:
             _study_in(storage, config)
             tune_sqlite(storage.engine)
@@ -57,9 +56,6 @@ def open_study(
                 ledger.note_dead_driver()
             _note_launch(ledger)
             yield ledger, lease
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
 
 
 def check_idle(config: SweepConfig) -> None:
@@ -91,14 +87,10 @@ def existing_study(
         NoStudyYet: it has none.
         UserError: the storage does not answer, or the study is gone from it; says how to go on.
     """
-    storage = _existing_storage(config)
-    try:
+    with _existing_storage(config) as storage:
         if one_moment:
             read_one_moment(storage.engine)
         yield storage, _study_in(storage, config, whole)
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
 
 
 @contextlib.contextmanager
@@ -121,15 +113,18 @@ def known_study(config: SweepConfig) -> str | None:
     return written or CheckpointStore(config.checkpoint_root).owner()
 
 
-def _existing_storage(config: SweepConfig) -> SweepStorage:
+@contextlib.contextmanager
+def _existing_storage(config: SweepConfig) -> Iterator[SweepStorage]:
     moved = _moved(config)
     remedy = f"check that its server runs and lets you in; if it was moved, {moved}"
-    try:
-        return open_storage(config.storage_url, create=False, remedy=remedy)
-    except NoStudies as error:
-        raise _gone(config, str(error)) from error
-    except UserError as error:
-        raise UserError(str(error), moved) from error
+    with contextlib.ExitStack() as stack:
+        try:
+            storage = stack.enter_context(opened_storage(config.storage_url, create=False, remedy=remedy))
+        except NoStudies as error:
+            raise _gone(config, str(error)) from error
+        except UserError as error:
+            raise UserError(str(error), moved) from error
+        yield storage
 
 
 def _study_in(storage: SweepStorage, config: SweepConfig, whole: bool = True) -> optuna.Study:

@@ -11,7 +11,7 @@ from optuna.distributions import FloatDistribution
 
 from search.config.sweep_config import SweepConfig
 from search.policy.making import make_policy
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.study.ledger import Ledger
 from search.study.records import Epoch
 from spaces.space import SearchSpace
@@ -47,16 +47,16 @@ def make_night() -> None:
         pruner_args={"lower": 0.2, "n_warmup_steps": 0},
     )
     config.save()
-    storage = open_storage(config.storage_url)
-    ledger = Ledger.open(config, storage, make_policy(config))
-    for values in ((0.4, 0.5), (0.7, 0.8), (0.1,)):
-        number = ledger.start(ledger.ask().number).number
-        for epoch, value in enumerate(values, 1):
-            ledger.report(number, Epoch(epoch, {"val_acc": value, "epoch_s": 2.0}, 1000 * epoch, "host:1"))
-        if len(values) == config.max_epochs:
-            ledger.complete(number)
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(config.storage_url) as storage:
+        ledger = Ledger.open(config, storage, make_policy(config))
+        for values in ((0.4, 0.5), (0.7, 0.8), (0.1,)):
+            number = ledger.start(ledger.ask().number).number
+            for epoch, value in enumerate(values, 1):
+                ledger.report(
+                    number, Epoch(epoch, {"val_acc": value, "epoch_s": 2.0}, 1000 * epoch, "host:1")
+                )
+            if len(values) == config.max_epochs:
+                ledger.complete(number)
 
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)

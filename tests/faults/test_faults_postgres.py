@@ -19,7 +19,7 @@ from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.errors import UserError
 from search.policy.making import make_policy
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.study.ledger import Ledger
 from search.study.records import Epoch
 
@@ -69,12 +69,10 @@ def test_an_epoch_written_amid_a_read_is_seen_whole_or_not_at_all(config: SweepC
 
     config = config.model_copy(update={"max_epochs": 99})
     config.save()
-    storage = open_storage(config.storage_url)
-    ledger = Ledger.open(config, storage, make_policy(config))
-    ledger.start(ledger.ask().number)
-    check_a_read_amid_writes(config, report)
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(config.storage_url) as storage:
+        ledger = Ledger.open(config, storage, make_policy(config))
+        ledger.start(ledger.ask().number)
+        check_a_read_amid_writes(config, report)
 
 
 def test_a_server_that_crashes_and_comes_back_is_waited_for(

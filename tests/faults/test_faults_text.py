@@ -15,7 +15,7 @@ from sweep_checks import check_study, check_view, records_in
 from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.reporting.report import write_report
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.text import MOST_LETTERS
 
 pytestmark = pytest.mark.usefixtures("local_ray", "by_value")
@@ -61,13 +61,12 @@ def test_a_study_of_an_earlier_version_that_holds_such_text_is_shown(
 ) -> None:
     config: SweepConfig = logged_sweep(tmp_path, tracking_uri, trials=2)
     run_sweep(config, fault_objectives.scripted.report_only)
-    storage = open_storage(config.storage_url)
-    study = optuna.load_study(study_name=config.name, storage=storage)
-    trial = study.ask()
-    trial.set_user_attr("stop_reason", "error")
-    trial.set_user_attr("error", "no file caf\udce9.png")
-    study.tell(trial, state=TrialState.FAIL)
-    storage.engine.dispose()
+    with opened_storage(config.storage_url) as storage:
+        study = optuna.load_study(study_name=config.name, storage=storage)
+        trial = study.ask()
+        trial.set_user_attr("stop_reason", "error")
+        trial.set_user_attr("error", "no file caf\udce9.png")
+        study.tell(trial, state=TrialState.FAIL)
     config = config.model_copy(update={"trials": 3})
     assert run_sweep(config, fault_objectives.scripted.report_only).view_missing is None
     assert records_in(config)[2].error == r"no file caf\udce9.png"

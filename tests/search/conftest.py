@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 
-from search.study.database import open_storage
+from search.study.database import opened_storage
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,7 +22,8 @@ def _quiet_optuna() -> None:
 def _empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with Optuna's tables, made once: making them takes most of a second."""
     file = tmp_path_factory.mktemp("database") / "study.db"
-    open_storage(f"sqlite:///{file}").engine.dispose()
+    with opened_storage(f"sqlite:///{file}"):
+        pass
     return file
 
 
@@ -31,7 +32,5 @@ def sqlite_storage(_empty_database: Path, tmp_path: Path) -> Iterator[RDBStorage
     """A new study's storage on disk, in `tmp_path / "study.db"`."""
     file = tmp_path / "study.db"
     shutil.copy(_empty_database, file)
-    storage = open_storage(f"sqlite:///{file}")
-    yield storage
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(f"sqlite:///{file}") as storage:
+        yield storage

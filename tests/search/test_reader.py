@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from sweep_makers import CONDITIONAL, epoch, open_ledger, prune, started, sweep_
 import search
 from search.errors import UserError
 from search.reader import open_sweep
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.study.ledger import Ledger
 from search.study.records import StopReason
 from spaces.space import SearchSpace
@@ -32,12 +33,12 @@ class Driver:
         self.config.save()
 
     def __enter__(self) -> Ledger:
-        self._storage = open_storage(self.config.storage_url)
-        return open_ledger(self.config, self._storage)
+        self._opened = contextlib.ExitStack()
+        storage = self._opened.enter_context(opened_storage(self.config.storage_url))
+        return open_ledger(self.config, storage)
 
     def __exit__(self, *_: object) -> None:
-        self._storage.remove_session()
-        self._storage.engine.dispose()
+        self._opened.close()
 
 
 def train(ledger: Ledger, *values: float, **fields: Any) -> int:

@@ -16,7 +16,7 @@ from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.policy.pruners import PRUNERS, make_pruner
 from search.policy.samplers import SAMPLERS, make_sampler
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from spaces.space import SearchSpace
 
 STEPS = SearchSpace(
@@ -69,11 +69,8 @@ def decisions(trials: list[FrozenTrial]) -> list[tuple[object, ...]]:
 
 def trials_of(config: SweepConfig) -> list[FrozenTrial]:
     """The trials in the study's own database."""
-    storage = open_storage(config.storage_url)
-    try:
+    with opened_storage(config.storage_url) as storage:
         return optuna.load_study(study_name=config.name, storage=storage).trials
-    finally:
-        storage.engine.dispose()
 
 
 @pytest.mark.parametrize(("sampler", "pruner", "pruner_args"), PAIRS)

@@ -10,7 +10,7 @@ from sweep_makers import open_ledger, run_trial, sweep_config
 
 from search.config.sweep_config import SweepConfig
 from search.finalists.examine import Examination, log_examination
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.tracking.repair.sweep_repair import sync_sweep
 
 
@@ -20,10 +20,8 @@ def retrained(folder: Path) -> SweepConfig:
         folder, name="night.retrain-000-e3", kind="retrain", tracking_uri=f"sqlite:///{folder / 'mlflow.db'}"
     )
     config.save()
-    storage = open_storage(config.storage_url)
-    run_trial(open_ledger(config, storage), (0.5,))
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(config.storage_url) as storage:
+        run_trial(open_ledger(config, storage), (0.5,))
     sync_sweep(config.name, folder)
     return config
 

@@ -14,7 +14,7 @@ from search.cifar import cifar_config, data_config, data_of
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.launching.launch import check_new, fresh_name, resumed
-from search.study.database import open_storage
+from search.study.database import opened_storage
 
 
 def everything(folder: Path) -> list[Path]:
@@ -148,15 +148,13 @@ def test_a_space_that_was_edited_since_is_refused(launched: SweepConfig, tmp_pat
 
 
 def test_a_resume_does_not_shrink_a_sweep(launched: SweepConfig) -> None:
-    storage = open_storage(launched.storage_url)
-    study = optuna.create_study(study_name=launched.name, storage=storage)
-    for _ in range(3):
-        study.ask()
-    with pytest.raises(UserError, match=r"`trials=2`: sweep 'try' has 3 already"):
-        resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 2})
-    assert resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 3}).trials == 3
-    retry = study.ask()
-    retry.set_user_attr("retry_of", 0)  # takes the failed trial's place
-    assert resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 3}).trials == 3
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(launched.storage_url) as storage:
+        study = optuna.create_study(study_name=launched.name, storage=storage)
+        for _ in range(3):
+            study.ask()
+        with pytest.raises(UserError, match=r"`trials=2`: sweep 'try' has 3 already"):
+            resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 2})
+        assert resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 3}).trials == 3
+        retry = study.ask()
+        retry.set_user_attr("retry_of", 0)  # takes the failed trial's place
+        assert resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 3}).trials == 3

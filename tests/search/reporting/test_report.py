@@ -18,7 +18,7 @@ from search.finalists.confirm import choose_finalists, confirm_config
 from search.reporting.paper_figures import write_figures
 from search.reporting.report import newest_confirmation, write_report
 from search.results.summary import summarise
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.study.opening import opened_study
 from search.study.records import StopReason
 
@@ -27,20 +27,18 @@ def study_of(sweeps_dir: Path, trials: int, **fields: Any) -> SweepConfig:
     """A sweep of which every third trial was pruned, and the seventh failed."""
     config = sweep_config(sweeps_dir, trials=max(1, trials), space=CONDITIONAL, sampler="random", **fields)
     config.save()
-    storage = open_storage(config.storage_url)
-    ledger = open_ledger(config, storage)
-    for number in range(trials):
-        started(ledger)
-        ledger.report(number, epoch(1, 0.3 + number / 1000, worker=f"host:{number % 2}"))
-        if number == 7:
-            ledger.fail(number, StopReason.ERROR, "ValueError: <script>alert(1)</script>")
-        elif number % 3 == 1:
-            prune(ledger, number)
-        else:
-            ledger.report(number, epoch(2, 0.4 + number / 1000, worker=f"host:{number % 2}"))
-            ledger.complete(number)
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        for number in range(trials):
+            started(ledger)
+            ledger.report(number, epoch(1, 0.3 + number / 1000, worker=f"host:{number % 2}"))
+            if number == 7:
+                ledger.fail(number, StopReason.ERROR, "ValueError: <script>alert(1)</script>")
+            elif number % 3 == 1:
+                prune(ledger, number)
+            else:
+                ledger.report(number, epoch(2, 0.4 + number / 1000, worker=f"host:{number % 2}"))
+                ledger.complete(number)
     return config
 
 
@@ -62,13 +60,11 @@ def test_a_report_stands_by_itself(trials: int, tmp_path: Path) -> None:
 def test_a_sweep_that_keeps_failing_is_told_in_short(tmp_path: Path) -> None:
     config = sweep_config(tmp_path, trials=12)
     config.save()
-    storage = open_storage(config.storage_url)
-    ledger = open_ledger(config, storage)
-    for number in range(12):
-        started(ledger)
-        ledger.fail(number, StopReason.ERROR, f"ValueError: {number}")
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        for number in range(12):
+            started(ledger)
+            ledger.fail(number, StopReason.ERROR, f"ValueError: {number}")
     html = write_report(config.name, tmp_path, tmp_path / "report.html").read_text()
     assert len(re.findall("<pre>ValueError", html)) == 10
     assert "2 more failed." in html
@@ -81,20 +77,18 @@ def confirmation_of(config: SweepConfig, top: int, seeds: int, trained: int) -> 
     confirming.save()
     if not trained:
         return
-    storage = open_storage(confirming.storage_url)
-    ledger = open_ledger(confirming, storage)
-    failed = False
-    for number in range(trained):
-        arm = started(ledger).params["arm"]
-        if arm == top - 1 and not failed:
-            ledger.diverge(number, "it diverged")
-            failed = True
-            continue
-        for step in range(1, confirming.max_epochs + 1):
-            ledger.report(number, epoch(step, 0.5 + arm / 10))
-        ledger.complete(number)
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(confirming.storage_url) as storage:
+        ledger = open_ledger(confirming, storage)
+        failed = False
+        for number in range(trained):
+            arm = started(ledger).params["arm"]
+            if arm == top - 1 and not failed:
+                ledger.diverge(number, "it diverged")
+                failed = True
+                continue
+            for step in range(1, confirming.max_epochs + 1):
+                ledger.report(number, epoch(step, 0.5 + arm / 10))
+            ledger.complete(number)
 
 
 def test_a_report_tells_the_newest_whole_confirmation_and_stands_without_those_that_are_none(

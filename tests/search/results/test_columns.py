@@ -18,7 +18,7 @@ from search.config.sweep_config import SweepConfig
 from search.results.columns import apart
 from search.results.leaderboard import savings, summary_note
 from search.results.summary import SweepSummary, trial_row
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.study.records import Epoch
 from search.tracking.conventions import sweep_params, sweep_tags, trial_params, trial_points
 from spaces.space import SearchSpace
@@ -127,10 +127,8 @@ def test_a_metric_called_as_the_final_value_is_a_series_of_its_own() -> None:
 def swept(config: SweepConfig, more: dict[str, float] | None = None) -> None:
     """A sweep with one trial of one epoch."""
     config.save()
-    storage = open_storage(config.storage_url)
-    ledger = open_ledger(config, storage)
-    started(ledger)
-    ledger.report(0, Epoch(1, {**(more or {}), config.metric: 0.5}, 0, "host:1"))
-    ledger.complete(0)
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        started(ledger)
+        ledger.report(0, Epoch(1, {**(more or {}), config.metric: 0.5}, 0, "host:1"))
+        ledger.complete(0)

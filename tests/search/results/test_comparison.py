@@ -16,7 +16,7 @@ from sweep_makers import epoch, open_ledger, prune, run_trial, started, sweep_co
 
 from search.config.definition import DatasetNote
 from search.config.sweep_config import SweepConfig
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.study.records import StopReason
 from search.tracking.repair.sweep_repair import sync_sweep
 
@@ -28,16 +28,14 @@ def swept(folder: Path, name: str, best: float = 0.7, **fields: Any) -> SweepCon
     """A sweep with a trial in each state: complete twice, pruned, failed, and running without an epoch."""
     config = sweep_config(folder, name=name, trials=5, **fields)
     config.save()
-    storage = open_storage(config.storage_url)
-    ledger = open_ledger(config, storage)
-    run_trial(ledger, (0.3, 0.5, 0.6))
-    run_trial(ledger, (0.4, 0.5, best))
-    ledger.report(started(ledger).number, epoch(1, 0.2))
-    prune(ledger, 2)
-    ledger.fail(started(ledger).number, StopReason.ERROR, "ValueError: no")
-    started(ledger)
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        run_trial(ledger, (0.3, 0.5, 0.6))
+        run_trial(ledger, (0.4, 0.5, best))
+        ledger.report(started(ledger).number, epoch(1, 0.2))
+        prune(ledger, 2)
+        ledger.fail(started(ledger).number, StopReason.ERROR, "ValueError: no")
+        started(ledger)
     return config
 
 

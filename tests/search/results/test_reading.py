@@ -8,16 +8,14 @@ from pathlib import Path
 from sweep_checks import check_a_read_amid_writes
 from sweep_makers import epoch, open_ledger, started, sweep_config
 
-from search.study.database import open_storage
+from search.study.database import opened_storage
 
 
 def test_an_epoch_written_amid_a_read_is_seen_whole_or_not_at_all(tmp_path: Path) -> None:
     config = sweep_config(tmp_path, max_epochs=99)
     config.save()
-    storage = open_storage(config.storage_url)
-    ledger = open_ledger(config, storage)
-    started(ledger)
-    numbers = itertools.count(1)
-    check_a_read_amid_writes(config, lambda: ledger.report(0, epoch(next(numbers))))
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        started(ledger)
+        numbers = itertools.count(1)
+        check_a_read_amid_writes(config, lambda: ledger.report(0, epoch(next(numbers))))

@@ -7,32 +7,56 @@ from concurrent.futures import TimeoutError as StillWaiting
 from pathlib import Path
 
 import optuna
+import psutil  # type: ignore[import-untyped]
 import pytest
 import sqlalchemy as sa
 from filelock import FileLock
 
 import search.study.database
 from search.errors import SweepFailed, UserError
-from search.study.database import check_url, open_storage, printable, wait_for_storage
+from search.study.database import check_url, opened_storage, printable, wait_for_storage
+
+
+def open_it(url: str, *, create: bool = True) -> None:
+    """Open a storage and close it again."""
+    with opened_storage(url, create=create):
+        pass
 
 
 def test_a_study_is_there_again_when_the_file_is_opened_again(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     for expected in ([], ["mine"]):
-        storage = open_storage(url)
-        assert optuna.get_all_study_names(storage) == expected
-        optuna.create_study(study_name="mine", storage=storage, load_if_exists=True)
-        storage.remove_session()
-        storage.engine.dispose()
+        with opened_storage(url) as storage:
+            assert optuna.get_all_study_names(storage) == expected
+            optuna.create_study(study_name="mine", storage=storage, load_if_exists=True)
 
 
 def test_every_connection_to_a_file_logs_ahead(tmp_path: Path) -> None:
-    storage = open_storage(f"sqlite:///{tmp_path / 'study.db'}")
-    for _ in range(2):
-        with storage.engine.connect() as connection:
-            assert connection.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
-            assert connection.execute(sa.text("PRAGMA synchronous")).scalar() == 1  # NORMAL
-        storage.engine.dispose()
+    with opened_storage(f"sqlite:///{tmp_path / 'study.db'}") as storage:
+        for _ in range(2):
+            with storage.engine.connect() as connection:
+                assert connection.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
+                assert connection.execute(sa.text("PRAGMA synchronous")).scalar() == 1  # NORMAL
+            storage.engine.dispose()
+
+
+def test_a_file_is_let_go_of_whatever_happens_in_between(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+
+    def fail_within_a_transaction() -> None:
+        with opened_storage(f"sqlite:///{file}") as storage:
+            storage.scoped_session().execute(sa.text("SELECT * FROM trials"))
+            assert is_open(file)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_within_a_transaction()
+    assert not is_open(file)
+
+
+def is_open(file: Path) -> bool:
+    """Whether this process has it open."""
+    return str(file) in {found.path for found in psutil.Process().open_files()}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +75,7 @@ def test_urls_that_no_sweep_can_live_in_are_refused(url: str, why: str) -> None:
     with pytest.raises(UserError, match=why):
         check_url(url)
     with pytest.raises(UserError, match=why):
-        open_storage(url)
+        open_it(url)
 
 
 def test_checking_a_url_makes_no_file(tmp_path: Path) -> None:
@@ -61,7 +85,7 @@ def test_checking_a_url_makes_no_file(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_files_place_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"storage sqlite:///{tmp_path} does not answer") as refusal:
-        open_storage(f"sqlite:///{tmp_path}")
+        open_it(f"sqlite:///{tmp_path}")
     assert "\n" not in str(refusal.value)
 
 
@@ -69,13 +93,13 @@ def test_a_file_that_is_no_database_is_told_and_left_alone(tmp_path: Path) -> No
     file = tmp_path / "notes.txt"
     file.write_text("dear diary, " * 500)
     with pytest.raises(UserError, match="file is not a database"):
-        open_storage(f"sqlite:///{file}")
+        open_it(f"sqlite:///{file}")
     assert file.read_text() == "dear diary, " * 500
 
 
 def test_a_server_that_is_away_is_told_without_the_password() -> None:
     with pytest.raises(UserError, match="does not answer") as refusal:
-        open_storage("postgresql+psycopg://me:secret@127.0.0.1:1/sweeps")
+        open_it("postgresql+psycopg://me:secret@127.0.0.1:1/sweeps")
     assert "secret" not in str(refusal.value)
     assert "me:***@127.0.0.1:1/sweeps" in str(refusal.value)
 
@@ -86,7 +110,7 @@ def test_a_printed_url_has_no_password() -> None:
 
 def test_a_storage_that_comes_back_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, away = tmp_path / "study.db", tmp_path / "away"
-    open_storage(f"sqlite:///{file}").engine.dispose()
+    open_it(f"sqlite:///{file}")
     file.rename(away)
     waited: list[float] = []
 
@@ -116,20 +140,20 @@ def test_a_storage_that_stays_away_ends_the_wait(tmp_path: Path, monkeypatch: py
 def test_a_reader_waits_while_a_launch_makes_the_tables(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with ThreadPoolExecutor(1) as pool:
-        with FileLock(tmp_path / ".study.db.lock"):  # as `open_storage` holds it while it makes them
+        with FileLock(tmp_path / ".study.db.lock"):  # as `opened_storage` holds it while it makes them
             sa.create_engine(url).connect().exec_driver_sql("CREATE TABLE version_info (x INTEGER)").close()
-            reader = pool.submit(open_storage, url, create=False)
+            reader = pool.submit(open_it, url, create=False)
             with pytest.raises(StillWaiting):
                 reader.result(0.2)
             (tmp_path / "study.db").unlink()
             search.study.database.SweepStorage(url, {}).engine.dispose()
-        reader.result().engine.dispose()
+        reader.result()
 
 
 def test_a_reader_leaves_no_lock_behind(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    open_storage(url).engine.dispose()
+    open_it(url)
     (tmp_path / ".study.db.lock").unlink()
     there = sorted(tmp_path.iterdir())
-    open_storage(url, create=False).engine.dispose()
+    open_it(url, create=False)
     assert sorted(tmp_path.iterdir()) == there

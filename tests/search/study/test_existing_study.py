@@ -20,7 +20,7 @@ from search.policy.making import make_policy
 from search.reporting.report import write_report
 from search.results.summary import summarise
 from search.study.checkpoints import CheckpointStore
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.study.opening import check_idle, open_study
 from search.tracking.connection import TrackingConnection
 from search.tracking.pages.server import serve_ui
@@ -88,12 +88,11 @@ def test_a_study_that_is_not_in_its_database(config: SweepConfig, here: Path, re
     sqlite3.connect(here / "studies.db").execute("CREATE TABLE others (x INTEGER)").connection.close()
     refused(READERS[reader], config, "is gone: sqlite:///.*/studies.db has no studies")
     (here / "studies.db").unlink()
-    open_storage(str(config.storage)).engine.dispose()
+    with opened_storage(str(config.storage)):
+        pass
     refused(READERS[reader], config, "is gone: sqlite:///.*/studies.db has no study of that name")
-    storage = open_storage(str(config.storage))
-    optuna.create_study(study_name="try", storage=storage).set_user_attr("sweep_id", "another")
-    storage.remove_session()
-    storage.engine.dispose()
+    with opened_storage(str(config.storage)) as storage:
+        optuna.create_study(study_name="try", storage=storage).set_user_attr("sweep_id", "another")
     known = json.loads((config.folder / "sweep.json").read_text())["study_id"]
     refused(READERS[reader], config, f"has another of that name, id another and not {known}")
 

@@ -12,7 +12,7 @@ import pytest
 from browsers import free_port, serving
 from sweep_makers import CONDITIONAL, epoch, open_ledger, prune, started, sweep_config
 
-from search.study.database import open_storage
+from search.study.database import opened_storage
 from search.study.records import StopReason
 
 DASHBOARD = str(Path(sys.executable).with_name("optuna-dashboard"))
@@ -28,36 +28,34 @@ def get(url: str) -> Any:
 def test_the_dashboard_shows_the_study(tmp_path: Path) -> None:
     config = sweep_config(tmp_path, trials=4, space=CONDITIONAL, sampler="random")
     config.save()
-    storage = open_storage(config.storage_url)
-    ledger = open_ledger(config, storage)
-    for _ in range(4):
-        started(ledger)
-    for number in range(3):
-        ledger.report(number, epoch(1, 0.3 + number / 10))
-    ledger.report(0, epoch(2, 0.9))
-    ledger.complete(0)
-    prune(ledger, 1)
-    ledger.fail(2, StopReason.ERROR, "ValueError: broken")
-    study = ledger.study
-    expected = {trial.number: trial for trial in study.get_trials()}
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        for _ in range(4):
+            started(ledger)
+        for number in range(3):
+            ledger.report(number, epoch(1, 0.3 + number / 10))
+        ledger.report(0, epoch(2, 0.9))
+        ledger.complete(0)
+        prune(ledger, 1)
+        ledger.fail(2, StopReason.ERROR, "ValueError: broken")
+        study = ledger.study
+        expected = {trial.number: trial for trial in study.get_trials()}
 
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with serving([DASHBOARD, config.storage_url, "--port", str(port)], {}, f"{url}/dashboard", tmp_path):
-        (summary,) = get(f"{url}/api/studies")["study_summaries"]
-        detail = get(f"{url}/api/studies/{summary['study_id']}?after=0")
-    assert summary["study_name"] == config.name
-    shown = {trial["number"]: trial for trial in detail["trials"]}
-    assert {number: trial["state"] for number, trial in shown.items()} == {
-        0: "Complete",
-        1: "Pruned",
-        2: "Fail",
-        3: "Running",
-    }
-    for number, trial in shown.items():
-        steps = {each["step"]: each["value"] for each in trial["intermediate_values"]}
-        assert steps == expected[number].intermediate_values
-        assert {each["name"] for each in trial["params"]} == set(expected[number].params)
-    assert shown[0]["values"] == [0.9]
-    storage.remove_session()
-    storage.engine.dispose()
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        with serving([DASHBOARD, config.storage_url, "--port", str(port)], {}, f"{url}/dashboard", tmp_path):
+            (summary,) = get(f"{url}/api/studies")["study_summaries"]
+            detail = get(f"{url}/api/studies/{summary['study_id']}?after=0")
+        assert summary["study_name"] == config.name
+        shown = {trial["number"]: trial for trial in detail["trials"]}
+        assert {number: trial["state"] for number, trial in shown.items()} == {
+            0: "Complete",
+            1: "Pruned",
+            2: "Fail",
+            3: "Running",
+        }
+        for number, trial in shown.items():
+            steps = {each["step"]: each["value"] for each in trial["intermediate_values"]}
+            assert steps == expected[number].intermediate_values
+            assert {each["name"] for each in trial["params"]} == set(expected[number].params)
+        assert shown[0]["values"] == [0.9]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def _normal(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 
 def _heavy(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-    return rng.standard_t(3, shape) / np.sqrt(3)
+    return rng.standard_t(3, shape) / math.sqrt(3)
 
 
 WORLDS = (
@@ -79,7 +80,7 @@ def simulate(world: World, repeats: int, seed: int) -> Tally:
             assert estimate.probability_best is not None
             tally.intervals += 1
             tally.covered += estimate.low <= means[arm] <= estimate.high
-            place = min(np.searchsorted(BINS, estimate.probability_best, "right") - 1, len(BINS) - 2)
+            place = min(int(np.searchsorted(BINS, estimate.probability_best, "right")) - 1, len(BINS) - 2)
             tally.counts[place] += 1
             tally.said[place] += estimate.probability_best
             tally.came_true[place] += arm == means.argmax()

@@ -40,7 +40,7 @@ def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[
     module = ImageDataModule(data, config.batch_size, config.seed, augmentation=config.augmentation)
     training = _on(device, module.train_dataloader(), module.info)
     validation = _on(device, module.val_dataloader(), module.info)
-    model = CifarCNN(config, module.info.num_classes).to(device, memory_format=torch.channels_last)
+    model = CifarCNN(config, module.info.num_classes).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         model.parameters(),
         config.lr,
@@ -60,7 +60,7 @@ def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[
             with autocast(precision, device):
                 loss = cross_entropy(model(images), labels)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1
         loss.item()  # waits for a GPU

@@ -23,7 +23,7 @@ from cifar_cnn.config import DataConfig, TrainConfig
 LR = (1e-3, 1.0)
 DEPTHS = (1, 3)
 WIDTHS = (16, 32, 48)
-FIXED = {"optimizer": "sgd", "momentum": 0.9, "batch_size": 256}
+FIXED: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.9, "batch_size": 256}
 
 PARAMETERS: dict[str, BaseDistribution] = {
     "depth": IntDistribution(*DEPTHS),

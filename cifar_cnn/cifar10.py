@@ -32,7 +32,7 @@ def load(data_dir: Path, scratch: Path) -> tuple[Split, Split, Sequence[str]]:
     Raises:
         DataError: a file is damaged, or there is neither data nor a network.
     """
-    from torchvision.datasets import CIFAR10  # type: ignore[import-untyped]  # imports torch: seconds
+    from torchvision.datasets import CIFAR10  # imports torch: seconds
 
     batches, archive = data_dir / CIFAR10.base_folder, data_dir / CIFAR10.filename
     if _is_whole(CIFAR10, batches):
@@ -69,7 +69,7 @@ def _check(path: Path, expected: str, remedy: str) -> None:
 
 
 def _unpack(dataset: Any, archive: Path, scratch: Path) -> None:
-    from torchvision.datasets.utils import extract_archive  # type: ignore[import-untyped]
+    from torchvision.datasets.utils import extract_archive
 
     _check(archive, dataset.tgz_md5, "remove it to have it downloaded again, or put a whole copy there")
     extract_archive(str(archive), str(scratch))

@@ -61,7 +61,7 @@ def _group(proc: Path, unified: bool) -> str:
 
 
 def _unified_quota(group: Path) -> float | None:
-    """Version 2: `max 100000`, or microseconds of CPU time in a period of so many."""
+    """Version 2: `max 100000`, or microseconds of CPU time and of the period."""
     for quota, period in (line.split() for line in _lines(group / "cpu.max")):
         return None if quota == "max" else float(quota) / float(period)
     return None

@@ -30,7 +30,7 @@ def too_costly(image: ImageFile, data: bytes) -> str | None:
             f"of {image.format}; save it as PNG"
         )
     if image.format == "JPEG" and image.info.get("progressive") and _scans(data) > _MAX_SCANS:
-        return f"a JPEG of more than {_MAX_SCANS} passes over the picture is not decoded; save it anew"
+        return f"a JPEG of more than {_MAX_SCANS} passes over the picture is not decoded; save it again"
     return None
 
 

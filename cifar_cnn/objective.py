@@ -50,7 +50,7 @@ class TrialContext(Protocol):
 
     @property
     def checkpoint(self) -> Path | None:
-        """A folder that an earlier attempt at this trial reported, to go on from."""
+        """A folder that an earlier attempt at this trial reported, to resume from."""
 
     @property
     def scratch(self) -> Path:

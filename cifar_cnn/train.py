@@ -86,7 +86,7 @@ def fit(
         config: how to train.
         data: on what.
         on_epoch: called after every epoch. Whatever it raises ends the run and comes out unchanged.
-        checkpoint: a `model.ckpt`, or the folder that holds it; training goes on after its epoch. After the
+        checkpoint: a `model.ckpt`, or the folder that holds it; training continues after its epoch. After the
             last one nothing is trained.
         train_on: 'train+val' trains on both splits together, without validation.
         threads: torch's CPU threads; None leaves them as they are.

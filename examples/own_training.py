@@ -2,7 +2,7 @@
 
     uv run examples/own_training.py
 
-Run it again and it goes on where it was; delete sweeps/own-training to begin anew.
+Run it again and it continues where it was; delete sweeps/own-training to begin anew.
 """
 
 import logging

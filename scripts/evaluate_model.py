@@ -28,7 +28,7 @@ def evaluate(
         "reports/figures"
     ),
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where the images lie, if not as the retraining has it.")
+        Path | None, typer.Option(help="Where the images lie, if not as in the retraining.")
     ] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:

@@ -39,7 +39,7 @@ def retrain(
     concurrency: cli.Concurrency = None,
     ray_address: cli.RayAddress = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where the images lie, if not as the sweep has it.")
+        Path | None, typer.Option(help="Where the images lie, if not as in the sweep.")
     ] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="Another MLflow tracking store than the sweep's.")

@@ -177,7 +177,7 @@ def _print_published(published: Published) -> None:
     if published.missing:
         err.print(
             f"not in MLflow: {lacking} ({published.missing}); run the command again to add it, which trains "
-            "and tests nothing anew"
+            "and tests nothing again"
         )
 
 

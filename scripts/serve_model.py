@@ -46,7 +46,7 @@ def serve(
         typer.Option(help="Most pixels of a request's images together, in millions.", min=0.001, max=50),
     ] = 25.0,
     max_waiting: Annotated[
-        int, typer.Option(help="Most requests at a time; more are told to come again.", min=1)
+        int, typer.Option(help="Most requests at a time; further ones are asked to retry.", min=1)
     ] = 64,
     threads: Annotated[int | None, typer.Option(help="CPU threads of the model.", min=1)] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),

@@ -87,7 +87,7 @@ def _print_page(result: SweepResult) -> None:
     from search.tracking.pages.server import links
 
     if result.view_missing:
-        err.print(f"MLflow is behind: {result.view_missing}; when that is mended, resume the sweep")
+        err.print(f"MLflow is behind: {result.view_missing}; once that is fixed, resume the sweep")
     if result.page is None:
         return
     print_ui(result.config)

@@ -157,7 +157,7 @@ def check_unchanged(config: SweepConfig) -> None:
     changes: dict[str, Any] = {}
     source = config.space_source
     if source is not None and source not in shipped_spaces() and not Path(source).exists():
-        _logger.warning("space file %s is gone: going on with the space as the study has it", source)
+        _logger.warning("space file %s is gone: continuing with the space as stored in the study", source)
     elif source is not None:
         changes["space"] = _load(source)
     if config.objective == OBJECTIVE:
@@ -170,7 +170,8 @@ def _dataset_there(config: SweepConfig) -> DatasetNote:
         return dataset_note(data_of(config))
     except UserError as error:
         raise UserError(
-            f"{str(error).rstrip('.')}. If the images lie elsewhere on this machine, say so with `data_dir`"
+            f"{str(error).rstrip('.')}. If the images are elsewhere on this machine, give their folder "
+            "with `data_dir`"
         ) from error
 
 

@@ -102,7 +102,7 @@ def run_sweep(
         KeyboardInterrupt: Ctrl-C or SIGTERM while no trial ran: at the start, or at the very end.
         UserError: what was asked for cannot be done; nothing was started.
         LeaseLost: another driver took the sweep over.
-        SweepFailed: Ray gave way, or the storage for longer than it is waited for; run it again to go on.
+        SweepFailed: Ray failed, or the storage for longer than it is waited for; run it again to go on.
     """
     started, started_ms = time.monotonic(), int(time.time() * 1000)
     _check_policy(config)

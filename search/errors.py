@@ -45,7 +45,7 @@ class UserError(ValueError):
 
 
 class SweepFailed(RuntimeError):
-    """The sweep cannot go on, though what was asked for was sound. Exit code 1."""
+    """The sweep cannot continue, though what was asked for was sound. Exit code 1."""
 
 
 class LeaseLost(SweepFailed):
@@ -53,7 +53,7 @@ class LeaseLost(SweepFailed):
 
 
 class SweepInterrupted(SweepFailed):
-    """Ctrl-C or SIGTERM stopped what a larger command was in the middle of; run again it goes on."""
+    """Ctrl-C or SIGTERM stopped what a larger command was in the middle of; run again, it continues."""
 
 
 class TrackingDown(RuntimeError):

@@ -69,7 +69,7 @@ class Definition(Method):
         default_factory=dict, description="Plain JSON handed to the objective unchanged: data set, precision."
     )
     dataset: DatasetNote | None = Field(
-        default=None, description="The data the objective trains on, where whoever wrote it says so."
+        default=None, description="The data the objective trains on, if that is known."
     )
     metric: str = Field(default="val_acc", description="The reported metric that is optimised.")
     direction: Direction = Field(

@@ -17,7 +17,7 @@ FIRST_LOOK_S, LONGEST_LOOK_S = 1.0, 15.0  # between two looks; each is twice as 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What an attempt goes on from."""
+    """What an attempt resumes from."""
 
     checkpoint: Path | None = None
     history: tuple[Epoch, ...] = ()
@@ -69,7 +69,7 @@ def find_beginning(
     notes += beginning.notes
     if beginning.epochs_done < epochs_known:
         notes.append(
-            f"goes on from epoch {beginning.epochs_done}, though the study knows {epochs_known} epochs of it"
+            f"resumes from epoch {beginning.epochs_done}, though the study knows {epochs_known} epochs of it"
         )
     return replace(beginning, notes=[encodable(note) for note in notes])
 
@@ -98,9 +98,9 @@ def _taken_up(
     folder, last = store.fetch(newest, to), newest.history[-1]
     own = replace(last, checkpoint=checkpoint_path(number, last.epoch))
     history = (*newest.history[:-1], own)
-    notes = [*faults, f"goes on from epoch {last.epoch} of {trial_key(origin)}, which it retries"]
+    notes = [*faults, f"resumes from epoch {last.epoch} of {trial_key(origin)}, which it retries"]
     try:
         store.save(number, history, folder)
     except OSError as error:
-        notes.append(f"no checkpoint of epoch {last.epoch} ({os_cause(error)}); training goes on")
+        notes.append(f"no checkpoint of epoch {last.epoch} ({os_cause(error)}); training continues")
     return Beginning(folder, history, notes)

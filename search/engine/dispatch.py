@@ -65,7 +65,7 @@ class StopObserver(Protocol):
     """An observer that also hears that the driver is to end before the sweep is done."""
 
     def stop_requested(self, reason: Stop, grace_s: float | None) -> None:
-        """A stop was asked for; running epochs have so many seconds to end, None: as long as they take.
+        """A stop was asked for; running epochs have `grace_s` seconds to end, None: as long as they take.
 
         Called in a signal's handler too: it must neither wait for anything nor print.
         """

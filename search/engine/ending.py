@@ -144,7 +144,9 @@ class Ending:
         # sequence brings a terminal's cursor back, which a live display hides.
         cursor = b"\x1b[?25h" if os.isatty(2) else b""
         with contextlib.suppress(OSError):
-            os.write(2, cursor + b"interrupted: the program hung and was ended; resume the sweep to go on\n")
+            os.write(
+                2, cursor + b"interrupted: the program hung and was ended; resume the sweep to continue\n"
+            )
         os._exit(INTERRUPTED)
 
 

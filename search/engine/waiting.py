@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from search.study.records import TrialRecord
 
 FIRST_PAUSE_S = 5.0  # after the first loss of a trial's worker,
-PAUSE_FACTOR = 4.0  # so many times as long after each further one,
+PAUSE_FACTOR = 4.0  # as many times as long after each further one,
 LONGEST_PAUSE_S = 300.0  # at most
 WAITED_FOR_S = 20.0  # the first two pauses, by a worker that has nothing beside it
 # Drivers in a row that died with a trial, from which on it is tried last and with nothing beside it.

@@ -99,7 +99,7 @@ class _Context:
             with durable("checkpoint"):
                 self.store.save(self.number, self.history, folder)
         except OSError as error:
-            return (f"no checkpoint of epoch {self.epochs_done} ({os_cause(error)}); training goes on",)
+            return (f"no checkpoint of epoch {self.epochs_done} ({os_cause(error)}); training continues",)
         return ()
 
     def _checked(self, epoch: int, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -214,7 +214,7 @@ def _context(spec: WorkerSpec, assignment: Assignment, scratch: Path) -> _Contex
 
 
 def _send(message: Message) -> bool:
-    """Hand a message to the driver and wait for its answer: whether the attempt goes on."""
+    """Hand a message to the driver and wait for its answer: whether the attempt continues."""
     tune.report({MESSAGE: message})
     return not _stop_asked.is_set()
 

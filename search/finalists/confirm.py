@@ -157,7 +157,7 @@ def confirm(
     *,
     retry_failed: bool = False,
 ) -> tuple[Confirmation, SweepResult]:
-    """Train the finalists with fresh seeds and compare them; after a crash it goes on where it was.
+    """Train the finalists with fresh seeds and compare them; after a crash it continues where it was.
 
     Args:
         config: as from `confirm_config`.
@@ -174,7 +174,7 @@ def confirm(
     # Trainings that failed again one after the other stop the driver, though nothing is left to train.
     if result.stop not in (None, Stop.FAILURES):
         kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed
-        raise kind(f"confirming was stopped ({result.stop.value}): run the command again to go on")
+        raise kind(f"confirming was stopped ({result.stop.value}): run the command again to continue")
     confirmation = confirmed(config, result.records, finalists)
     if confirmation is None:
         raise SweepFailed(

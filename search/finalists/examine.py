@@ -39,7 +39,7 @@ class Examination:
     files: list[Path]
 
 
-@one_line_errors(". If the images lie elsewhere on this machine, say so with `data_dir`")
+@one_line_errors(". If the images are elsewhere on this machine, give their folder with `data_dir`")
 def examine(
     sweep: SweepConfig, folder: Path, *, corruptions: bool, data_dir: Path | None = None
 ) -> Examination:

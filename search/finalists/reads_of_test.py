@@ -42,7 +42,7 @@ def has_read_test(sweep: SweepConfig, retrainings: Collection[str]) -> bool:
 
 
 def note_test_read(sweep: SweepConfig, retraining: str) -> None:
-    """Write down that a retraining is about to read the test split; once, however often it goes on."""
+    """Write down that a retraining is about to read the test split; once, however often it is resumed."""
     reads = _reads(sweep)
     if any(read["retraining"] == retraining for read in reads):
         return

@@ -46,7 +46,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Retrained:
-    """The winner, trained anew and tested."""
+    """The winner, retrained and tested."""
 
     result: SweepResult
     test: Estimate  # accuracy over the seeds, each evaluated once
@@ -93,7 +93,7 @@ def retrain(
 ) -> Retrained:
     """Train, test, save and register.
 
-    Run again it goes on where it was, after a crash as after a failure: failed trainings are trained once
+    Run again it continues where it was, after a crash as after a failure: failed trainings are trained once
     more. Seeds only add up: what was trained for more of them before counts too.
 
     Args:
@@ -178,7 +178,7 @@ def final_checkpoint(config: SweepConfig, record: TrialRecord) -> Path:
 def _how_to_go_on(result: SweepResult) -> str:
     """What to do about a retraining that lacks some of its trainings."""
     if result.stop not in (None, Stop.FAILURES):
-        return f" ({result.stop.value}): run the command again to go on"
+        return f" ({result.stop.value}): run the command again to continue"
     advice = f"; {told_failures(result.records)}: run the command again to train those once more"
     if any(record.outcome is Outcome.DIVERGED for record in result.records):
         advice += "; one that diverged is not trained again: choose another one with `trial`"

@@ -1,4 +1,4 @@
-"""Before a sweep starts: that a launch is new, and what a resume goes on with."""
+"""Before a sweep starts: that a launch is new, and what a resume continues with."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def check_tracking_there(config: SweepConfig) -> None:
         return
     beside = sweeps_root(config.sweeps_dir, config.kind).parent / place.name
     there = shlex.quote(config.tracking_uri.replace(str(place), str(beside))) if beside.exists() else "URI"
-    sync = Step("sync", config.name, config.sweeps_dir, "make it anew from the study")
+    sync = Step("sync", config.name, config.sweeps_dir, "rebuild it from the study")
     raise UserError(
         f"the tracking store of sweep {config.name!r} is not there ({place}): if it was moved, say where "
         f"with `tracking_uri={there}`; if it is lost, {sync}",

@@ -51,7 +51,7 @@ class TrialContext(Protocol):
 
     @property
     def epochs_done(self) -> int:
-        """Epochs that the checkpoint holds; go on with the next."""
+        """Epochs that the checkpoint holds; continue with the next."""
 
     @property
     def scratch(self) -> Path:

@@ -68,7 +68,7 @@ def import_objective_module(name: str, place: str | None) -> ModuleType:
                 f"{place}: give one of them another name"
             )
         _logger.warning(
-            "%s is not there any more: going on with the training function in %s", _file(place, name), file
+            "%s is not there any more: continuing with the training function in %s", _file(place, name), file
         )
     return module
 

@@ -46,7 +46,7 @@ def load_objective(reference: str, place: str | None = None) -> Objective:
             script = f"run {place}" if place else "run that script"
             raise UserError(
                 f"objective {name!r} is in the script that launched this sweep: {script} again, "
-                "it goes on where it was"
+                "it continues where it was"
             ) from error
         raise UserError(
             f"objective {reference!r} is not there ({error}): put it back into its module, or launch a sweep "

@@ -15,7 +15,7 @@ from search.study.optuna_private import LazyRandomState
 
 
 class Reseeded(BaseSampler):
-    """A sampler whose random generators begin anew with each trial; mixed into Optuna's."""
+    """A sampler whose random generators are seeded again for each trial; mixed into Optuna's."""
 
     sweep_seed = 0
 

@@ -45,7 +45,7 @@ class _Grid(Reseeded, GridSampler):
 
 
 class _GP(Reseeded, SweepGPSampler):
-    """Optuna's, except that each fit begins anew, not where this process' last one ended."""
+    """Optuna's, except that each fit starts afresh, not where the last one of this process ended."""
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -80,7 +80,7 @@ SAMPLERS: dict[str, Callable[..., Reseeded]] = {
     "grid": _Grid,
 }
 MOST_GRID_POINTS = (
-    100_000  # asking for a trial goes through all of them: 18 ms with so many, 0.2 s with ten times
+    100_000  # asking for a trial goes through all of them: 18 ms with that many, 0.2 s with ten times
 )
 # Optuna warns once a trial about what these samplers hand to an independent sampler; a conditional
 # or categorical parameter is handed over by design, and a user cannot act on it.

@@ -27,7 +27,7 @@ def run_tune(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> None:
     """Run trials until the dispatcher is done.
 
     Raises:
-        SweepFailed: Ray gave way.
+        SweepFailed: Ray failed.
         Exception: whatever went wrong in the dispatcher.
     """
     while not dispatcher.done:
@@ -39,7 +39,7 @@ def run_tune(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> None:
             # has a cause of its own.
             if dispatcher.fault:
                 raise dispatcher.fault  # noqa: B904
-            raise SweepFailed(f"Ray gave way: {' '.join(str(error).split())}") from error
+            raise SweepFailed(f"Ray failed: {' '.join(str(error).split())}") from error
         if dispatcher.fault:
             raise dispatcher.fault
         if dispatcher.abandon:

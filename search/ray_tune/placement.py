@@ -96,7 +96,7 @@ def _total(amounts: Iterable[float]) -> str:
 
 
 def _cpus_beside_gpus(gpus: float, nodes: Sequence[Node]) -> float:
-    """So many that every GPU of every node finds its cores, where that is possible."""
+    """As many that every GPU of every node finds its cores, where that is possible."""
     shares = [node.cpus // slots for node in nodes if (slots := _gpu_slots(gpus, node.gpus))]
     return float(max(1, min([_MOST_CPUS_PER_GPU_TRIAL, *shares])))
 

@@ -8,7 +8,7 @@ CONSTRAINT = "diverged"
 
 
 def mark_diverged(trial: Trial, epochs_left: int) -> None:
-    """Let the samplers know, before the trial ends, that it diverged, with so many epochs still to train."""
+    """Let the samplers know, before the trial ends, that it diverged, with `epochs_left` still to train."""
     if CONSTRAINT not in trial.constraints:  # else a killed driver had got so far
         trial.set_constraint(CONSTRAINT, max(1, epochs_left))
 

@@ -223,7 +223,7 @@ class Ledger:
         return self._finish(number, TrialEnd(StopReason.DIVERGED, error=error))
 
     def fail(self, number: int, reason: StopReason, error: str) -> TrialRecord:
-        """End a trial that cannot go on, with the reason and the error's text."""
+        """End a trial that cannot continue, with the reason and the error's text."""
         end = TrialEnd(reason, error=error)
         assert end.state is TrialState.FAIL, f"{reason} is no failure"
         return self._finish(number, end)

@@ -97,7 +97,7 @@ class StudyMirror(TrialsInMemory):
         return TrialState.WAITING if number in self._waiting else self.trial(number).state
 
     def start(self, number: int) -> None:
-        """A worker has taken a trial: it starts now, and the database has it RUNNING too from now on."""
+        """A worker has taken a trial: it starts now, and is RUNNING in the database too from now on."""
         if number in self._waiting:
             check_transition(number, TrialState.WAITING, TrialState.RUNNING)
             super().set_trial_state_values(number, TrialState.WAITING)  # only from here it can start
@@ -180,12 +180,12 @@ class StudyMirror(TrialsInMemory):
         return self._backend.get_all_trials(self._source_id, deepcopy=False)[len(known) :]
 
     def _add(self, trial: FrozenTrial) -> None:
-        """Into memory, as the database has it."""
+        """Into memory, as stored in the database."""
         if trial.number != len(self._source_ids):
             raise UserError(
                 f"study {self.get_study_name_from_id(self._id)!r} numbers its trials {trial.number} where "
                 f"{len(self._source_ids)} should come (id {storage_id(trial)}), so checkpoints cannot be "
-                "told apart: compare and report it as it is, and launch a sweep under another name to go on"
+                "told apart: compare and report it as it is; to continue, launch a sweep under another name"
             )
         self._source_ids.append(storage_id(trial))
         super().create_new_trial(self._id, self._fitting(trial))

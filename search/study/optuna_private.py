@@ -125,7 +125,7 @@ def best_for_tpe(study: optuna.Study, finished: list[FrozenTrial], count: int) -
 
 
 def forget_fit(sampler: GPSampler) -> None:
-    """Let the next fit begin anew."""
+    """Let the next fit start afresh."""
     sampler._gprs_cache_list = None
 
 

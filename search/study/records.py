@@ -85,7 +85,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial as the study has it: the one type that the view, the progress and the results read."""
+    """A trial as stored in the study: the one type that the view, the progress and the results read."""
 
     number: int
     state: TrialState
@@ -114,7 +114,7 @@ class TrialRecord:
 
     @property
     def interrupted(self) -> bool:
-        """Whether it failed by what may be no fault of its own, so that a retry goes on from there."""
+        """Whether it failed by what may be no fault of its own, so that a retry resumes from there."""
         return self.state is TrialState.FAIL and self.stop_reason in _INTERRUPTIONS
 
     @property
@@ -163,7 +163,7 @@ def not_retried(records: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 
 def interrupted_origins(record: TrialRecord, records: Mapping[int, TrialRecord]) -> list[int]:
-    """The trials whose training a retry goes on with, newest first: as far back as they were interrupted."""
+    """The trials whose training a retry resumes, newest first: as far back as they were interrupted."""
     origins: list[int] = []
     before = records.get(record.retry_of) if record.retry_of is not None else None
     while before is not None and before.interrupted:

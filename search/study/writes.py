@@ -56,7 +56,7 @@ class _Session(orm.Session):
         super().rollback()
 
     def close(self) -> None:
-        """Within a joined transaction, go on."""
+        """Within a joined transaction, continue."""
         if not self.joined:
             super().close()
 

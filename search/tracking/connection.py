@@ -64,7 +64,7 @@ class TrackingConnection:
             if self._is_new:
                 remedy = "" if isinstance(error, TrackingRefused) else ": check `tracking_uri` and its server"
                 raise UserError(f"{error}{remedy}") from error
-            _logger.warning("%s; the sweep goes on, MLflow follows when it can", error)
+            _logger.warning("%s; the sweep continues, MLflow follows when it can", error)
             self._opening = None
 
     def connect(self) -> TrackingStore:

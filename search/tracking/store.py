@@ -89,7 +89,7 @@ class NoExperiment(TrackingRefused):
 
 @dataclass(frozen=True)
 class TrialRun:
-    """A trial's run as the store has it."""
+    """A trial's run as stored by MLflow."""
 
     run_id: str
     state: str  # an `Outcome`; empty if somebody took its tag away

@@ -137,7 +137,7 @@ class MlflowView:
         except LeaseLost as error:  # the driver finds out by itself, at its next write to the study
             self._cause = str(error)
         except Exception as error:  # a fault in here stops no trial, and `close` tells it
-            _logger.exception("the MLflow view has stopped; the sweep goes on")
+            _logger.exception("the MLflow view has stopped; the sweep continues")
             self._cause = f"{type(error).__name__}: {error}"
 
     def _catch_up(self) -> None:
@@ -189,7 +189,7 @@ class MlflowView:
     def _note_refusal(self, what: int | None, error: TrackingRefused) -> None:
         with self._changed:
             if not self._refused:  # the first will do; there may be one for each trial
-                _logger.error("%s; the sweep goes on, without that in MLflow", error)
+                _logger.error("%s; the sweep continues, without that in MLflow", error)
             self._refused[what] = str(error)
 
     def _next(self) -> int | None:

@@ -41,8 +41,8 @@ def test_a_damaged_checkpoint_is_passed_over_and_it_is_said(
     assert all(record.state is TrialState.COMPLETE for record in records)
     for key in ("trial-000", "trial-001", "trial-002"):
         assert f"{key}: checkpoint {key}/epoch-0002 is not whole" in caplog.text
-    assert "trial-000: goes on from epoch 1, though the study knows 2 epochs of it" in caplog.text
-    assert "trial-002: goes on from epoch 0, though the study knows 2 epochs of it" in caplog.text
+    assert "trial-000: resumes from epoch 1, though the study knows 2 epochs of it" in caplog.text
+    assert "trial-002: resumes from epoch 0, though the study knows 2 epochs of it" in caplog.text
     assert "trial-003: " not in caplog.text
 
 
@@ -144,7 +144,7 @@ def test_a_full_disk_costs_checkpoints_and_no_epoch(
             assert run_sweep(config, fault_objectives.heavy).succeeded
         records = toll.check(4, in_flight=3)  # trial 0 dies in its third epoch; a checkpoint may be missing
         assert all(record.state is TrialState.COMPLETE for record in records)
-        assert "No space left on device); training goes on" in caplog.text
+        assert "No space left on device); training continues" in caplog.text
         for folder in Path(config.checkpoint_root).glob("*/*"):
             assert (folder / "manifest.json").is_file(), "a half-written one would only fill the disk"
 

@@ -247,7 +247,7 @@ def test_which_images_are_skipped_is_part_of_the_sweep(tmp_path: Path) -> None:
 def test_a_sweep_is_not_told_to_skip_images_that_it_was_launched_with(tmp_path: Path) -> None:
     config = config_of(images(tmp_path, pixel=1))
     (tmp_path / "train" / "cat" / "3.png").write_bytes(b"damaged")
-    with pytest.raises(UserError, match=r"cat/3\.png is not .*say so with `data_dir`$") as told:
+    with pytest.raises(UserError, match=r"cat/3\.png is not .*give their folder with `data_dir`$") as told:
         check_unchanged(config)
     assert "skip" not in str(told.value)
 
@@ -262,7 +262,7 @@ def test_a_sweep_goes_on_where_its_images_lie_now(tmp_path: Path) -> None:
                 Image.new("RGB", (32, 32), (index, 0, len(part + label))).save(folder / f"{index}.png")
     launched = config_of(data_config("folder", here, None, None))
     here.rename(there)
-    with pytest.raises(UserError, match="say so with `data_dir`"):
+    with pytest.raises(UserError, match="give their folder with `data_dir`"):
         check_unchanged(launched)
     check_unchanged(launched.model_copy(update={"paths": {"data": str(there)}}))
     (there / "train" / "cat" / "0.png").unlink()

@@ -1,4 +1,4 @@
-"""Retraining goes on by the same command after anything: a tiny network is really trained."""
+"""Retraining continues by the same command after anything: a tiny network is really trained."""
 
 from __future__ import annotations
 

@@ -321,7 +321,7 @@ def test_a_resumed_attempt_tells_its_history_first_and_goes_on_from_there(attemp
 def test_epochs_without_a_checkpoint_are_trained_again_and_the_user_is_told(attempt: Attempt) -> None:
     attempt(train, stop_after=1)
     messages = attempt(train, epochs_known=3)
-    assert messages[0].notes == ("goes on from epoch 1, though the study knows 3 epochs of it",)
+    assert messages[0].notes == ("resumes from epoch 1, though the study knows 3 epochs of it",)
     assert [e.epoch for e in messages[0].epochs] == [1]
     assert [message.epochs[0].epoch for message in messages[1:-1]] == [2, 3, 4]
 
@@ -332,7 +332,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(attempt: Attem
     messages = attempt(train, epochs_known=2)
     damaged, again = messages[0].notes
     assert "epoch-0002 is not whole" in damaged
-    assert again == "goes on from epoch 1, though the study knows 2 epochs of it"
+    assert again == "resumes from epoch 1, though the study knows 2 epochs of it"
     assert [message.epochs[0].epoch for message in messages[1:-1]] == [2, 3, 4]
 
 
@@ -345,7 +345,7 @@ def test_an_epoch_counts_though_its_checkpoint_could_not_be_written(
     monkeypatch.setattr(CheckpointStore, "save", full)
     messages = attempt(train)
     assert [message.epochs[0].epoch for message in messages[:-1]] == [1, 2, 3, 4]
-    assert messages[0].notes == ("no checkpoint of epoch 1 (No space left on device); training goes on",)
+    assert messages[0].notes == ("no checkpoint of epoch 1 (No space left on device); training continues",)
     assert messages[-1].finished
 
 
@@ -413,7 +413,7 @@ def test_a_retry_goes_on_from_the_checkpoint_of_the_trial_that_was_lost(
 ) -> None:
     attempt(train, stop_after=2)
     begun, *rest = attempt(train, number=12, origins=(9, 7), stop_after=2)
-    assert begun.notes == ("goes on from epoch 2 of trial-007, which it retries",)
+    assert begun.notes == ("resumes from epoch 2 of trial-007, which it retries",)
     assert [epoch.epoch for epoch in begun.epochs] == [1, 2]
     assert [message.epochs[0].epoch for message in rest[:-1]] == [3]
     again, *_ = attempt(train, number=12, origins=(9, 7), epochs_known=3)

@@ -199,7 +199,7 @@ def test_a_module_that_was_moved_is_told_with_what_was_looked_for(
     sys.path.append(str(new))  # as PYTHONPATH does
     assert called(load_objective("moved.training:train", str(old))) == str(file)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{gone} is not there any more: going on with the training function in {file}"
+        f"{gone} is not there any more: continuing with the training function in {file}"
     ]
     assert module_place("moved.training") == str(new)
     clean_imports()

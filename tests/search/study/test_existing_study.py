@@ -179,7 +179,7 @@ def test_a_tracking_store_that_is_not_there_is_not_made_to_be_read(here: Path) -
 def test_a_resume_does_not_make_a_tracking_store_anew(config: SweepConfig, here: Path) -> None:
     resume = READERS["resume"]
     there = rf"tracking store of sweep 'try' is not there \({here}/mlflow.db\)"
-    refused(resume, config, f"{there}: .*`tracking_uri=URI`; if it is lost, make it anew from the study")
+    refused(resume, config, f"{there}: .*`tracking_uri=URI`; if it is lost, rebuild it from the study")
     with TrackingConnection(config) as tracking:
         tracking.open()
         with pytest.raises(TrackingRefused):

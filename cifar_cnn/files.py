@@ -1,6 +1,7 @@
 """Small promises about files: what can be written, whole or not at all, and names that can be shown."""
 
 import os
+import secrets
 import tempfile
 import unicodedata
 from collections.abc import Sequence
@@ -40,13 +41,24 @@ def is_writable(folder: Path) -> bool:
         return False
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a file that a reader, or a crash at any instant, finds whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def write_atomically(path: Path, text: str, *, private: bool = False) -> None:
+    """Writes a file that a reader, or a crash at any instant, finds whole or not at all.
+
+    Args:
+        path: of the file; its folder is there.
+        text: that it is to hold, in UTF-8.
+        private: whether nobody but this user may read it, from its first byte on.
+
+    Raises:
+        OSError: it cannot be written; an older file of this name stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    # Not `tempfile`, whose files nobody else may ever read: here the mode is the one that the umask gives.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink()
         raise

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cifar_cnn.files import write_atomically
 from search.errors import UserError
 
 HIDDEN = "***"
@@ -78,12 +78,7 @@ def keep(folder: Path, urls: Mapping[str, str]) -> None:
     if not urls:
         file.unlink(missing_ok=True)
         return
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    # The mode is the file's from its first byte on.
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(json.dumps(dict(urls), indent=2) + "\n")
-    part.replace(file)
+    write_atomically(file, json.dumps(dict(urls), indent=2) + "\n", private=True)
 
 
 def recall(folder: Path, field: str, shown: str) -> str:

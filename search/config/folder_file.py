@@ -10,11 +10,11 @@ folder's own folder is taken, as it is by default.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from cifar_cnn.files import write_atomically
 from search.config.credentials import HIDDEN, hide, keep, recall
 from search.config.places import absolute_place, absolute_url, relative_place, sweeps_root
 from search.config.run_settings import RENAMED, URL_FIELDS
@@ -47,9 +47,7 @@ def write(
         "paths": {name: relative_place(path, root, folder) for name, path in run["paths"].items()},
     }
     told = {"version": VERSION, **identity, "definition": definition, "run": movable}
-    part = folder / f".{CONFIG_FILE}.{os.getpid()}"
-    part.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(folder / CONFIG_FILE)
+    write_atomically(folder / CONFIG_FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
 def read(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:

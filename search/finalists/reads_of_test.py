@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
+from cifar_cnn.files import write_atomically
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 
@@ -47,10 +48,7 @@ def note_test_read(sweep: SweepConfig, retraining: str) -> None:
     if any(read["retraining"] == retraining for read in reads):
         return
     reads.append({"retraining": retraining, "time_ms": int(time.time() * 1000), "again": bool(reads)})
-    file = sweep.folder / _FILE
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(reads, indent=1) + "\n")
-    part.replace(file)
+    write_atomically(sweep.folder / _FILE, json.dumps(reads, indent=1) + "\n")
 
 
 def reads_of_test(sweep: SweepConfig) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from cifar_cnn.files import write_atomically
 from cifar_cnn.intervals import wilson_interval
 from search.cifar import accelerator_of, data_of
 from search.config.names import check_model_name
@@ -193,9 +194,7 @@ def _test_once(config: SweepConfig, record: TrialRecord) -> dict[str, Any]:
 
         checkpoint, where = final_checkpoint(config, record), accelerator_of(config)
         evaluation = evaluate(checkpoint, "test", data=data_of(config), accelerator=where).to_json()
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps(evaluation))
-        part.replace(file)
+        write_atomically(file, json.dumps(evaluation))
     stored: dict[str, Any] = json.loads(file.read_text())
     return stored
 

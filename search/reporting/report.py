@@ -12,6 +12,7 @@ import jinja2
 import optuna
 from plotly.offline import get_plotlyjs
 
+from cifar_cnn.files import write_atomically
 from search.config.credentials import hide_in
 from search.config.sweep_config import sweep_names
 from search.errors import UserError
@@ -71,9 +72,8 @@ def write_report(name: str, sweeps_dir: Path, file: Path) -> Path:
     with opened_study(summary.config) as study:
         html = _render(summary, study)
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(html, encoding="utf-8")
-    return part.replace(file)
+    write_atomically(file, html)
+    return file
 
 
 def summary_html(summary: SweepSummary, top: int) -> str:

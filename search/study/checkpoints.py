@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,8 +142,7 @@ class CheckpointStore:
                 self._fs.open_input_stream(f"{self._root}/{checkpoint.path}/{name}") as source,
                 target.open("wb") as out,
             ):
-                while chunk := source.read(_CHUNK):
-                    out.write(chunk)
+                shutil.copyfileobj(source, out, _CHUNK)
         return to
 
     def retain(self, numbers: Collection[int]) -> None:
@@ -197,7 +197,7 @@ class CheckpointStore:
         with self._fs.open_input_stream(f"{self._root}/{path}/{MANIFEST}") as stream:
             manifest = json.loads(stream.read())
         for name, expected in manifest["files"].items():
-            if self._digest(f"{self._root}/{path}/{name}") != expected:
+            if self._digest(f"{self._root}/{path}/{name}") != expected["blake2b"]:
                 raise ValueError(f"{name} differs from what was written")
         history = tuple(Epoch.from_json(epoch) for epoch in manifest["epochs"])
         return Checkpoint(path, history, manifest["files"])
@@ -220,7 +220,7 @@ class CheckpointStore:
             self._fs.delete_dir(path)
 
     def _copy(self, chunks: Iterator[bytes], target: str) -> dict[str, Any]:
-        digest, size = hashlib.blake2b(digest_size=16), 0
+        digest, size = _new_digest(), 0
         with self._fs.open_output_stream(target) as stream:
             for chunk in chunks:
                 stream.write(chunk)
@@ -228,19 +228,19 @@ class CheckpointStore:
                 size += len(chunk)
         return {"bytes": size, "blake2b": digest.hexdigest()}
 
-    def _digest(self, path: str) -> dict[str, Any]:
-        digest, size = hashlib.blake2b(digest_size=16), 0
-        with self._fs.open_input_stream(path) as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        return {"bytes": size, "blake2b": digest.hexdigest()}
+    def _digest(self, path: str) -> str:
+        with self._fs.open_input_stream(path, buffer_size=_CHUNK) as stream:
+            return hashlib.file_digest(stream, _new_digest).hexdigest()
 
     @staticmethod
     def _local(file: Path) -> Iterator[bytes]:
         with file.open("rb") as source:
             while chunk := source.read(_CHUNK):
                 yield chunk
+
+
+def _new_digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
 
 
 def checkpoint_path(number: int, epoch: int) -> str:

@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,6 +152,18 @@ def test_atomic_write_leaves_the_old_file_when_it_fails(
         files.write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.glob(".file*")) == []
+
+
+@pytest.mark.parametrize(("private", "mode"), [(False, 0o644), (True, 0o600)])
+def test_atomic_write_gives_the_mode_that_the_umask_does_unless_nobody_else_may_read_it(
+    tmp_path: Path, private: bool, mode: int
+) -> None:
+    before = os.umask(0o022)
+    try:
+        files.write_atomically(tmp_path / "file.json", "text", private=private)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file.json").stat().st_mode) == mode
 
 
 def test_constant_channel_does_not_divide_by_zero(tmp_path: Path) -> None:

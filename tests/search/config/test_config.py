@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -239,10 +240,10 @@ def test_study_and_checkpoints_lie_in_the_sweeps_folder_unless_told_otherwise(tm
 def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep_config(tmp_path, trials=4).save()
 
-    def killed(self: Path, target: Path) -> None:
+    def killed(source: Path, target: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "replace", killed)
+    monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         sweep_config(tmp_path, trials=40).save()
     assert SweepConfig.load("try", tmp_path).trials == 4

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 
 class TrialStopped(SystemExit):
@@ -14,48 +15,45 @@ class TrialStopped(SystemExit):
     """
 
 
-class TrialContext(Protocol):
-    """The sweep as the objective of one trial sees it."""
+@dataclass(kw_only=True)
+class TrialContext:
+    """The sweep as the objective of one trial sees it.
 
-    @property
-    def number(self) -> int:
-        """Number of the trial, from 0."""
+    A sweep makes one for each attempt at a trial. To try a training function out without a sweep, make one
+    by hand:
 
-    @property
-    def seed(self) -> int:
-        """Seed of this trial: the sweep's seed plus the number."""
+    >>> def train(params, context):
+    ...     for epoch in range(context.epochs_done + 1, context.max_epochs + 1):
+    ...         context.report(epoch, {"val_acc": epoch * params["lr"]})
+    >>> train({"lr": 0.25}, TrialContext(max_epochs=2, scratch=Path("."), on_report=print))
+    1 {'val_acc': 0.25} None
+    2 {'val_acc': 0.5} None
 
-    @property
-    def max_epochs(self) -> int:
-        """Epochs to train; stopping earlier is allowed, reporting more is not."""
+    Attributes:
+        max_epochs: epochs to train; stopping earlier is allowed, reporting more is not.
+        scratch: a local folder for this attempt's files, deleted after it.
+        on_report: takes what is reported; raises what `report` raises.
+        number: number of the trial, from 0.
+        seed: seed of this trial: the sweep's seed plus the number.
+        settings: the sweep's settings, unchanged.
+        paths: the sweep's paths, unchanged: where things lie on this machine.
+        cpus: CPU cores of this trial; use as many threads.
+        gpus: GPUs of this trial; CUDA shows just these.
+        checkpoint: a local copy of the folder last reported with a checkpoint, if the trial was interrupted.
+        epochs_done: epochs that the checkpoint holds, or that have been reported; go on with the next.
+    """
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The sweep's settings, unchanged."""
-
-    @property
-    def paths(self) -> Mapping[str, str]:
-        """The sweep's paths, unchanged: where things lie on this machine."""
-
-    @property
-    def cpus(self) -> float:
-        """CPU cores of this trial; use as many threads."""
-
-    @property
-    def gpus(self) -> float:
-        """GPUs of this trial; CUDA shows just these."""
-
-    @property
-    def checkpoint(self) -> Path | None:
-        """A local copy of the folder last reported with a checkpoint, if the trial was interrupted."""
-
-    @property
-    def epochs_done(self) -> int:
-        """Epochs that the checkpoint holds; continue with the next."""
-
-    @property
-    def scratch(self) -> Path:
-        """A local folder for this attempt's files, deleted after it."""
+    max_epochs: int
+    scratch: Path
+    on_report: Callable[[int, Mapping[str, float], Path | None], None] = field(repr=False)
+    number: int = 0
+    seed: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
+    cpus: float = 1.0
+    gpus: float = 0.0
+    checkpoint: Path | None = None
+    epochs_done: int = 0
 
     def report(self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None = None) -> None:
         """Report a finished epoch (from 1), with the folder of a checkpoint that holds it.
@@ -68,6 +66,7 @@ class TrialContext(Protocol):
             ValueError: an epoch out of order or beyond max_epochs, or the sweep's metric is missing.
             FloatingPointError: a metric is not finite.
         """
+        self.on_report(epoch, metrics, checkpoint)
 
 
 Objective = Callable[[Mapping[str, Any], TrialContext], None]

@@ -21,7 +21,7 @@ MAX_DEPTH = 5
 class _Frozen(BaseModel):
     """Strict and frozen: no silent conversions, no unknown names, no NaN or infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -9,38 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from search.config.method import Method
+from scripts.options import option_name
 from search.config.places import absolute
-from search.config.run_settings import RunSettings
 from search.errors import Step, UserError
+from search.launching.request import SweepRequest
 
 _SCRIPTS = {"resume": "resume_sweep.py", "retrain": "retrain_best.py", "sync": "sync_mlflow.py"}
 # A field or an argument, alone or with its value, as the texts of errors and warnings have it.
 _FIELD = re.compile(r"`([a-z][a-z_]*)(?:=([^`]*))?`")
-# What a command line gives: settings of the method and the run, and these. They are not read from
-# `SweepConfig`, which imports Optuna, and who only serves has none.
-_GIVEN = frozenset(
-    [
-        *Method.model_fields,
-        *RunSettings.model_fields,
-        "data_dir",
-        "dataset",
-        "direction",
-        "enqueue",
-        "metric",
-        "model_name",
-        "objective",
-        "port",
-        "retry_failed",
-        "seeds",
-        "skip_damaged",
-        "skip_trial",
-        "space",
-        "test_again",
-        "trial",
-    ]
-)
-_OTHER_NAMES = {"sampler_args": "sampler-arg", "pruner_args": "pruner-arg"}
+_ARGUMENTS = frozenset(["model_name", "port", "retry_failed", "seeds", "skip_trial", "test_again", "trial"])
 
 
 class Sweep(Protocol):
@@ -57,7 +34,7 @@ class Sweep(Protocol):
 
 def option(field: str, value: str | None = None) -> str:
     """How a field is given: `--trials 20` for `trials=20`."""
-    name = f"--{_OTHER_NAMES.get(field, field.replace('_', '-'))}"
+    name = option_name(field)
     return name if value in (None, "True") else f"{name} {value}"
 
 
@@ -67,7 +44,8 @@ def in_options(text: str, steps: Sequence[Step] = ()) -> str:
         text = text.replace(str(step), f"{step.purpose} with `{step_command(step)}`")
 
     def said(found: re.Match[str]) -> str:
-        return option(found[1], found[2]) if found[1] in _GIVEN else found[0]
+        known = found[1] in _ARGUMENTS | SweepRequest.model_fields.keys()
+        return option(found[1], found[2]) if known else found[0]
 
     return _FIELD.sub(said, text)
 

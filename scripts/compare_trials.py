@@ -8,44 +8,38 @@ uv run scripts/compare_trials.py night --ui
 
 from __future__ import annotations
 
-import enum
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from scripts import cli
 
-app = cli.app(__doc__)
+app = cli.app(__file__, __doc__)
 
 
-class Format(enum.StrEnum):
-    """How the comparison is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-@app.command()
-@cli.exit_codes
+@app.default
 def compare(
-    names: Annotated[list[str], typer.Argument(help="Names of sweeps.")],
-    top: Annotated[int, typer.Option(help="Trials to show, the best first.", min=1)] = 10,
+    names: Annotated[list[str], Parameter(help="Names of sweeps.")],
+    /,
+    *,
+    top: Annotated[int, Parameter(help="Trials to show, the best first.", validator=Number(gte=1))] = 10,
     format: Annotated[
-        Format, typer.Option(help="table for people; json and csv for programs.")
-    ] = Format.TABLE,
+        Literal["table", "json", "csv"], Parameter(help="table for people; json and csv for programs.")
+    ] = "table",
     all_trials: Annotated[
-        bool,
-        typer.Option(
-            "--all", help="Every trial in whatever state, as csv or json; in json with its epochs' metrics."
+        cli.Flag,
+        Parameter(
+            name="--all",
+            help="Every trial in whatever state, as csv or json; in json with its epochs' metrics.",
         ),
     ] = False,
     ui: Annotated[
-        bool, typer.Option("--ui", help="Start the MLflow UI on the sweeps' store; Ctrl-C ends it.")
+        cli.Flag, Parameter(help="Start the MLflow UI on the sweeps' store; Ctrl-C ends it.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Port of the UI.")] = 5000,
+    port: Annotated[int, Parameter(help="Port of the UI.")] = 5000,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Leaderboard, parameter importances, what pruning saved, and the link to MLflow's comparison.
@@ -58,14 +52,14 @@ def compare(
     from search.results.comparison import best_of_all, common_store, write_csv
     from search.results.summary import summarise, trial_row
 
-    if all_trials and format is Format.TABLE:
+    if all_trials and format == "table":
         raise UserError("--all: a table shows the best trials alone; add --format csv or --format json")
     summaries = [summarise(name, sweeps_dir) for name in dict.fromkeys(names)]
     shown_in = common_store(summaries) if ui else None
-    if format is Format.JSON:
+    if format == "json":
         told = [summary.to_json(top, all_trials) for summary in summaries]
         out.file.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-    elif format is Format.CSV:
+    elif format == "csv":
         every = ((summary, record) for summary in summaries for record in summary.records)
         trials = every if all_trials else best_of_all(summaries, top)
         out.file.write(write_csv([trial_row(summary, record, summaries) for summary, record in trials]))
@@ -79,4 +73,4 @@ def compare(
 
 
 if __name__ == "__main__":
-    app()
+    cli.main(app)

@@ -9,26 +9,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from scripts import cli
 
-app = cli.app(__doc__)
+app = cli.app(__file__, __doc__)
 
 
-@app.command()
-@cli.exit_codes
+@app.default
 @cli.stoppable
 def evaluate(
-    name: Annotated[str, typer.Argument(help="Name of the sweep whose best was retrained.")],
+    name: Annotated[str, Parameter(help="Name of the sweep whose best was retrained.")],
+    /,
+    *,
     corruptions: Annotated[
-        bool, typer.Option("--corruptions", help="Evaluate under six corruptions of three strengths too.")
+        cli.Flag, Parameter(help="Evaluate under six corruptions of three strengths too.")
     ] = False,
-    figures_dir: Annotated[Path, typer.Option(help="Where figures go, in a folder for the sweep.")] = Path(
+    figures_dir: Annotated[Path, Parameter(help="Where figures go, in a folder for the sweep.")] = Path(
         "reports/figures"
     ),
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where the images lie, if not as in the retraining.")
+        Path | None, Parameter(help="Where the images lie, if not as in the retraining.")
     ] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
@@ -77,4 +78,4 @@ def evaluate(
 
 
 if __name__ == "__main__":
-    app()
+    cli.main(app)

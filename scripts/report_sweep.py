@@ -9,24 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from scripts import cli
 
-app = cli.app(__doc__)
+app = cli.app(__file__, __doc__)
 
 
-@app.command()
-@cli.exit_codes
+@app.default
 @cli.stoppable
 def report(
-    name: Annotated[str, typer.Argument(help="Name of the sweep; it may be running.")],
-    file: Annotated[
-        Path | None, typer.Option(help="Where to write it; by default reports/NAME.html.")
-    ] = None,
+    name: Annotated[str, Parameter(help="Name of the sweep; it may be running.")],
+    /,
+    *,
+    file: Annotated[Path | None, Parameter(help="Where to write it; by default reports/NAME.html.")] = None,
     figures: Annotated[
-        bool,
-        typer.Option("--figures", help="Also write each figure as SVG and PNG, to figures/NAME beside it."),
+        cli.Flag,
+        Parameter(help="Also write each figure as SVG and PNG, to figures/NAME beside it."),
     ] = False,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
@@ -45,4 +44,4 @@ def report(
 
 
 if __name__ == "__main__":
-    app()
+    cli.main(app)

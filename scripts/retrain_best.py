@@ -8,46 +8,51 @@ uv run scripts/retrain_best.py night --top 1 --seeds 1    # quick: one training 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from scripts import cli
+from scripts.options import options, takes
+from search.config.run_settings import Resources, Stores
 
-app = cli.app(__doc__)
+app = cli.app(__file__, __doc__)
+
+_AT_LEAST_ONE = Number(gte=1)
 
 
-@app.command()
-@cli.exit_codes
+@app.default
+@takes(
+    *options("Resources of the trainings", Resources, shows_defaults=False),
+    *options("Where things are", Stores, shows_defaults=False),
+)
 @cli.stoppable
 def retrain(
-    name: Annotated[str, typer.Argument(help="Name of the sweep.")],
-    top: Annotated[int, typer.Option(help="Finalists: the best distinct configurations.", min=1)] = 3,
-    seeds: Annotated[
-        int, typer.Option(help="Fresh seeds of each finalist, and of the winner's retraining.", min=1)
+    name: cli.SweepName,
+    /,
+    *,
+    top: Annotated[
+        int, Parameter(help="Finalists: the best distinct configurations.", validator=_AT_LEAST_ONE)
     ] = 3,
-    trial: Annotated[int | None, typer.Option(help="Take this trial instead of the best.")] = None,
+    seeds: Annotated[
+        int,
+        Parameter(
+            help="Fresh seeds of each finalist, and of the winner's retraining.", validator=_AT_LEAST_ONE
+        ),
+    ] = 3,
+    trial: Annotated[int | None, Parameter(help="Take this trial instead of the best.")] = None,
     max_epochs: Annotated[
-        int | None, typer.Option(help="Epochs to retrain the winner, if not the sweep's.", min=1)
+        int | None,
+        Parameter(help="Epochs to retrain the winner, if not the sweep's.", validator=_AT_LEAST_ONE),
     ] = None,
-    model_name: Annotated[str, typer.Option(help="Name in MLflow's registry.")] = "cifar-cnn",
+    model_name: Annotated[str, Parameter(help="Name in MLflow's registry.")] = "cifar-cnn",
     test_again: Annotated[
-        bool, typer.Option("--test-again", help="Read the test split though it was read before; recorded.")
+        cli.Flag, Parameter(help="Read the test split though it was read before; recorded.")
     ] = False,
-    cpus_per_trial: cli.CpusPerTrial = None,
-    gpus_per_trial: cli.GpusPerTrial = None,
-    concurrency: cli.Concurrency = None,
-    ray_address: cli.RayAddress = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Where the images lie, if not as in the sweep.")
-    ] = None,
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="Another MLflow tracking store than the sweep's.")
-    ] = None,
-    checkpoints: Annotated[
-        str | None, typer.Option(help="Folder or URI for checkpoints, if not where the sweep's lie.")
-    ] = None,
+    data_dir: Annotated[Path | None, Parameter(help="Where the images lie, if not as in the sweep.")] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
+    **given: Any,
 ) -> int:
     """Confirm, retrain on training and validation images, evaluate on the test split, once, and register.
 
@@ -66,19 +71,11 @@ def retrain(
     from search.study.opening import check_idle
     from search.study.records import Outcome
 
-    places = {
-        "cpus_per_trial": cpus_per_trial,
-        "gpus_per_trial": gpus_per_trial,
-        "concurrency": concurrency,
-        "ray_address": ray_address,
-        "tracking_uri": tracking_uri,
-        "checkpoints": checkpoints,
-        "paths": None if data_dir is None else {"data": str(data_dir.absolute())},
-    }
+    paths = {} if data_dir is None else {"paths": {"data": str(data_dir.absolute())}}
     check_model_name(model_name)
-    summary = to_repeat_here(summarise(name, sweeps_dir), places)
+    summary = to_repeat_here(summarise(name, sweeps_dir), {**given, **paths})
     check_idle(summary.config)
-    if tracking_uri is None:
+    if "tracking_uri" not in given:
         check_tracking_there(summary.config)
     if left := counts(summary.records)[Outcome.RUNNING]:
         err.print(
@@ -94,4 +91,4 @@ def retrain(
 
 
 if __name__ == "__main__":
-    app()
+    cli.main(app)

@@ -11,44 +11,52 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from scripts import cli
 
-app = cli.app(__doc__)
+app = cli.app(__file__, __doc__)
 
 _GRACE_S = 10  # for requests that are being answered when Ctrl-C comes
 
 
-@app.command()
-@cli.exit_codes
+@app.default
 def serve(
     model: Annotated[
-        str, typer.Argument(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/... or a model folder.")
+        str, Parameter(help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/... or a model folder.")
     ] = "models:/cifar-cnn@champion",
+    /,
+    *,
     tracking_uri: Annotated[
         str | None,
-        typer.Option(
+        Parameter(
             help="MLflow store that holds it; by default the one that the sweeps were retrained in.",
-            envvar="MLFLOW_TRACKING_URI",
+            env_var="MLFLOW_TRACKING_URI",
         ),
     ] = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines.")
-    ] = "127.0.0.1",
+    host: Annotated[str, Parameter(help="Address to listen on; 0.0.0.0 for other machines.")] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+        int, Parameter(help="Port to listen on; 0 takes a free one.", validator=Number(gte=0, lte=65535))
     ] = 8000,
-    max_file_mb: Annotated[float, typer.Option(help="Largest image file, in megabytes.", min=0.001)] = 10.0,
-    max_files: Annotated[int, typer.Option(help="Most images of a request.", min=1)] = 32,
+    max_file_mb: Annotated[
+        float, Parameter(help="Largest image file, in megabytes.", validator=Number(gte=0.001))
+    ] = 10.0,
+    max_files: Annotated[int, Parameter(help="Most images of a request.", validator=Number(gte=1))] = 32,
     max_megapixels: Annotated[
         float,
-        typer.Option(help="Most pixels of a request's images together, in millions.", min=0.001, max=50),
+        Parameter(
+            help="Most pixels of a request's images together, in millions.",
+            validator=Number(gte=0.001, lte=50),
+        ),
     ] = 25.0,
     max_waiting: Annotated[
-        int, typer.Option(help="Most requests at a time; further ones are asked to retry.", min=1)
+        int,
+        Parameter(help="Most requests at a time; further ones are asked to retry.", validator=Number(gte=1)),
     ] = 64,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of the model.", min=1)] = None,
+    threads: Annotated[
+        int | None, Parameter(help="CPU threads of the model.", validator=Number(gte=1))
+    ] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Serve until Ctrl-C. The API describes itself on /docs."""
@@ -96,4 +104,4 @@ def serve(
 
 
 if __name__ == "__main__":
-    app()
+    cli.main(app)

@@ -14,6 +14,7 @@ from scripts.screen import leaderboard, print_ui
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.engine.dispatch import Stop
+from search.engine.ending import INTERRUPTED
 from search.errors import Step, TrackingDown
 from search.progress.live import Progress
 from search.results.digits import human_seconds
@@ -31,7 +32,7 @@ def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequenc
         result = run_sweep(config, observers=[progress], retry_failed=retry_failed, skip=skip)
     print_result(result)
     if result.stop is Stop.INTERRUPTED:
-        return cli.INTERRUPTED
+        return INTERRUPTED
     return cli.DONE if result.succeeded else cli.FAILED
 
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from scripts import cli
 
-app = cli.app(__doc__)
+app = cli.app(__file__, __doc__)
 
 
-@app.command()
-@cli.exit_codes
+@app.default
 @cli.stoppable
 def sync(
-    name: Annotated[str, typer.Argument(help="Name of the sweep.")],
+    name: cli.SweepName,
+    /,
+    *,
     tracking_uri: Annotated[
-        str | None, typer.Option(help="Another tracking store than the sweep's own.")
+        str | None, Parameter(help="Another tracking store than the sweep's own.")
     ] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
@@ -43,4 +44,4 @@ def sync(
 
 
 if __name__ == "__main__":
-    app()
+    cli.main(app)

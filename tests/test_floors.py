@@ -151,7 +151,9 @@ def test_few_rooms_of_the_search_know_what_is_trained() -> None:
         if floor(path) == "search" and "cifar_cnn" in packages(names)
     }
     finalists = {f"search/finalists/{name}.py" for name in ("examine", "repeats", "retrain")}
-    assert knowing == {"search/cifar.py", "search/launching/plan.py"} | finalists
+    assert (
+        knowing == {"search/cifar.py", "search/launching/plan.py", "search/launching/request.py"} | finalists
+    )
 
 
 def test_lightning_has_one_name() -> None:

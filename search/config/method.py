@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from search.config.model import Settings
 
+MaxEpochs = Annotated[int, Field(ge=1, description="Epochs of a trial that is not pruned.")]
+
 
 class Method(Settings):
     """How the space is searched."""
 
-    max_epochs: int = Field(ge=1, description="Epochs of a trial that is not pruned.")
+    max_epochs: MaxEpochs
     sampler: str = Field(
         default="tpe",
         description="tpe, random, gp, cmaes, qmc or grid. TPE, Optuna's own default, needs the fewest trials "

@@ -16,7 +16,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 class Settings(BaseModel):
     """A frozen group of settings, each field written once: its name, type, help and default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Built when it is first used: a command's --help only looks at the fields.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     @field_validator("*")
     @classmethod
@@ -39,16 +40,24 @@ def _seconds(value: Any) -> Any:
     return number
 
 
+DURATION = BeforeValidator(_seconds)
 # Seconds; a text says its unit.
-Duration = Annotated[float, BeforeValidator(_seconds)]
+Duration = Annotated[float, DURATION]
 
 
 def one_line(error: Exception) -> str:
     """An error's message on one line, without passwords; of a validation error, its first field."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
         if first["type"] == "missing":  # its input is all that is there
             return f"{place} is missing"
-        return hide_in(f"{place}={first['input']!r}: {first['msg'].removeprefix('Value error, ')}")
+        return hide_in(f"`{place}={_typed(first['input'])}`: {first['msg'].removeprefix('Value error, ')}")
     return hide_in(" ".join(str(error).split()))
+
+
+def _typed(value: Any) -> str:
+    """A value as a person may have typed it."""
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        return " ".join(value)
+    return value if isinstance(value, str) and value.strip() == value != "" else repr(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
@@ -145,10 +146,13 @@ class Places(Stores):
         return check_experiment(name)
 
 
+Trials = Annotated[int, Field(ge=1, description="Trials in all, pruned and failed ones included.")]
+
+
 class RunSettings(Places, Limits, Resources):
     """Everything that may differ when a sweep is resumed."""
 
-    trials: int = Field(ge=1, description="Trials in all, pruned and failed ones included.")
+    trials: Trials
     paths: dict[str, str] = Field(
         default_factory=dict,
         description="Where things lie on the machines that train, handed to the objective by name: the data. "

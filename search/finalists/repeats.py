@@ -41,13 +41,12 @@ def to_repeat_here(summary: SweepSummary, places: Mapping[str, Any]) -> SweepSum
 
     Args:
         summary: of the sweep.
-        places: fields of `SweepConfig` that are to differ from the sweep's; those that are None stay.
+        places: fields of `SweepConfig` that are to differ from the sweep's.
 
     Raises:
         UserError: a value is wrong, or the data are missing or have changed.
     """
-    wanted = {field: value for field, value in places.items() if value is not None}
-    config = _checked({**dict(summary.config), **wanted})
+    config = _checked({**dict(summary.config), **places})
     # The space may change: what it offers next says nothing of configurations that were found in it.
     check_unchanged(config.model_copy(update={"space_source": None}))
     return dataclasses.replace(summary, config=config)

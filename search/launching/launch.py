@@ -66,28 +66,25 @@ def check_new(config: SweepConfig) -> None:
         )
 
 
-def resumed(
-    name: str, sweeps_dir: Path, *, time_budget: float | None, changes: Mapping[str, Any]
-) -> SweepConfig:
+def resumed(name: str, sweeps_dir: Path, changes: Mapping[str, Any]) -> SweepConfig:
     """The configuration that a sweep is resumed with.
 
     Args:
         name: of the sweep.
         sweeps_dir: where it lies.
-        time_budget: of this resume alone; the launch's budget is used up.
-        changes: fields that are to differ from now on; those that are None stay.
+        changes: fields that are to differ from now on; None unsets one that may be unset. A time budget is of
+            this resume alone, for the launch's is used up.
 
     Raises:
         UserError: there is no such sweep, its study or tracking store is gone, a value is wrong, it has more
             trials already, or the space's file or the data have changed.
     """
-    wanted = {field: value for field, value in changes.items() if value is not None}
-    config = SweepConfig.load(name, sweeps_dir, given=wanted.keys() & set(URL_FIELDS))
+    config = SweepConfig.load(name, sweeps_dir, given=changes.keys() & set(URL_FIELDS))
     try:
-        config = SweepConfig.model_validate({**dict(config), **wanted, "time_budget": time_budget})
+        config = SweepConfig.model_validate({**dict(config), "time_budget": None, **changes})
     except ValidationError as error:
         raise UserError(one_line(error)) from error
-    _check_study(config, wanted)
+    _check_study(config, changes)
     check_unchanged(config)
     return config
 
@@ -134,19 +131,19 @@ def check_tracking_there(config: SweepConfig) -> None:
     )
 
 
-def _check_study(config: SweepConfig, wanted: Mapping[str, Any]) -> None:
+def _check_study(config: SweepConfig, changes: Mapping[str, Any]) -> None:
     """That the study is where the sweep says, and has no more trials than are wanted now."""
     try:
         with existing_study(config, whole=False) as (_, study):
             there = counted(study.get_trials(deepcopy=False))
     except NoStudyYet:
         return
-    if "trials" in wanted and config.trials < there:
+    if "trials" in changes and config.trials < there:
         raise UserError(
             f"`trials={config.trials}`: sweep {config.name!r} has {there} already; give more to let it grow, "
             "or leave `trials` out to finish those"
         )
-    if "tracking_uri" not in wanted and known_study(config) is not None:
+    if "tracking_uri" not in changes and known_study(config) is not None:
         check_tracking_there(config)
 
 

@@ -12,10 +12,9 @@ import pytest
 from fault_postgres import Postgres
 from fault_server import MlflowServer
 from fault_tools import After, Lock, Toll, logged_sweep
+from script_runs import run_script
 from sweep_checks import check_study
-from typer.testing import CliRunner
 
-from scripts import resume_sweep
 from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 
@@ -81,11 +80,11 @@ def test_a_server_that_stays_away_is_completed_by_a_resume(server: MlflowServer,
     assert "not up to date in MLflow" in (result.view_missing or "")
     kept = check_study(config, TRIALS)
     resume = [config.name, "--sweeps-dir", str(config.sweeps_dir)]
-    still_down = CliRunner().invoke(resume_sweep.app, resume)
+    still_down = run_script("resume", *resume)
     assert still_down.exit_code == 1, still_down.output
     assert "MLflow is behind" in still_down.stderr
     server.start()
-    completed = CliRunner().invoke(resume_sweep.app, resume)
+    completed = run_script("resume", *resume)
     assert completed.exit_code == 0, completed.output
     ended = toll.check(TRIALS, in_flight=0)
     assert all(record.run_id for record in ended), "which only now has a run"

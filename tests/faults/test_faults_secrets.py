@@ -12,9 +12,7 @@ from fault_postgres import Postgres
 from fault_server import MlflowServer
 from script_runs import run_script
 from sweep_fixtures import scripted_sweep
-from typer.testing import CliRunner
 
-from scripts import report_sweep, sync_mlflow
 from scripts.sweep_output import run_and_print
 from search.config.sweep_config import SweepConfig
 
@@ -69,12 +67,12 @@ def test_a_whole_sweep_tells_no_password(
         for script, *more in (("resume", "--trials", 3), ("compare",), ("compare", "--ui")):
             done = run_script(script, *there, *more)
             printed += [done.stdout, done.stderr]
-        for app, *more in ((report_sweep.app, "--file", str(tmp_path / "report.html")), (sync_mlflow.app,)):
-            done = CliRunner().invoke(app, [*map(str, there), *more])
+        for script, *more in (("report", "--file", tmp_path / "report.html"), ("sync",)):
+            done = run_script(script, *there, *more)
             assert done.exit_code == 0, done.output
             printed += [done.stdout, done.stderr]
         away = with_password("http://127.0.0.1:9", SECRETS["quoted"])
-        refused = CliRunner().invoke(sync_mlflow.app, [*map(str, there), "--tracking-uri", away])
+        refused = run_script("sync", *there, "--tracking-uri", away)
         assert refused.exit_code == 1
         printed += [refused.output]
     printed += capfd.readouterr()

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 from fault_tools import After, Lock, Toll, can_mount, logged_sweep, remount, tmpfs
+from script_runs import run_script
 from sweep_checks import check_study
-from typer.testing import CliRunner
 
-from scripts import launch_sweep, resume_sweep
 from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.errors import SweepFailed, UserError
@@ -70,7 +69,7 @@ def test_a_study_that_stays_locked_ends_the_sweep_and_a_resume_completes_it(
         run_sweep(config, observers=[lock_it])
     locks.pop().release()
     toll.note_fault()
-    resumed = CliRunner().invoke(resume_sweep.app, [config.name, "--sweeps-dir", str(config.sweeps_dir)])
+    resumed = run_script("resume", config.name, "--sweeps-dir", config.sweeps_dir)
     assert resumed.exit_code == 0, resumed.output
     toll.check(TRIALS, in_flight=AT_ONCE)
 
@@ -118,7 +117,7 @@ def test_a_read_only_sweeps_folder_is_refused(tmp_path: Path, tracking_uri: str)
         with pytest.raises(UserError, match=r"Read-only file system; .*make it writable"):
             run_sweep(config.model_copy(update={"sweeps_dir": readonly}))
         data = ["--data-dir", str(tmp_path / "data")]
-        told = CliRunner().invoke(launch_sweep.app, ["new", "--sweeps-dir", str(readonly), *data])
+        told = run_script("launch", "new", "--sweeps-dir", readonly, *data)
         assert told.exit_code == 2
         assert told.output.startswith("error: ")
         assert list(readonly.iterdir()) == []
@@ -132,9 +131,9 @@ def test_a_sweep_whose_folder_became_read_only_keeps_what_it_has(tmp_path: Path,
         assert run_sweep(config).succeeded
         remount(sweeps, "ro")
         more = [config.name, "--sweeps-dir", str(sweeps), "--trials", "3"]
-        refused = CliRunner().invoke(resume_sweep.app, more)
+        refused = run_script("resume", *more)
         assert refused.exit_code == 2, refused.output
         remount(sweeps, "rw")
         check_study(config, 2)
-        assert CliRunner().invoke(resume_sweep.app, more).exit_code == 0
+        assert run_script("resume", *more).exit_code == 0
         check_study(config, 3)

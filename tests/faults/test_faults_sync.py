@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, ViewType
+from script_runs import run_script
 from scripted import report_only
 from sweep_checks import View, check_view, view_of
 from sweep_fixtures import MakeSweep, scripted_sweep
-from typer.testing import CliRunner
 
-from scripts import sync_mlflow
 from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.errors import SweepFailed, UserError
@@ -131,12 +130,12 @@ def test_a_second_run_of_a_trial_is_removed(swept: SweepConfig) -> None:
 def test_the_script_rebuilds_the_view_in_another_store(swept: SweepConfig, tmp_path: Path) -> None:
     elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
     arguments = [swept.name, "--sweeps-dir", str(swept.sweeps_dir), "--tracking-uri", elsewhere]
-    told = CliRunner().invoke(sync_mlflow.app, arguments, catch_exceptions=False)
+    told = run_script("sync", *arguments)
     assert told.exit_code == 0, told.output
     assert f"{swept.trials + 1} created, 0 completed" in told.stdout
     there = swept.model_copy(update={"tracking_uri": elsewhere})
     check_view(there)
-    again = CliRunner().invoke(sync_mlflow.app, arguments, catch_exceptions=False)
+    again = run_script("sync", *arguments)
     assert "MLflow is exact, nothing to do" in again.stdout
     deleted = view_of(there).client.search_runs(["1"], run_view_type=ViewType.DELETED_ONLY)
     assert not list(deleted)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-import typer
+from cyclopts import App
 from script_runs import APPS, run_script
 from sweep_fixtures import CURVES, scripted_sweep
 
@@ -29,7 +29,7 @@ from spaces.space import SearchSpace
 ROOT = Path(__file__).parents[2]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 COMMAND = re.compile(r"uv run scripts/(?P<script>\w+)\.py(?P<arguments>[^`\n]*)")
-BY_FILE = {app.registered_commands[0].callback.__module__: app for app in APPS.values()}  # type: ignore[union-attr]
+BY_FILE = {app.default_command.__module__: app for app in APPS.values()}
 GRID = SearchSpace(name="two", description="Two points.", parameters={"depth": CURVES.parameters["depth"]})
 
 
@@ -41,9 +41,9 @@ class Reached(Exception):
         self.left = left
 
 
-def options(app: typer.Typer) -> set[str]:
+def options(app: App) -> set[str]:
     """The options that a script takes."""
-    return {name for parameter in typer.main.get_command(app).params for name in parameter.opts}
+    return {name for argument in app.assemble_argument_collection() for name in argument.names}
 
 
 def commands(text: str) -> list[tuple[str, list[str]]]:
@@ -56,7 +56,7 @@ def commands(text: str) -> list[tuple[str, list[str]]]:
 def check_that_all_can_be_typed(script: str, text: str) -> None:
     """Each command in a text is one, and each option beside them is this script's or of one that is named."""
     for module, arguments in commands(text):
-        typer.main.get_command(BY_FILE[module]).make_context(module, list(arguments))
+        BY_FILE[module].parse_args(arguments, exit_on_error=False, print_error=False)
     named = [app for module, app in BY_FILE.items() if f"{module.removeprefix('scripts.')}.py" in text]
     there = set().union(*(options(app) for app in (APPS[script], *named)))
     beside = re.sub("`MLFLOW[^`]*`", "", COMMAND.sub("", text))  # a command of MLflow's own
@@ -85,7 +85,7 @@ def followed(text: str) -> int:
     """How much is left to do for the one command that a text advises."""
     ((module, arguments),) = commands(text)
     with pytest.raises(Reached) as reached:
-        typer.main.get_command(BY_FILE[module])(arguments, standalone_mode=False)
+        BY_FILE[module](arguments, exit_on_error=False, print_error=False, result_action="return_value")
     return reached.value.left
 
 

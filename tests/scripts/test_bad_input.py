@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from script_runs import run_script, write_space
+from script_runs import Result, run_script, write_space
 from sweep_fixtures import GPUS, MakeSweep
-from typer.testing import Result
 
 from search.cifar import cifar_config, data_config
 from search.policy.making import make_policy
@@ -22,10 +21,10 @@ from search.study.records import Epoch
 LAUNCH = [
     (["--space", "huge"], r"unknown search space 'huge'; known: baseline, quickstart, wide; .*path"),
     (["--space", "mine.py"], r"no file 'mine.py' with a search space; check the path"),
-    (["--dataset", "mnist"], r"dataset='mnist'.*'digits', 'cifar10' or 'folder'"),
+    (["--dataset", "mnist"], r"--dataset mnist: .*'digits', 'cifar10' or 'folder'"),
     (["--sampler", "anneal"], r"unknown sampler 'anneal': choose one of tpe, random, gp"),
     (["--sampler", "grid"], r"no grid: lr can take endlessly many values; give step="),
-    (["--sampler-arg", "n_startup_trials"], r"'n_startup_trials': write NAME=VALUE"),
+    (["--sampler-arg", "n_startup_trials"], r"--sampler-arg n_startup_trials: write .* as NAME=VALUE"),
     (
         ["--sampler-arg", "startups=3"],
         r"tpe has no argument 'startups': its arguments are .*n_startup",
@@ -41,22 +40,28 @@ LAUNCH = [
     (["--enqueue", "depth=True"], r"'depth' is True, but has to be int"),
     (["--pruner", "bandit"], r"unknown pruner 'bandit': choose auto or one of hyperband, asha"),
     (["--pruner", "asha", "--pruner-arg", "reduction_factor=1"], r"pruner asha refuses .*: 1"),
-    (["--trials", "0"], r"trials=0.*greater than or equal to 1"),
-    (["--trials", "-5"], r"trials=-5.*greater than or equal to 1"),
-    (["--max-epochs", "0"], r"max_epochs=0.*greater than or equal to 1"),
-    (["--train-size", "0"], r"train_size=0.*greater than or equal to 2"),
-    (["--val-size", "-1"], r"val_size=-1.*greater than or equal to 1"),
+    (["--trials", "0"], r"--trials 0.*greater than or equal to 1"),
+    (["--trials", "-5"], r"--trials -5.*greater than or equal to 1"),
+    (["--max-epochs", "0"], r"--max-epochs 0.*greater than or equal to 1"),
+    (["--train-size", "0"], r"--train-size 0.*greater than or equal to 2"),
+    (["--val-size", "-1"], r"--val-size -1.*greater than or equal to 1"),
     (["--val-size", "288"], r"val_size=288 is more than the 287 validation images .*ask for at most 287"),
     (["--train-size", "5000"], r"train_size=5000 is more than the 1150 training images .*at most 1150"),
-    (["--seed", "-1"], r"seed=-1.*greater than or equal to 0"),
-    (["--cpus-per-trial", "0"], r"cpus_per_trial=0.*greater than 0"),
-    (["--gpus-per-trial", "-1"], r"gpus_per_trial=-1.*greater than or equal to 0"),
-    (["--gpus-per-trial", "1.5"], r"gpus_per_trial=1.5: above 1 only whole numbers"),
-    (["--concurrency", "0"], r"concurrency=0.*greater than or equal to 1"),
-    (["--keep-checkpoints", "0"], r"keep_checkpoints=0.*greater than or equal to 1"),
-    (["--time-budget", "soon"], r"time 'soon': write a positive number and a unit, such as 90s"),
-    (["--time-budget", "0s"], r"time '0s': write a positive number"),
-    (["../up"], r"name='../up': a name is 1 to 64 letters"),
+    (["--seed", "-1"], r"--seed -1.*greater than or equal to 0"),
+    (["--cpus-per-trial", "0"], r"--cpus-per-trial 0.*greater than 0"),
+    (["--gpus-per-trial", "-1"], r"--gpus-per-trial -1.*greater than or equal to 0"),
+    (["--gpus-per-trial", "1.5"], r"--gpus-per-trial 1.5: above 1 only whole numbers"),
+    (["--concurrency", "0"], r"--concurrency 0.*greater than or equal to 1"),
+    (["--keep-checkpoints", "0"], r"--keep-checkpoints 0.*greater than or equal to 1"),
+    (["--time-budget", "soon"], r"--time-budget soon: write a positive number and a unit, such as 90s"),
+    (["--time-budget", "0s"], r"--time-budget 0s: write a positive number"),
+    (["--time-budget", "90"], r"--time-budget 90: write a positive number and a unit"),
+    (["--seed", "x"], r"--seed x: Input should be a valid integer"),
+    (["--trails", "3"], r"Unknown option: --trails\. Did you mean --trials\?; see --help"),
+    (["--trials"], r"--trials requires an argument; see --help"),
+    (["night", "day"], r"Unused Tokens: \['day'\]"),
+    (["--dry-run=perhaps"], r"--dry-run: unable to convert \"perhaps\" into bool"),
+    (["../up"], r"--name ../up: a name is 1 to 64 letters"),
     (
         ["--storage", "mysql://me@db/studies"],
         r"'mysql' is not known: use sqlite or postgresql\+psycopg",
@@ -64,6 +69,19 @@ LAUNCH = [
     (["--storage", "studies"], r"storage 'studies' is no URL: write sqlite:///study.db"),
     (["--storage", "sqlite://"], r"lives in memory and would not survive: name a file"),
     (["--storage", "sqlite:///there/not.db"], r"folder /.*/there is not there: make it first"),
+]
+OTHERS = [
+    (["resume"], r"Parameter NAME requires an argument; see --help"),
+    (["resume", "night", "--no-trials"], r"Unknown option: --no-trials"),
+    (["resume", "night", "--skip-trial", "first"], r"--skip-trial: unable to convert \"first\" into int"),
+    (["compare"], r"Parameter NAMES requires an argument"),
+    (["compare", "night", "--top", "0"], r"\"0\" for --top\. Must be >= 1"),
+    (["compare", "night", "--format", "yaml"], r'"yaml" for --format. Choose from: "table", "json", "csv"'),
+    (["retrain", "night", "--seeds", "-1"], r"\"-1\" for --seeds\. Must be >= 1"),
+    (["evaluate", "night", "--corruption"], r"Did you mean --corruptions\?"),
+    (["report", "night", "--file"], r"--file requires an argument"),
+    (["sync"], r"Parameter NAME requires an argument"),
+    (["serve", "--port", "65536"], r"\"65536\" for --port\. Must be <= 65535"),
 ]
 SPACES = {
     "an empty range": ("'lr': FloatDistribution(1, 0.1)", r"line \d+: ValueError: .*low=1.*high=0.1"),
@@ -117,6 +135,12 @@ def closed_port() -> int:
 @pytest.mark.parametrize(("arguments", "rule"), LAUNCH, ids=[" ".join(arguments) for arguments, _ in LAUNCH])
 def test_a_wrong_argument(digits_dir: Path, arguments: list[str], rule: str) -> None:
     refusal(run_script("launch", "--data-dir", digits_dir, *arguments), rule)
+    assert files() == set()
+
+
+@pytest.mark.parametrize(("words", "rule"), OTHERS, ids=[" ".join(words) for words, _ in OTHERS])
+def test_a_wrong_argument_of_another_script(words: list[str], rule: str) -> None:
+    refusal(run_script(*words), rule)
     assert files() == set()
 
 
@@ -209,8 +233,8 @@ def test_sweeps_trials_and_numbers_that_are_not_there(make_sweep: MakeSweep) -> 
             run_script(script, "day", *there),
             r"no sweep 'day' in .* \(there: night\): check the name and --sweeps-dir",
         )
-    refusal(run_script("resume", "night", "--trials", 0, *there), r"trials=0.*greater than or equal to 1")
-    refusal(run_script("resume", "night", "--time-budget", "2 weeks", *there), r"time '2 weeks'")
+    refusal(run_script("resume", "night", "--trials", 0, *there), r"--trials 0.*greater than or equal to 1")
+    refusal(run_script("resume", "night", "--time-budget", "2 weeks", *there), r"--time-budget 2 weeks: ")
     assert os.listdir(config.folder) == ["sweep.json"]
     assert files() == set()
 
@@ -248,7 +272,7 @@ def test_what_was_changed_or_is_wrong_before_a_retraining(tmp_path: Path) -> Non
         ledger.complete(0)
     arguments = ["retrain", "night", "--sweeps-dir", config.sweeps_dir]
     refusal(
-        run_script(*arguments, "--gpus-per-trial", 1.5), r"gpus_per_trial=1.5: above 1 only whole numbers"
+        run_script(*arguments, "--gpus-per-trial", 1.5), r"--gpus-per-trial 1.5: above 1 only whole numbers"
     )
     refusal(run_script(*arguments, "--data-dir", tmp_path / "there"), "there/train does not exist")
     (images / "train" / "cat" / "3.png").unlink()

@@ -23,9 +23,8 @@ from mlflow import MlflowClient
 from mlflow.models import Model
 from nbclient import NotebookClient
 from processes import ROOT, Script
-from script_runs import run_script, write_space
+from script_runs import Result, run_script, write_space
 from sweep_checks import check_study, check_view, records_in
-from typer.testing import Result
 
 from cifar_cnn.checkpoint import load_checkpoint, read_checkpoint
 from cifar_cnn.export import InferenceModel

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
+from script_runs import run_script
 from sweep_fixtures import scripted_sweep
-from typer.testing import CliRunner
 
-from scripts import evaluate_model
 from scripts.retrain_output import cost, print_confirmation, print_retrained
 from search.driver import SweepResult
 from search.finalists.confirm import Confirmation, Finalist
@@ -95,7 +94,7 @@ def test_an_evaluation_says_that_mlflow_lacks_the_run(
     examined = Examination(retraining, evaluation, (0.6, 0.8), {}, [])
     monkeypatch.setattr("search.finalists.examine.examine", lambda *_, **__: examined)
     monkeypatch.setattr("search.finalists.examine.log_examination", lambda _: False)
-    result = CliRunner().invoke(evaluate_model.app, ["night", "--sweeps-dir", str(tmp_path)])
+    result = run_script("evaluate", "night", "--sweeps-dir", tmp_path)
     assert result.exit_code == 1
     assert "test accuracy      0.7000" in result.stdout
     assert result.stderr == (

@@ -81,11 +81,11 @@ def test_other_images_are_other_data(digits: DataConfig, data_dir: Path) -> None
 @pytest.mark.parametrize(
     ("dataset", "train", "val", "why"),
     [
-        ("mnist", None, None, "dataset='mnist': .*'digits', 'cifar10' or 'folder'"),
-        ("digits", 0, None, "train_size=0: "),
-        ("digits", -5, None, "train_size=-5: "),
-        ("digits", None, 0, "val_size=0: "),
-        ("digits", None, -1, "val_size=-1: "),
+        ("mnist", None, None, "`dataset=mnist`: .*'digits', 'cifar10' or 'folder'"),
+        ("digits", 0, None, "`train_size=0`: "),
+        ("digits", -5, None, "`train_size=-5`: "),
+        ("digits", None, 0, "`val_size=0`: "),
+        ("digits", None, -1, "`val_size=-1`: "),
     ],
 )
 def test_unknown_data_and_sizes_are_refused(
@@ -132,11 +132,11 @@ def test_the_data_folder_is_found_from_wherever_workers_run(
         ({"sampler_args": {"colour": 1}}, "sampler tpe has no argument 'colour'"),
         ({"pruner": "bohb"}, "unknown pruner 'bohb': choose auto or one of"),
         ({"pruner": "median", "pruner_args": {"colour": 1}}, "pruner median has no argument 'colour'"),
-        ({"trials": 0}, "trials=0: "),
-        ({"max_epochs": -3}, "max_epochs=-3: "),
-        ({"name": "a/b"}, "name='a/b': a name is"),
-        ({"gpus_per_trial": 1.5}, "gpus_per_trial=1.5: above 1 only whole numbers"),
-        ({"time_budget": -1}, "time_budget=-1: "),
+        ({"trials": 0}, "`trials=0`: "),
+        ({"max_epochs": -3}, "`max_epochs=-3`: "),
+        ({"name": "a/b"}, "`name=a/b`: a name is"),
+        ({"gpus_per_trial": 1.5}, "`gpus_per_trial=1.5`: above 1 only whole numbers"),
+        ({"time_budget": -1}, "`time_budget=-1`: "),
     ],
 )
 def test_every_wrong_field_is_told_in_a_line(digits: DataConfig, fields: dict[str, Any], why: str) -> None:
@@ -148,11 +148,11 @@ def test_every_wrong_field_is_told_in_a_line(digits: DataConfig, fields: dict[st
 @pytest.mark.parametrize(
     ("parameters", "fixed", "why"),
     [
-        ("{'depth': IntDistribution(2, 7)}", "{}", "space 'mine' goes where no network can: depth=7: "),
-        ("{'width': IntDistribution(1, 64)}", "{}", "goes where no network can: width=1: "),
-        ("{'lr': FloatDistribution(0.0, 1.0)}", "{}", "goes where no network can: lr=0.0: "),
-        ("{'optimizer': CategoricalDistribution(['sgd', 'lion'])}", "{}", "optimizer='lion'"),
-        ("{'lr': FloatDistribution(0.1, 1.0)}", "{'depth': 9}", "goes where no network can: depth=9: "),
+        ("{'depth': IntDistribution(2, 7)}", "{}", "space 'mine' goes where no network can: `depth=7`: "),
+        ("{'width': IntDistribution(1, 64)}", "{}", "goes where no network can: `width=1`: "),
+        ("{'lr': FloatDistribution(0.0, 1.0)}", "{}", "goes where no network can: `lr=0.0`: "),
+        ("{'optimizer': CategoricalDistribution(['sgd', 'lion'])}", "{}", "`optimizer=lion`"),
+        ("{'lr': FloatDistribution(0.1, 1.0)}", "{'depth': 9}", "goes where no network can: `depth=9`: "),
         ("{'learning_rate': FloatDistribution(0.1, 1.0)}", "{}", "unknown parameter 'learning_rate'"),
         ("{'max_epochs': IntDistribution(1, 9)}", "{}", "unknown parameter 'max_epochs'"),
         ("{'seed': IntDistribution(1, 9)}", "{}", "unknown parameter 'seed'"),

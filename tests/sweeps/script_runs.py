@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from dataclasses import dataclass
 from pathlib import Path
 
-from typer.testing import CliRunner, Result
+import pytest
 
 from scripts import (
+    cli,
     compare_trials,
     evaluate_model,
     launch_sweep,
@@ -29,10 +33,31 @@ APPS = {
 }
 
 
+@dataclass(frozen=True)
+class Result:
+    """How a script ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        """All that it printed."""
+        return self.stdout + self.stderr
+
+
 def run_script(script: str, *arguments: object) -> Result:
     """What a script printed and its exit code; whatever it does not turn into one is raised."""
-    words = [str(argument) for argument in arguments]
-    return CliRunner().invoke(APPS[script], words, catch_exceptions=False)
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        cli.main(APPS[script], [str(argument) for argument in arguments])
+    assert isinstance(ended.value.code, int)
+    return Result(ended.value.code, out.getvalue(), err.getvalue())
 
 
 def write_space(file: Path, parameters: str, fixed: str = "") -> Path:

@@ -157,7 +157,7 @@ def test_values_out_of_range_and_unknown_fields_are_refused_in_one_line(field: s
     with pytest.raises(ValidationError) as refusal:
         sweep_config(**{field: value})
     line = one_line(refusal.value)
-    assert line.startswith(f"{field}={value!r}: ")
+    assert line.startswith(f"`{field}={value}`: ")
     assert "\n" not in line
 
 
@@ -281,7 +281,7 @@ def test_a_fields_old_name_is_still_taken_and_told_as_it_was_written(old: str, n
     assert getattr(sweep_config(**{old: value}), new) == value
     with pytest.raises(ValidationError) as refusal:
         sweep_config(**{old: [1]})
-    assert one_line(refusal.value).startswith(f"{old}=[1]: ")
+    assert one_line(refusal.value).startswith(f"`{old}=[1]`: ")
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_a_password_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
         SweepConfig.load("try", tmp_path)
     kept.unlink()
     with pytest.raises(UserError, match=rule):
-        resumed("try", tmp_path, time_budget=None, changes={})
+        resumed("try", tmp_path, changes={})
     assert SweepConfig.load("try", tmp_path, given=["storage"]).storage is None
 
 

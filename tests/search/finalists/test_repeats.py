@@ -64,10 +64,10 @@ def test_too_many_seeds_are_refused(tmp_path: Path) -> None:
 def test_trainings_are_placed_as_is_asked_for_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.finalists.repeats.check_unchanged", lambda config: None)
     of = summary(tmp_path, gpus_per_trial=1, concurrency=4, ray_address="there:6379")
-    here = to_repeat_here(of, {"gpus_per_trial": 0, "ray_address": "here:6379", "concurrency": None})
+    here = to_repeat_here(of, {"gpus_per_trial": 0, "ray_address": "here:6379"})
     config = retrain_config(here, record(0), 2)
     assert (config.gpus_per_trial, config.concurrency, config.ray_address) == (0, 4, "here:6379")
-    with pytest.raises(UserError, match=r"gpus_per_trial=1.5: above 1 only whole numbers"):
+    with pytest.raises(UserError, match=r"`gpus_per_trial=1.5`: above 1 only whole numbers"):
         to_repeat_here(of, {"gpus_per_trial": 1.5})
 
 

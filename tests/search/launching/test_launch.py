@@ -103,33 +103,33 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> SweepConfig:
 
 
 def test_a_resume_is_the_launch_but_for_its_time_budget(launched: SweepConfig) -> None:
-    again = resumed("try", launched.sweeps_dir, time_budget=None, changes={})
+    again = resumed("try", launched.sweeps_dir, changes={})
     assert again == launched.model_copy(update={"time_budget": None})
 
 
 def test_what_is_given_changes_and_what_is_not_stays(launched: SweepConfig) -> None:
-    again = resumed("try", launched.sweeps_dir, time_budget=9.0, changes={"trials": 40, "concurrency": None})
+    again = resumed("try", launched.sweeps_dir, {"trials": 40, "time_budget": 9.0})
     assert (again.trials, again.concurrency, again.time_budget) == (40, 2, 9.0)
 
 
 def test_a_resume_saves_nothing_by_itself(launched: SweepConfig) -> None:
-    resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 40})
+    resumed("try", launched.sweeps_dir, changes={"trials": 40})
     assert SweepConfig.load("try", launched.sweeps_dir).trials == 3
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"), [({"trials": 0}, "trials=0: "), ({"concurrency": -1}, "concurrency=-1: ")]
+    ("changes", "why"), [({"trials": 0}, "`trials=0`: "), ({"concurrency": -1}, "`concurrency=-1`: ")]
 )
 def test_a_wrong_value_is_refused_in_one_line(
     launched: SweepConfig, changes: dict[str, int], why: str
 ) -> None:
     with pytest.raises(UserError, match=why):
-        resumed("try", launched.sweeps_dir, time_budget=None, changes=changes)
+        resumed("try", launched.sweeps_dir, changes=changes)
 
 
 def test_an_unknown_sweep_lists_those_there_are(launched: SweepConfig) -> None:
     with pytest.raises(UserError, match=r"no sweep 'tyr' .*\(there: try\)"):
-        resumed("tyr", launched.sweeps_dir, time_budget=None, changes={})
+        resumed("tyr", launched.sweeps_dir, changes={})
 
 
 def test_a_space_that_was_edited_since_is_refused(launched: SweepConfig, tmp_path: Path) -> None:
@@ -141,10 +141,10 @@ def test_a_space_that_was_edited_since_is_refused(launched: SweepConfig, tmp_pat
     file.write_text(text % 0.5)
     data = data_of(launched)
     cifar_config(space=str(file), data=data, name="own", max_epochs=2, trials=3, sweeps_dir=tmp_path).save()
-    resumed("own", tmp_path, time_budget=None, changes={})
+    resumed("own", tmp_path, changes={})
     file.write_text(text % 0.9)
     with pytest.raises(UserError, match=r"lr: float 0\.1\.\.0\.5 -> float 0\.1\.\.0\.9"):
-        resumed("own", tmp_path, time_budget=None, changes={})
+        resumed("own", tmp_path, changes={})
 
 
 def test_a_resume_does_not_shrink_a_sweep(launched: SweepConfig) -> None:
@@ -153,8 +153,8 @@ def test_a_resume_does_not_shrink_a_sweep(launched: SweepConfig) -> None:
         for _ in range(3):
             study.ask()
         with pytest.raises(UserError, match=r"`trials=2`: sweep 'try' has 3 already"):
-            resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 2})
-        assert resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 3}).trials == 3
+            resumed("try", launched.sweeps_dir, changes={"trials": 2})
+        assert resumed("try", launched.sweeps_dir, changes={"trials": 3}).trials == 3
         retry = study.ask()
         retry.set_user_attr("retry_of", 0)  # takes the failed trial's place
-        assert resumed("try", launched.sweeps_dir, time_budget=None, changes={"trials": 3}).trials == 3
+        assert resumed("try", launched.sweeps_dir, changes={"trials": 3}).trials == 3

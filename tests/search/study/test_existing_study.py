@@ -32,7 +32,7 @@ READERS: dict[str, Callable[[SweepConfig], object]] = {
     "report": lambda config: write_report(config.name, config.sweeps_dir, config.folder / "report.html"),
     "retrain": check_idle,
     "sync": lambda config: sync_sweep(config.name, config.sweeps_dir),
-    "resume": lambda config: resumed(config.name, config.sweeps_dir, time_budget=None, changes={}),
+    "resume": lambda config: resumed(config.name, config.sweeps_dir, changes={}),
     "drive": lambda config: open_study(config, make_policy(config)).__enter__(),
 }
 
@@ -103,8 +103,8 @@ def test_a_sweep_whose_launch_was_cut_short_has_no_study_yet(here: Path, reader:
     config.save()
     refused(READERS[reader], config, "was cut short: resume it")
     with open_study(
-        resumed("try", Path("sweeps"), time_budget=None, changes={}),
-        make_policy(resumed("try", Path("sweeps"), time_budget=None, changes={})),
+        resumed("try", Path("sweeps"), changes={}),
+        make_policy(resumed("try", Path("sweeps"), changes={})),
     ):
         pass
     assert summarise("try", Path("sweeps")).records == []
@@ -134,7 +134,6 @@ def test_a_study_that_was_moved_is_gone_on_with(config: SweepConfig, here: Path)
     again = resumed(
         "try",
         Path("sweeps"),
-        time_budget=None,
         changes={"storage": moved, "tracking_uri": "sqlite:///m.db"},
     )
     with open_study(again, make_policy(again)) as (ledger, _):
@@ -198,8 +197,8 @@ def test_a_moved_folder_says_where_its_tracking_store_lies_now(
     moved = SweepConfig.load("try", there / "sweeps")
     changes = {"storage": f"sqlite:///{there}/studies.db"}
     with pytest.raises(UserError, match=r"`tracking_uri=sqlite:///\S+/there/mlflow.db`; ") as refusal:
-        resumed("try", moved.sweeps_dir, time_budget=None, changes=changes)
+        resumed("try", moved.sweeps_dir, changes=changes)
     uri = str(refusal.value).partition("`tracking_uri=")[2].partition("`")[0]
-    again = resumed("try", moved.sweeps_dir, time_budget=None, changes={**changes, "tracking_uri": uri})
+    again = resumed("try", moved.sweeps_dir, changes={**changes, "tracking_uri": uri})
     assert again.tracking_uri == f"sqlite:///{there}/mlflow.db"
     assert not here.exists()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from script_runs import run_script
 from sweep_makers import sweep_config
-from typer.testing import CliRunner
 
-from scripts import serve_model
 from search.errors import UserError
 from search.tracking.models.store_of_models import in_a_store, model_store
 
@@ -53,7 +52,7 @@ def test_without_a_retraining_it_is_the_usual_one_if_that_is_there(tmp_path: Pat
 
 
 def test_where_nothing_is_the_command_says_where_it_looked(elsewhere: Path) -> None:
-    refused = CliRunner().invoke(serve_model.app, ["--port", "0"])
+    refused = run_script("serve", "--port", 0)
     assert refused.exit_code == 2
     assert f"no sweep in {elsewhere}/sweeps was retrained, and {elsewhere}/mlflow.db is not" in refused.stderr
     assert "--sweeps-dir, or the store with --tracking-uri" in refused.stderr
@@ -62,7 +61,7 @@ def test_where_nothing_is_the_command_says_where_it_looked(elsewhere: Path) -> N
 
 def test_the_command_looks_where_the_sweeps_were_retrained(tmp_path: Path, elsewhere: Path) -> None:
     retrained(tmp_path / "sweeps", "night", f"sqlite:///{tmp_path}/gone.db")
-    refused = CliRunner().invoke(serve_model.app, ["--port", "0", "--sweeps-dir", str(tmp_path / "sweeps")])
+    refused = run_script("serve", "--port", 0, "--sweeps-dir", tmp_path / "sweeps")
     assert refused.exit_code == 2
     assert f"the model is looked for in sqlite:///{tmp_path}/gone.db; --tracking-uri" in refused.stderr
     assert list(elsewhere.iterdir()) == []

@@ -1,0 +1,124 @@
+"""What a person asks for: a sweep of CNNs in plain words, from a command line or a file, yet unchecked.
+
+Loads neither Optuna nor torch, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+
+from cifar_cnn.config import DataConfig
+from search.config.method import MaxEpochs, Method
+from search.config.model import one_line
+from search.config.run_settings import Limits, Places, Resources, Trials
+from search.errors import UserError
+from spaces.typed import value
+
+if TYPE_CHECKING:
+    from search.config.sweep_config import SweepConfig
+
+
+def _field(model: type[BaseModel], name: str) -> Any:
+    """A field of another model: its rule, default and help."""
+    return model.model_fields[name]
+
+
+def named_texts(pairs: Sequence[str]) -> dict[str, str]:
+    """`["lr=0.05"]` as a dictionary of names and texts.
+
+    Raises:
+        ValueError: one of them has no `=`, or a name comes twice.
+    """
+    texts: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise ValueError(f"write {pair!r} as NAME=VALUE, such as lr=0.05")
+        if name in texts:
+            raise ValueError(f"{name} is {texts[name]!r} already; give it once")
+        texts[name] = text
+    return texts
+
+
+def _arguments(given: Any) -> Any:
+    if not isinstance(given, list):
+        return given
+    return {name: value(text) for name, text in named_texts(given).items()}
+
+
+def _configuration(given: Any) -> Any:
+    return named_texts(given.split(",")) if isinstance(given, str) else given
+
+
+# A table, or texts such as group=true.
+Arguments = Annotated[dict[str, Any], BeforeValidator(_arguments)]
+# A table, or a text such as depth=3,lr=0.05.
+Configuration = Annotated[dict[str, Any], BeforeValidator(_configuration)]
+
+
+class SweepRequest(Places, Limits, Resources, Method):
+    """A sweep of CNNs as it is asked for; the defaults are the quickstart."""
+
+    name: str | None = Field(default=None, description="Name of the sweep; by default the space's, numbered.")
+    space: str = Field(default="quickstart", description="quickstart, baseline, wide, or a Python file.")
+    dataset: str = _field(DataConfig, "dataset")
+    data_dir: Path = _field(DataConfig, "data_dir")
+    train_size: int | None = _field(DataConfig, "train_size")
+    val_size: int | None = _field(DataConfig, "val_size")
+    skip_damaged: bool = _field(DataConfig, "skip_damaged")
+    trials: Trials = 16
+    max_epochs: MaxEpochs = 6
+    enqueue: list[Configuration] = Field(
+        default_factory=list,
+        description="NAME=VALUE,... to try first, such as a known good configuration; repeatable.",
+    )
+    sampler_args: Arguments = Field(
+        default_factory=dict,
+        description="NAME=VALUE for the sampler, such as group=true; repeatable.",
+    )
+    pruner_args: Arguments = Field(
+        default_factory=dict, description="NAME=VALUE for the pruner, such as lower=0.1; repeatable."
+    )
+    sweeps_dir: Path = Field(default=Path("sweeps"), description="Folder that holds one folder per sweep.")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> SweepRequest:
+        """The request with these fields, as text or as what they mean, and defaults for the others.
+
+        Raises:
+            UserError: one of them is wrong.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise UserError(one_line(error)) from error
+
+    def config(self) -> SweepConfig:
+        """The sweep, everything in it checked, the data decoded and cached.
+
+        Raises:
+            UserError: anything is wrong with the space, the data or a field. Nothing was started.
+        """
+        from search.cifar import cifar_config, data_config
+
+        data = {name: getattr(self, name) for name in DATA}
+        rest = {name: field for name, field in self if name not in (*DATA, "name")}
+        return cifar_config(data=data_config(**data), name=self.name or self.fresh_name(), **rest)
+
+    def fresh_name(self) -> str:
+        """The space's name with the first number that no sweep has.
+
+        Raises:
+            UserError: the storage does not answer.
+        """
+        from search.launching.launch import fresh_name
+
+        return fresh_name(self.space, self.sweeps_dir, self.storage)
+
+
+DATA = ("dataset", "data_dir", "train_size", "val_size", "skip_damaged")

@@ -10,14 +10,37 @@ from pathlib import Path
 from typing import Protocol
 
 from scripts.options import option_name
+from search.config.method import Method
 from search.config.places import absolute
+from search.config.run_settings import RunSettings
 from search.errors import Step, UserError
-from search.launching.request import SweepRequest
 
 _SCRIPTS = {"resume": "resume_sweep.py", "retrain": "retrain_best.py", "sync": "sync_mlflow.py"}
 # A field or an argument, alone or with its value, as the texts of errors and warnings have it.
 _FIELD = re.compile(r"`([a-z][a-z_]*)(?:=([^`]*))?`")
-_ARGUMENTS = frozenset(["model_name", "port", "retry_failed", "seeds", "skip_trial", "test_again", "trial"])
+# What a command line gives: settings of the method and the run, and these. They are not read from
+# `SweepRequest`, which leads to what sweeps need, and who only serves has none of that.
+_GIVEN = frozenset(
+    [
+        *Method.model_fields,
+        *RunSettings.model_fields,
+        "data_dir",
+        "dataset",
+        "enqueue",
+        "model_name",
+        "name",
+        "port",
+        "retry_failed",
+        "seeds",
+        "skip_damaged",
+        "skip_trial",
+        "space",
+        "test_again",
+        "train_size",
+        "trial",
+        "val_size",
+    ]
+)
 
 
 class Sweep(Protocol):
@@ -44,8 +67,7 @@ def in_options(text: str, steps: Sequence[Step] = ()) -> str:
         text = text.replace(str(step), f"{step.purpose} with `{step_command(step)}`")
 
     def said(found: re.Match[str]) -> str:
-        known = found[1] in _ARGUMENTS | SweepRequest.model_fields.keys()
-        return option(found[1], found[2]) if known else found[0]
+        return option(found[1], found[2]) if found[1] in _GIVEN else found[0]
 
     return _FIELD.sub(said, text)
 

@@ -21,7 +21,7 @@ from search.config.model import one_line
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.policy.rehearsal import rehearse
-from search.study.ledger import check_same_definition
+from search.study.creating import check_same_definition
 from spaces.registry import load_space, shipped_spaces
 from spaces.space import SearchSpace
 

@@ -23,8 +23,8 @@ from search.config.run_settings import URL_FIELDS
 from search.config.sweep_config import SweepConfig
 from search.errors import Step, UserError
 from search.study.database import NoStudies, check_url, opened_storage, printable
-from search.study.ledger import check_unfinished, counted
 from search.study.opening import NoStudyYet, existing_study, known_study
+from search.study.reading import check_unfinished, counted
 
 
 def fresh_name(space: str, sweeps_dir: Path, storage: str | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from search.config.sweep_config import SweepConfig
 from search.policy.pruners import make_pruner
 from search.policy.samplers import make_sampler
-from search.study.ledger import Policy
+from search.study.creating import Policy
 
 
 def make_policy(config: SweepConfig) -> Policy:

@@ -12,8 +12,8 @@ import optuna
 from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns, apart
 from search.results.leaderboard import Savings, counts, importances, latest, savings
-from search.study.ledger import records_of
 from search.study.opening import opened_study
+from search.study.reading import records_of
 from search.study.records import TrialRecord, ranked
 
 # A row's own columns, whatever a sweep's parameters and metric are called.

@@ -14,10 +14,11 @@ from search.config.folder_file import CONFIG_FILE
 from search.config.sweep_config import SweepConfig
 from search.errors import Step, UserError
 from search.study.checkpoints import CheckpointStore
+from search.study.creating import Policy
 from search.study.database import NoStudies, opened_storage, printable, read_one_moment, tune_sqlite
 from search.study.launch_notes import describe_launch, launch_difference
 from search.study.lease import Lease
-from search.study.ledger import Ledger, Policy
+from search.study.ledger import Ledger
 from search.study.writes import SweepStorage
 
 _logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def open_study(
             with _writing_to(config):
                 config.save(ledger.sweep_id)
             if lease.after_death:
-                ledger.note_dead_driver()
+                ledger.launches.note_dead_driver()
             _note_launch(ledger)
             yield ledger, lease
 
@@ -174,7 +175,7 @@ def _writing_to(config: SweepConfig) -> Iterator[None]:
 
 def _note_launch(ledger: Ledger) -> None:
     now = describe_launch()
-    before = ledger.append_launch(now)
+    before = ledger.launches.append(now)
     changed = launch_difference(before, now) if before else []
     if changed:
         _logger.warning("not what this sweep was last run with: %s", "; ".join(changed))

@@ -8,8 +8,8 @@ from search.config.places import local_path
 from search.config.sweep_config import SweepConfig
 from search.errors import SweepFailed, TrackingDown, TrackingRefused
 from search.study.lease import Lease
-from search.study.ledger import records_of
 from search.study.opening import existing_study
+from search.study.reading import records_of
 from search.tracking.repair.view_repair import Repairs, sync_view
 from search.tracking.store import TrackingStore
 

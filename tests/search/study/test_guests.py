@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 from sweep_makers import CONDITIONAL, DISCRETE, FLAT, epoch, open_ledger, run_trial, started, sweep_config
 
 from search.errors import UserError
-from search.study import ledger as ledger_module
+from search.study import budget as budget_module
 from search.study.database import STORAGE_ERRORS
 from search.study.ledger import Ledger
 from search.study.records import StopReason, TrialRecord
@@ -35,7 +35,7 @@ def guest(sqlite_storage: SweepStorage, tmp_path: Path) -> Iterator[RDBStorage]:
 @pytest.fixture
 def ledger(sqlite_storage: SweepStorage, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     """A driver's; it looks for guests at each question."""
-    monkeypatch.setattr(ledger_module, "_GUESTS_EVERY_S", 0.0)
+    monkeypatch.setattr(budget_module, "_GUESTS_EVERY_S", 0.0)
     return open_ledger(sweep_config(), sqlite_storage)
 
 
@@ -105,7 +105,7 @@ def test_retries_and_what_guests_enqueue_are_run_whoever_came_first(
 def test_a_guest_may_enqueue_what_the_sweep_was_made_with(
     sqlite_storage: SweepStorage, guest: RDBStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "_GUESTS_EVERY_S", 0.0)
+    monkeypatch.setattr(budget_module, "_GUESTS_EVERY_S", 0.0)
     ledger = open_ledger(sweep_config(trials=1, enqueue=[GOOD, {"depth": 1}]), sqlite_storage)
     run_trial(ledger, [0.5])
     assert ledger.remaining() == 0  # the second is beyond the budget
@@ -117,7 +117,7 @@ def test_a_guest_may_enqueue_what_the_sweep_was_made_with(
 def test_a_grid_is_tried_whole_whatever_a_guest_adds(
     sqlite_storage: SweepStorage, guest: RDBStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "_GUESTS_EVERY_S", 0.0)
+    monkeypatch.setattr(budget_module, "_GUESTS_EVERY_S", 0.0)
     ledger = open_ledger(sweep_config(trials=20, space=DISCRETE, sampler="grid"), sqlite_storage)
     study_of(guest).enqueue_trial({"depth": 2})  # the optimizer is left open
     study_of(guest).add_trial(create_trial(value=0.5))
@@ -239,8 +239,8 @@ def test_drivers_that_die_with_a_trial_are_counted_until_it_gets_further(
     def driver(died: bool = True) -> Ledger:
         ledger = open_ledger(sweep_config(), sqlite_storage)
         if died:
-            ledger.note_dead_driver()
-        ledger.append_launch({"host": "a"})
+            ledger.launches.note_dead_driver()
+        ledger.launches.append({"host": "a"})
         return ledger
 
     first = driver(died=False)

@@ -284,9 +284,9 @@ def test_minimised_sweeps_minimise() -> None:
 
 
 def test_launches_are_noted_one_after_another(ledger: Ledger) -> None:
-    assert ledger.append_launch({"host": "a"}) is None
+    assert ledger.launches.append({"host": "a"}) is None
     resumed = open_ledger(sweep_config(), ledger.study._storage)
-    assert resumed.append_launch({"host": "b"}) == {"host": "a"}
+    assert resumed.launches.append({"host": "b"}) == {"host": "a"}
     assert ledger.study.user_attrs["launches"] == [{"host": "a"}, {"host": "b"}]
 
 

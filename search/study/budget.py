@@ -1,0 +1,65 @@
+"""How many trials a sweep may still ask for: of its budget, and beyond it what somebody has enqueued."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from search.config.sweep_config import SweepConfig
+from search.study.mirror import StudyMirror
+from search.study.optuna_private import enqueued_params, is_grid_point
+from search.study.reading import counted
+
+_GUESTS_EVERY_S = 1.0  # how often the end of a sweep looks for trials that somebody has enqueued
+
+
+class Budget:
+    """The trials of a sweep, counted.
+
+    Args:
+        config: the sweep.
+        study: its study.
+        mirror: the study's storage.
+    """
+
+    def __init__(self, config: SweepConfig, study: optuna.Study, mirror: StudyMirror) -> None:
+        self.trials = config.budget  # that the sweep ends with; a grid ends when it is exhausted
+        self._config = config
+        self._study = study
+        self._mirror = mirror
+        self._looked_at = -math.inf  # when guests were last looked for
+        self.recount()
+
+    def remaining(self) -> int:
+        """Trials that may still be asked for."""
+        return max(0, self.trials - self._asked) or self._waiting_beyond()
+
+    def take_in(self) -> None:
+        """Count what somebody else has added to the study, too."""
+        if self._mirror.take_in():
+            self.recount()
+
+    def recount(self) -> None:
+        """Count again, after a change of the study."""
+        trials = self._study.get_trials(deepcopy=False)
+        if self._config.sampler == "grid":  # what a guest adds takes no point of the grid's from it
+            trials = [t for t in trials if is_grid_point(t) or "retry_of" in t.user_attrs]
+        self._asked = counted(trials)
+
+    def _waiting_beyond(self) -> int:
+        """How many trials wait, up to the last that a guest or a retry has enqueued: they need no budget."""
+        if time.monotonic() - self._looked_at > _GUESTS_EVERY_S:
+            self.take_in()
+            self._looked_at = time.monotonic()
+        waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        return max((place for place, trial in enumerate(waiting, 1) if not self._is_own(trial)), default=0)
+
+    def _is_own(self, trial: FrozenTrial) -> bool:
+        """Whether a trial that waits has been asked for, or was enqueued when the sweep was made."""
+        fixed = enqueued_params(trial)
+        return bool(trial.params) or (
+            trial.number < len(self._config.enqueue) and fixed in self._config.enqueue
+        )

@@ -99,7 +99,7 @@ def main() -> None:
             sweeps_dir=Path(folder, "sweeps"),
             tracking_uri=f"sqlite:///{folder}/mlflow.db",
         )
-        result = run_sweep(config, nothing, observers=[milestones])
+        result = run_sweep(config, nothing, progress=False, observers=[milestones])
         kilobytes = {
             file.stem: _kilobytes(file) for file in (config.folder / "study.db", Path(folder, "mlflow.db"))
         }

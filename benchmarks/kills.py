@@ -309,7 +309,7 @@ def drive(planned: Path) -> None:
     """Be the driver that is killed."""
     logging.basicConfig(level=logging.ERROR)
     config = SweepConfig.model_validate_json(planned.read_text())
-    result = run_sweep(config)
+    result = run_sweep(config, progress=False)
     sys.exit(0 if result.succeeded else f"{result.stop}, {result.view_missing}")
 
 

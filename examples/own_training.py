@@ -17,10 +17,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import train_test_split
 
-from search.config.sweep_config import SweepConfig
-from search.driver import run_sweep
-from search.objective.context import TrialContext
-from spaces.space import SearchSpace
+from search import SearchSpace, SweepConfig, TrialContext, run_sweep
 
 SPACE = SearchSpace(
     name="linear",

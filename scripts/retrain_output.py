@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Sequence
 
 from rich.table import Table
@@ -11,7 +9,7 @@ from rich.table import Table
 from scripts import cli
 from scripts.commands import typed
 from scripts.consoles import err, out
-from scripts.sweep_output import with_progress
+from scripts.sweep_output import announce, stdout_for_results
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown
 from search.finalists.confirm import Confirmation, confirm, confirm_config
@@ -47,14 +45,14 @@ def retrain_and_print(
         print_confirmation(summary, confirmation)
     winner = finalists[0] if confirmation is None else confirmation.winner.record
     config = retrain_config(summary, winner, seeds, max_epochs)
-    with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
+    announce(config)
+    with stdout_for_results():
         retrained = retrain(
             summary,
             config,
             confirmation,
             model_name=model_name,
             test_again=test_again,
-            observers=[progress],
         )
     print_retrained(summary, winner, retrained, quick)
     return cli.DONE if shown_in_mlflow and retrained.published.missing is None else cli.FAILED
@@ -85,8 +83,9 @@ def _confirm(
     config: SweepConfig, finalists: Sequence[TrialRecord], *, retry_failed: bool
 ) -> tuple[Confirmation, bool]:
     """Confirm the finalists; with whether MLflow shows all of it."""
-    with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
-        confirmation, result = confirm(config, finalists, observers=[progress], retry_failed=retry_failed)
+    announce(config)
+    with stdout_for_results():
+        confirmation, result = confirm(config, finalists, retry_failed=retry_failed)
     if told := told_failures(result.records):
         err.print(f"of the trainings that were to confirm, {told}")
     from search.tracking.confirmation import log_confirmation

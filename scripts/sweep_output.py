@@ -16,7 +16,6 @@ from search.driver import SweepResult, run_sweep
 from search.engine.dispatch import Stop
 from search.engine.ending import INTERRUPTED
 from search.errors import Step, TrackingDown
-from search.progress.live import Progress
 from search.results.digits import human_seconds
 from search.results.leaderboard import cause, counts, savings
 from search.results.next_steps import go_on, without_completion
@@ -27,20 +26,24 @@ _TOP = 5  # rows of the leaderboard that ends a sweep
 
 def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequence[int] = ()) -> int:
     """Run a sweep with its progress shown, print how it ended, and give the exit code."""
-    # Ray prints what happens to its workers on stdout, whatever it is told.
-    with with_progress(config) as progress, contextlib.redirect_stdout(sys.stderr):
-        result = run_sweep(config, observers=[progress], retry_failed=retry_failed, skip=skip)
+    announce(config)
+    with stdout_for_results():
+        result = run_sweep(config, retry_failed=retry_failed, skip=skip)
     print_result(result)
     if result.stop is Stop.INTERRUPTED:
         return INTERRUPTED
     return cli.DONE if result.succeeded else cli.FAILED
 
 
-def with_progress(config: SweepConfig) -> Progress:
-    """Say what is about to run, and give the progress to follow it with."""
+def announce(config: SweepConfig) -> None:
+    """Say what is about to run."""
     what = f"{config.budget} trials of up to {config.max_epochs} epochs, {config.goal}, {_data(config)}"
     err.print(f"{config.kind} {config.name}: {what}; the workers start first, which takes some 15 s")
-    return Progress(config, err)
+
+
+def stdout_for_results() -> contextlib.AbstractContextManager[object]:
+    """While a sweep runs: Ray prints what happens to its workers on stdout, whatever it is told."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def print_result(result: SweepResult) -> None:

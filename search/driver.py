@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from search.objective.reference import load_objective
 from search.policy.making import make_policy
 from search.policy.pruners import warn_of_no_bound
 from search.policy.rehearsal import rehearse
+from search.progress.live import Progress
 from search.ray_tune.loop import nodes, run_tune, slots
 from search.ray_tune.placement import Placement, on_cluster, plan_placement
 from search.ray_tune.session import ray_session
@@ -80,6 +82,7 @@ def run_sweep(
     config: SweepConfig,
     objective: Objective | None = None,
     *,
+    progress: bool = True,
     observers: Sequence[Observer] = (),
     retry_failed: bool = False,
     skip: Sequence[int] = (),
@@ -94,6 +97,8 @@ def run_sweep(
     Args:
         config: the sweep.
         objective: the training function, if it cannot be imported by `config.objective`.
+        progress: show it, on stderr: as a live table in a terminal, and below the cell of a notebook, which
+            keeps the best trials; as a line for each trial that ends anywhere else.
         observers: told of every change of a trial.
         retry_failed: first enqueue the failed trials' parameters again.
         skip: numbers of unfinished trials that are not to be trained any further: they end as failed.
@@ -107,7 +112,12 @@ def run_sweep(
     started, started_ms = time.monotonic(), int(time.time() * 1000)
     _check_policy(config)
     config, portable = _to_send(config, objective)
-    with TrackingConnection(config) as tracking, ray_session(config) as folder:
+    with (
+        Progress(config) if progress else contextlib.nullcontext() as shown,
+        TrackingConnection(config) as tracking,
+        ray_session(config) as folder,
+    ):
+        followers = [*([shown] if shown else []), *observers]
         there = nodes()
         placement = plan_placement(config, there)  # what cannot be placed leaves no store behind
         tracking.open()
@@ -132,7 +142,7 @@ def run_sweep(
         while True:
             left = _with_time_left(config, started)
             try:
-                driven = drive(left, observers, token, requests)
+                driven = drive(left, followers, token, requests)
             except STORAGE_ERRORS as error:
                 wait_for_storage(config.storage_url, error)
             else:

@@ -59,7 +59,7 @@ def main(work: Work) -> None:
         sweeps_dir=Path(work.folder) / "sweeps",
         tracking_uri=f"sqlite:///{work.folder}/mlflow.db",
     )
-    result = run_sweep(config)
+    result = run_sweep(config, progress=False)
     assert result.succeeded, result.stop
     errors = [record.error for record in result.records if record.error]
     assert not errors, errors

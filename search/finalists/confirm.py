@@ -19,7 +19,7 @@ from search.config.goals import Goal
 from search.config.model import one_line
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
-from search.engine.dispatch import Observer, Stop
+from search.engine.dispatch import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.repeats import repeats_config, told_failures
 from search.results.next_steps import without_completion
@@ -153,7 +153,6 @@ def confirm_config(summary: SweepSummary, finalists: Sequence[TrialRecord], seed
 def confirm(
     config: SweepConfig,
     finalists: Sequence[TrialRecord],
-    observers: Sequence[Observer] = (),
     *,
     retry_failed: bool = False,
 ) -> tuple[Confirmation, SweepResult]:
@@ -162,7 +161,6 @@ def confirm(
     Args:
         config: as from `confirm_config`.
         finalists: the trials that it was made of.
-        observers: told of every change of a training.
         retry_failed: first train again what failed when this was run before.
 
     Raises:
@@ -170,7 +168,7 @@ def confirm(
         SweepInterrupted: by Ctrl-C or SIGTERM.
         SweepFailed: it was stopped otherwise, too many trainings failed to go on, or all of them.
     """
-    result = run_sweep(config, observers=observers, retry_failed=retry_failed)
+    result = run_sweep(config, retry_failed=retry_failed)
     # Trainings that failed again one after the other stop the driver, though nothing is left to train.
     if result.stop not in (None, Stop.FAILURES):
         kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed

@@ -17,7 +17,7 @@ from search.cifar import accelerator_of, data_of
 from search.config.names import check_model_name
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
-from search.engine.dispatch import Observer, Stop
+from search.engine.dispatch import Stop
 from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
 from search.finalists.confirm import Confirmation
 from search.finalists.reads_of_test import check_test_read, note_test_read, reads_of_test
@@ -90,7 +90,6 @@ def retrain(
     *,
     model_name: str,
     test_again: bool = False,
-    observers: Sequence[Observer] = (),
 ) -> Retrained:
     """Train, test, save and register.
 
@@ -103,7 +102,6 @@ def retrain(
         confirmation: that chose the trial, to be told by the model's card; None if there was none.
         model_name: in MLflow's registry.
         test_again: read the test split though another retraining of the sweep has.
-        observers: told of every change of a training.
 
     Raises:
         UserError: as `run_sweep`; another retraining has read the test split; the data cannot be read.
@@ -112,7 +110,7 @@ def retrain(
     """
     check_model_name(model_name)
     check_test_read(summary.config, [config.name], again=test_again)
-    result = run_sweep(config, observers=observers, retry_failed=True)
+    result = run_sweep(config, retry_failed=True)
     complete = [record for record in result.records if record.state is TrialState.COMPLETE]
     if len(complete) < config.trials or result.stop is Stop.INTERRUPTED:
         kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed

@@ -1,8 +1,7 @@
-"""A sweep's progress on stderr: a live table in a terminal, plain lines anywhere else."""
+"""A sweep's progress: a live table in a terminal or below a notebook's cell, plain lines anywhere else."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections import Counter
@@ -11,89 +10,85 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from optuna.trial import TrialState
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from search.config.sweep_config import SweepConfig
-from search.progress.terminal import logs_above
+from search.progress.frame import Frame
+from search.progress.notebook import NotebookTable
+from search.progress.terminal import TerminalTable
 from search.results.columns import Columns
 from search.results.digits import all_shown, human_seconds, score, scores, shown
+from search.results.leaderboard import leading
 from search.study.records import Outcome, TrialRecord, ranked
 
 if TYPE_CHECKING:
     from search.engine.dispatch import Stop  # loads Ray, which reading a sweep does without
 
-_REFRESHES_A_SECOND = 2
+_TOP = 5  # of the trials, which a notebook keeps
 _MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen
 
 
 class Progress:
     """Follows a sweep and shows it; a context manager, an `Observer` and a `StopObserver`.
 
-    The live display is drawn by a thread of its own. What it reads is replaced, never changed: a lock could
+    The live table is drawn by a thread of its own. What it reads is replaced, never changed: a lock could
     be held by the very thread that a signal makes draw.
 
     Args:
         config: the sweep.
-        console: where to; on stderr, so that stdout stays free for results.
+        console: where to; by default stderr, so that stdout stays free for results.
     """
 
-    def __init__(self, config: SweepConfig, console: Console) -> None:
+    def __init__(self, config: SweepConfig, console: Console | None = None) -> None:
         self._config = config
-        self._console = console
+        # What is printed holds users' errors and paths: brackets and colons in them are no markup.
+        self._console = console or Console(
+            stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False
+        )
         self._running: dict[int, TrialRecord] = {}
         self._ended = _nothing_ended()
         self._retried: set[int] = set()  # failed trials that a retry has taken the place of
-        self._best: TrialRecord | None = None
+        self._best: list[TrialRecord] = []
         self._ended_here, self._seconds_here = 0, 0.0  # of this launch, for the time that is left
         self._most_running = 0
         self._started = time.monotonic()
         self._stop: tuple[Stop, float | None] | None = None  # and by when, on the monotonic clock
-        self._above = contextlib.ExitStack()
-        self._live = (
-            Live(
-                console=self._console,
-                refresh_per_second=_REFRESHES_A_SECOND,
-                get_renderable=self._table,
-                transient=True,
-            )
-            if self._console.is_terminal
-            else None
-        )
+        self._table: NotebookTable | TerminalTable | None = None
+        if self._console.is_jupyter:
+            self._table = NotebookTable(self._frame)
+        elif self._console.is_terminal:
+            self._table = TerminalTable(self._console, self._frame)
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-            self._above.enter_context(logs_above(self._console))
+        if self._table:
+            self._table.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._above.close()
-        if self._live:
-            self._live.stop()
+        if self._table:
+            self._table.stop(self._last_frame())
 
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Take in what there was before, so that counts and best are the sweep's."""
-        self._running, self._ended, self._retried = {}, _nothing_ended(), set()
+        self._running, self._ended, self._retried, self._best = {}, _nothing_ended(), set(), []
         for record in records:
             self._take(record)
 
     def trial_changed(self, record: TrialRecord) -> None:
-        """Take a change in; without a terminal, print each trial's end."""
+        """Take a change in; without a live table, print each trial's end."""
         self._take(record)
         if record.state is TrialState.RUNNING:
             return
         self._ended_here += 1
         self._seconds_here += record.train_seconds
-        if not self._live:
+        if not self._table:
             self._console.print(Text(self._line(record)), soft_wrap=True)
 
     def stop_requested(self, reason: Stop, grace_s: float | None) -> None:
-        """Show that a stop was heard, and how long it takes at most; without a terminal the log tells it."""
+        """Show that a stop was heard and how long it takes at most; without a live table the log tells it."""
         self._stop = reason, None if grace_s is None else time.monotonic() + grace_s
 
     def _take(self, record: TrialRecord) -> None:
@@ -106,8 +101,7 @@ class Progress:
             return
         self._running = {number: each for number, each in self._running.items() if number != record.number}
         self._ended[record.outcome] += 1
-        candidates = [record] if self._best is None else [self._best, record]
-        self._best = next(iter(ranked(candidates, self._config.goal)), None)
+        self._best = ranked([*self._best, record], self._config.goal)[:_TOP]
 
     def _line(self, record: TrialRecord) -> str:
         params = " ".join(f"{name}={shown(value)}" for name, value in record.params.items())
@@ -122,7 +116,7 @@ class Progress:
         return record.epochs[-1].metrics[self._config.metric] if record.epochs else None
 
     def _summary(self) -> str:
-        ended, best = self._ended, self._best
+        ended, best = self._ended, next(iter(self._best), None)
         parts = [f"{ended.total()}/{self._config.budget} done"]
         parts.append(f"{ended[Outcome.PRUNED]} pruned")
         parts += [f"{ended[Outcome.DIVERGED]} diverged"] if ended[Outcome.DIVERGED] else []
@@ -141,27 +135,34 @@ class Progress:
             return None
         return self._seconds_here / self._ended_here * to_come / max(1, self._most_running)
 
-    def _table(self) -> RenderableType:
-        running = [record for _, record in sorted(self._running.items())]
-        table = Table(box=None, pad_edge=False)
-        rows = running[:_MOST_ROWS]
+    def _frame(self) -> Frame:
+        """The trials that run, and how far the sweep is."""
+        running = [record for _, record in sorted(self._running.items())][:_MOST_ROWS]
         columns = Columns.of([self._config], ["trial", "epoch"])
         cells = {
-            "trial": [record.key for record in rows],
-            "epoch": [f"{len(record.epochs)}/{self._config.max_epochs}" for record in rows],
-            columns.metrics[self._config.metric]: scores([self._newest(record) for record in rows]),
+            "trial": [record.key for record in running],
+            "epoch": [f"{len(record.epochs)}/{self._config.max_epochs}" for record in running],
+            columns.metrics[self._config.metric]: scores([self._newest(record) for record in running]),
         }
         for name, heading in columns.params.items():
-            cells[heading] = all_shown([record.params.get(name) for record in rows])
-        for heading in cells:
-            table.add_column(heading, justify="right", no_wrap=True)
-        for row in zip(*cells.values(), strict=True):
-            table.add_row(*map(Text, row))
+            cells[heading] = all_shown([record.params.get(name) for record in running])
+        lines = [f"{self._told_now()} so far"]
+        lines += [] if self._stop is None else [_told_stop(*self._stop)]
+        return Frame(cells, lines)
+
+    def _last_frame(self) -> Frame:
+        """The best trials, and what the sweep came to."""
+        columns = Columns.of([self._config], ["trial"])
+        headings = ["trial", columns.metrics[self._config.metric], *columns.params.values()]
+        rows = leading(self._best, columns.params)
+        cells = {heading: [row[place] for row in rows] for place, heading in enumerate(headings)}
+        lines = [self._told_now()]
+        lines += [] if self._stop is None else [f"stopped ({self._stop[0].value}): run it again to resume"]
+        return Frame(cells, lines)
+
+    def _told_now(self) -> str:
         elapsed = human_seconds(time.monotonic() - self._started)
-        told = [f"{self._config.name}: {self._summary()}, {elapsed} so far"]
-        told += [] if self._stop is None else [_told_stop(*self._stop)]
-        # The console wraps nothing, for it leaves that to the terminal; the display has to.
-        return Group(table, *(Text(line, no_wrap=False, overflow="fold") for line in told))
+        return f"{self._config.name}: {self._summary()}, {elapsed}"
 
 
 def _nothing_ended() -> Counter[Outcome]:

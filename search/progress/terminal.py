@@ -1,15 +1,61 @@
-"""A terminal that a live display shares with whatever else is said: that goes above it, and stays."""
+"""A live table in a terminal, which it shares with whatever else is said: that goes above it, and stays."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.file_proxy import FileProxy
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from search.progress.frame import Frame
+
+_REFRESHES_A_SECOND = 2
+
+
+class TerminalTable:
+    """Shows a frame at the bottom of a terminal until `stop`, which wipes it out.
+
+    Args:
+        console: on the terminal.
+        draw: gives what is to be seen now; called by a thread, and by whoever prints.
+    """
+
+    def __init__(self, console: Console, draw: Callable[[], Frame]) -> None:
+        self._console = console
+        self._above = contextlib.ExitStack()
+        self._live = Live(
+            console=console,
+            refresh_per_second=_REFRESHES_A_SECOND,
+            get_renderable=lambda: _drawn(draw()),
+            transient=True,
+        )
+
+    def start(self) -> None:
+        """Begin to show it."""
+        self._live.start()
+        self._above.enter_context(logs_above(self._console))
+
+    def stop(self, _last: Frame) -> None:
+        """Leave nothing of it."""
+        self._above.close()
+        self._live.stop()
+
+
+def _drawn(frame: Frame) -> Group:
+    table = Table(box=None, pad_edge=False)
+    for heading in frame.columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in frame.rows:
+        table.add_row(*map(Text, row))
+    # The console wraps nothing, for it leaves that to the terminal; the display has to.
+    return Group(table, *(Text(line, no_wrap=False, overflow="fold") for line in frame.lines))
 
 
 @contextlib.contextmanager

@@ -83,6 +83,8 @@ def _tuner(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> tune.Tuner
             storage_path=str(folder),
             stop=SweepStopper(dispatcher, scheduler),
             failure_config=tune.FailureConfig(max_failures=0),  # the dispatcher hands lost trials out again
+            # Silent; the one that Ray takes in a notebook clears what the cell has shown.
             verbose=0,
+            progress_reporter=tune.CLIReporter(),
         ),
     )

@@ -18,7 +18,7 @@ from scripts.commands import typed
 from scripts.sweep_output import print_result
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult
-from search.engine.dispatch import Observer, Stop
+from search.engine.dispatch import Stop
 from search.errors import shortened
 from search.policy.making import make_policy
 from search.study.ledger import Ledger
@@ -67,9 +67,7 @@ def check_that_all_can_be_typed(script: str, text: str) -> None:
 def _driven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A command that drives a sweep says how much is left to do, and stops; reports are not what is tried."""
 
-    def run_sweep(
-        config: SweepConfig, *, observers: Collection[Observer], retry_failed: bool, skip: Collection[int]
-    ) -> NoReturn:
+    def run_sweep(config: SweepConfig, *, retry_failed: bool, skip: Collection[int]) -> NoReturn:
         with open_study(config, make_policy(config)) as (ledger, _):
             if retry_failed:
                 ledger.retry_failed()

@@ -314,6 +314,7 @@ def test_the_notebook_explores_it(home: Path, monkeypatch: pytest.MonkeyPatch) -
     assert f"night: {TRIALS} trials" in shown["setup"]
     assert all("image/png" in shown[cell] for cell in ("curves", "predict"))
     assert f"night: {TRIALS} trials" in shown["setup-again"]
+    assert "plotly" in shown["figures"]
     assert "the champion learnt from other images (others) than night" in shown["predict-again"]
     assert "image/png" not in shown["predict-again"]
     differences = re.findall(r"[0-9a-f]{32}\s+\d\.\d+\s+(\S+?)\\n", shown["mlflow"] + "\\n")

@@ -19,6 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OURS = ("spaces", "cifar_cnn", "search", "scripts")
 # Declared, and imported by others: a library that is declared takes it where it finds it.
 FOR_OTHERS = {"alembic", "cmaes", "greenlet", "psycopg", "python-multipart"}
+GIVEN = {"IPython"}  # imported where a notebook runs, which brings it
 DISTRIBUTIONS = packages_distributions()
 
 
@@ -72,7 +73,7 @@ def reached(*start: str) -> set[str]:
 
 def packages(imports: set[str]) -> set[str]:
     """Top-level packages of others among imports."""
-    return {name.partition(".")[0] for name in imports} - {*sys.stdlib_module_names, *OURS}
+    return {name.partition(".")[0] for name in imports} - {*sys.stdlib_module_names, *OURS, *GIVEN}
 
 
 def undeclared(imports: set[str], declared: set[str]) -> list[str]:

@@ -124,8 +124,8 @@ def test_the_notebook_that_runs_a_sweep(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("SWEEPS_HOME", str(tmp_path))
     notebook = nbformat.read(ROOT / "notebooks" / "run_sweep.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
-    here = {"metadata": {"path": str(ROOT / "notebooks")}}
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=here).execute()
+    beside = {"metadata": {"path": str(ROOT / "notebooks")}}
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=beside).execute()
     shown = {cell.id: str(cell.get("outputs")) for cell in notebook.cells}
     assert "notebook: 12/12 done" in shown["run"]
     assert shown["run"].count("<td>trial-") == min(

@@ -178,8 +178,7 @@ class DataConfig(_Frozen):
     )
     data_dir: Annotated[Path, Field(strict=False)] = Field(
         default=Path("data"),
-        description="Where the raw data lie or are downloaded to; for 'folder' the root of train/ and test/. "
-        "Made absolute at once, for a sweep's workers run in other folders.",
+        description="Where the raw data lie or are downloaded to; for 'folder' the root of train/ and test/.",
     )
     cache_dir: Annotated[Path | None, Field(strict=False)] = Field(
         default=None,
@@ -188,14 +187,14 @@ class DataConfig(_Frozen):
     )
     skip_damaged: bool = Field(
         default=False,
-        description="Leave images of a 'folder' out that cannot be decoded, and say which. False: they are "
-        "refused, for a sweep on other images is another sweep.",
+        description="Leave images of a 'folder' out that cannot be decoded, and say which. By default they "
+        "are refused, for a sweep on other images is another sweep.",
     )
     train_size: int | None = Field(
-        default=None, ge=2, description="Training images, a stratified subset. None: all of them."
+        default=None, ge=2, description="Training images, a stratified subset; by default all of them."
     )
     val_size: int | None = Field(
-        default=None, ge=1, description="Validation images, a stratified subset. None: all of them."
+        default=None, ge=1, description="Validation images, a stratified subset; by default all of them."
     )
     split_seed: int = Field(
         default=0,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn, ParamSpec
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from search.engine.ending import INTERRUPTED, current_ending, ends_when_asked
 
@@ -100,6 +100,8 @@ def _print_error(kind: str, error: Exception) -> None:
 
 def _usage(error: CycloptsError) -> str:
     """What was typed wrong, on one line."""
+    if isinstance(error, UnusedCliTokensError):
+        return f"more than this command takes: {' '.join(error.unused_tokens or ())}; see --help"
     return f"{' '.join(str(error).split()).rstrip('.')}; see --help"
 
 

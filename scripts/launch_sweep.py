@@ -3,19 +3,21 @@
 uv run scripts/launch_sweep.py                                   # quickstart, about two minutes on two cores
 uv run scripts/launch_sweep.py night --space baseline --dataset cifar10 --trials 60 --max-epochs 30
 uv run scripts/launch_sweep.py mine --space my_space.py --dataset folder --data-dir images --dry-run
+uv run scripts/launch_sweep.py examples/quickstart.toml --trials 30
 """
 
 from __future__ import annotations
 
+import itertools
+import shlex
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from scripts import cli
 from scripts.options import options, takes
-from search.config.method import Method
-from search.config.run_settings import Limits, Places, Resources
-from search.launching.request import DATA, SweepRequest
+from search.launching.request import GROUPS, SweepRequest
 
 app = cli.app(__file__, __doc__)
 
@@ -28,22 +30,26 @@ _ENVIRONMENT = {
 
 @app.default
 @takes(
-    *options("What is trained", SweepRequest, ["space", *DATA]),
-    *options("How the space is searched", SweepRequest, ["trials", *Method.model_fields, "enqueue"]),
-    *options("Resources of the trials", SweepRequest, Resources.model_fields),
-    *options("When the sweep or a trial is ended", SweepRequest, Limits.model_fields),
-    *options(
-        "Where things are", SweepRequest, [*Places.model_fields, "sweeps_dir"], environment=_ENVIRONMENT
+    *itertools.chain.from_iterable(
+        options(group, SweepRequest, fields, environment=_ENVIRONMENT) for group, fields in GROUPS.items()
     ),
 )
 @cli.stoppable
 def launch(
-    name: Annotated[
-        str | None, Parameter(help="Name of the sweep; by default the space's, numbered.")
+    sweep: Annotated[
+        str | None,
+        Parameter(
+            name="NAME",
+            help="Name of the sweep, or a sweep file such as night.toml; by default the space's, numbered.",
+        ),
     ] = None,
     /,
     *,
     dry_run: Annotated[cli.Flag, Parameter(help="Check everything, print the plan, start nothing.")] = False,
+    save_config: Annotated[
+        Path | None,
+        Parameter(help="Write what is asked for, but for passwords, as a new sweep file; start nothing."),
+    ] = None,
     **given: Any,
 ) -> int:
     """Launch a sweep. Interrupted or killed, it goes on with `resume_sweep.py NAME`.
@@ -53,9 +59,18 @@ def launch(
     """
     from search.launching.claim import claimed
     from search.launching.launch import check_new
+    from search.launching.sweep_file import asked, write
 
-    request = SweepRequest.of({"name": name, **given})
-    config = request.config()
+    request, stem = asked(sweep, given)
+    if save_config is not None:
+        from scripts.commands import typed
+        from scripts.consoles import out
+
+        write(save_config, request)
+        command = f"{typed('launch_sweep.py')} {shlex.quote(str(save_config))}"
+        out.print(f"{save_config} is written, nothing was started; launch it with:  {command}")
+        return cli.DONE
+    config = request.config(stem)
     check_new(config)
     if dry_run:
         from scripts.plan_output import print_plan
@@ -63,7 +78,7 @@ def launch(
         return print_plan(config)
     from scripts.sweep_output import run_and_print
 
-    with claimed(config, None if request.name else request.fresh_name) as config:
+    with claimed(config, None if request.name else lambda: request.fresh_name(stem)) as config:
         return run_and_print(config)
 
 

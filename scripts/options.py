@@ -15,7 +15,7 @@ from cyclopts import Group, Parameter
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from search.config.model import DURATION
+from search.config.model import is_duration
 
 # Options that are given once a value are called after one value.
 _NAMES = {"sampler_args": "sampler-arg", "pruner_args": "pruner-arg"}
@@ -102,16 +102,11 @@ def _is_union(annotation: Any) -> bool:
 
 
 def _metavar(field: FieldInfo, kind: Any) -> str:
-    return "TIME" if _is_duration(field) else _METAVARS.get(kind, "TEXT")
-
-
-def _is_duration(field: FieldInfo) -> bool:
-    parts = [field.annotation, *typing.get_args(field.annotation)]
-    return DURATION in field.metadata or any(DURATION in getattr(each, "__metadata__", ()) for each in parts)
+    return "TIME" if is_duration(field) else _METAVARS.get(kind, "TEXT")
 
 
 def _shown(field: FieldInfo, kind: Any) -> str | bool:
     """The default as the help shows it; False if there is none to show."""
     if field.is_required() or kind in (bool, list) or field.default is None:
         return False
-    return f"{field.default:g}s" if _is_duration(field) else str(field.default)
+    return f"{field.default:g}s" if is_duration(field) else str(field.default)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 
 from search.config.credentials import hide_in
 from search.text import unencodable
@@ -40,9 +41,17 @@ def _seconds(value: Any) -> Any:
     return number
 
 
-DURATION = BeforeValidator(_seconds)
+_DURATION = BeforeValidator(_seconds)
 # Seconds; a text says its unit.
-Duration = Annotated[float, DURATION]
+Duration = Annotated[float, _DURATION]
+
+
+def is_duration(field: FieldInfo) -> bool:
+    """Whether a field is a `Duration`, or may be one."""
+    metadata = [*field.metadata]
+    for part in get_args(field.annotation):
+        metadata += getattr(part, "__metadata__", ())
+    return _DURATION in metadata
 
 
 def one_line(error: Exception) -> str:

@@ -52,19 +52,23 @@ def _arguments(given: Any) -> Any:
 
 
 def _configuration(given: Any) -> Any:
+    if isinstance(given, Mapping):
+        return {name: str(each) for name, each in given.items()}
     return named_texts(given.split(",")) if isinstance(given, str) else given
 
 
 # A table, or texts such as group=true.
 Arguments = Annotated[dict[str, Any], BeforeValidator(_arguments)]
-# A table, or a text such as depth=3,lr=0.05.
-Configuration = Annotated[dict[str, Any], BeforeValidator(_configuration)]
+# A table, or a text such as depth=3,lr=0.05; the space knows what its texts mean.
+Configuration = Annotated[dict[str, str], BeforeValidator(_configuration)]
 
 
 class SweepRequest(Places, Limits, Resources, Method):
     """A sweep of CNNs as it is asked for; the defaults are the quickstart."""
 
-    name: str | None = Field(default=None, description="Name of the sweep; by default the space's, numbered.")
+    name: str | None = Field(
+        default=None, description="Name of the sweep; by default the sweep file's or the space's, numbered."
+    )
     space: str = Field(default="quickstart", description="quickstart, baseline, wide, or a Python file.")
     dataset: str = _field(DataConfig, "dataset")
     data_dir: Path = _field(DataConfig, "data_dir")
@@ -98,8 +102,11 @@ class SweepRequest(Places, Limits, Resources, Method):
         except ValidationError as error:
             raise UserError(one_line(error)) from error
 
-    def config(self) -> SweepConfig:
+    def config(self, stem: str) -> SweepConfig:
         """The sweep, everything in it checked, the data decoded and cached.
+
+        Args:
+            stem: what it is called after, with a number, if it has no name.
 
         Raises:
             UserError: anything is wrong with the space, the data or a field. Nothing was started.
@@ -108,17 +115,25 @@ class SweepRequest(Places, Limits, Resources, Method):
 
         data = {name: getattr(self, name) for name in DATA}
         rest = {name: field for name, field in self if name not in (*DATA, "name")}
-        return cifar_config(data=data_config(**data), name=self.name or self.fresh_name(), **rest)
+        return cifar_config(data=data_config(**data), name=self.name or self.fresh_name(stem), **rest)
 
-    def fresh_name(self) -> str:
-        """The space's name with the first number that no sweep has.
+    def fresh_name(self, stem: str) -> str:
+        """A name with the first number that no sweep has.
 
         Raises:
             UserError: the storage does not answer.
         """
         from search.launching.launch import fresh_name
 
-        return fresh_name(self.space, self.sweeps_dir, self.storage)
+        return fresh_name(stem, self.sweeps_dir, self.storage)
 
 
 DATA = ("dataset", "data_dir", "train_size", "val_size", "skip_damaged")
+# The fields by what they are about, in the order in which people are shown them.
+GROUPS: Mapping[str, Sequence[str]] = {
+    "What is trained": ("name", "space", *DATA),
+    "How the space is searched": ("trials", *Method.model_fields, "enqueue"),
+    "Resources of the trials": tuple(Resources.model_fields),
+    "When the sweep or a trial is ended": tuple(Limits.model_fields),
+    "Where things are": (*Places.model_fields, "sweeps_dir"),
+}

@@ -59,7 +59,7 @@ LAUNCH = [
     (["--seed", "x"], r"--seed x: Input should be a valid integer"),
     (["--trails", "3"], r"Unknown option: --trails\. Did you mean --trials\?; see --help"),
     (["--trials"], r"--trials requires an argument; see --help"),
-    (["night", "day"], r"Unused Tokens: \['day'\]"),
+    (["night", "day"], r"more than this command takes: day; see --help"),
     (["--dry-run=perhaps"], r"--dry-run: unable to convert \"perhaps\" into bool"),
     (["../up"], r"--name ../up: a name is 1 to 64 letters"),
     (

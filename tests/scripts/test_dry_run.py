@@ -50,3 +50,23 @@ def test_damaged_images_are_left_out_as_the_refusal_says(
     assert "folder: 15 train, 4 val, 20 test" in told.stdout
     assert "left out 1 of 40 files" in caplog.text
     assert "train/cat/3.webp" in caplog.text
+
+
+def test_a_sweep_file_that_was_saved_is_launched_by_its_name_with_what_is_typed_or_set_beside_it(
+    tmp_path: Path, digits_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sizes = ["--trials", 4, "--max-epochs", 3, "--train-size", 200, "--val-size", 100]
+    given = ["--enqueue", "depth=2,lr=0.05", "--gpus-per-trial", 0, "--time-budget", "1h"]
+    saved = run_script("launch", "--data-dir", digits_dir, *sizes, *given, "--save-config", "night.toml")
+    assert saved.exit_code == 0, saved.stderr
+    assert saved.stdout.endswith("launch it with:  uv run scripts/launch_sweep.py night.toml\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["night.toml"]
+    monkeypatch.setenv("SWEEPS_DIR", "elsewhere")
+    told = run_script("launch", "night.toml", "--trials", 5, "--dry-run")
+    assert told.exit_code == 0, told.stderr
+    assert "night-1: 5 trials of up to 3 epochs" in told.stdout
+    assert re.search(r"first +depth=2, lr=0.05", told.stdout)
+    monkeypatch.setenv("SWEEP_STORAGE", "mysql://db")
+    assert "scheme 'mysql' is not known" in run_script("launch", "night.toml", "--dry-run").stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["night.toml"]

@@ -22,13 +22,13 @@ def check_services(config: SweepConfig) -> None:
         with contextlib.suppress(NoStudies), opened_storage(config.storage, create=False):
             pass
     if not _new_file(config.tracking_uri):
-        from search.tracking.store import (  # loads MLflow, a second that a first dry run saves
+        from search.tracking.experiment import (  # loads MLflow, a second that a first dry run saves
             NoExperiment,
-            TrackingStore,
+            check_store,
         )
 
         try:
-            TrackingStore.check(config.tracking_uri, config.experiment)
+            check_store(config.tracking_uri, config.experiment)
         except NoExperiment:
             return  # the launch makes it
         except TrackingDown as error:

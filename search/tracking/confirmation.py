@@ -7,7 +7,8 @@ from typing import Any
 
 from mlflow.entities import Metric, RunTag
 
-from search.tracking.store import TrackingStore, answering
+from search.tracking.answering import answering
+from search.tracking.store import TrackingStore
 
 
 def log_confirmation(

@@ -7,35 +7,21 @@ end status is complete.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import os
-import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
-import requests
-import sqlalchemy as sa
-from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.tracking.context.registry import resolve_tags
 from optuna.trial import TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
 from search.config.credentials import hide_in
-from search.config.names import folder_name
-from search.config.places import local_path, sqlite_file
 from search.config.sweep_config import SweepConfig
-from search.errors import TrackingDown, TrackingRefused, shortened
 from search.study.failpoints import durable
 from search.study.records import TrialRecord
 from search.text import encodable
+from search.tracking.answering import answering
 from search.tracking.conventions import (
     STATUSES,
     TAG_LETTERS,
@@ -49,42 +35,11 @@ from search.tracking.conventions import (
     trial_points,
     trial_tags,
 )
+from search.tracking.experiment import open_experiment
 from search.tracking.pages.saved_views import charts_view, leaderboard_view
-from search.tracking.uri import absolute_uri, creation_lock, printable_uri
+from search.tracking.uri import absolute_uri
 
 _METRICS_A_CALL = 800  # MLflow allows 1000 things a call, of which 100 parameters and 100 tags
-_BROKEN = (MlflowException, requests.exceptions.RequestException, OSError, SQLAlchemyError)
-_REFUSALS = {
-    "BAD_REQUEST",
-    "CUSTOMER_UNAUTHORIZED",
-    "INVALID_PARAMETER_VALUE",
-    "MALFORMED_REQUEST",
-    "PERMISSION_DENIED",
-    "RESOURCE_DOES_NOT_EXIST",
-    "UNAUTHENTICATED",
-}
-
-
-@contextlib.contextmanager
-def answering(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow and its connections raise into `TrackingDown`, or `TrackingRefused`."""
-    try:
-        yield
-    except _BROKEN as error:
-        store, cause = f"tracking store {printable_uri(uri)}", shortened(hide_in(str(error)))
-        if isinstance(error, OSError) and error.filename is not None:  # a file on this machine, no connection
-            raise TrackingDown(
-                f"{store} cannot write its files ({error.strerror}: {error.filename}): make that writable"
-            ) from error
-        # What its database cannot do just now MLflow calls a bad request too.
-        of_database = isinstance(error.__cause__, SQLAlchemyError)
-        if isinstance(error, MlflowException) and error.error_code in _REFUSALS and not of_database:
-            raise TrackingRefused(f"{store} refuses this ({cause})") from error
-        raise TrackingDown(f"{store} does not answer ({cause})") from error
-
-
-class NoExperiment(TrackingRefused):
-    """The store has no experiment of that name."""
 
 
 @dataclass(frozen=True)
@@ -105,72 +60,26 @@ class SweepPage:
 
 
 class TrackingStore:
-    """One experiment of a tracking store.
+    """One experiment of a tracking store, and what a sweep writes there.
 
     Args:
-        uri: of the tracking store; SQLite is created under a lock, because two processes that open a
-            fresh file at once leave it unusable.
+        uri: of the tracking store.
         experiment: its name.
         create: make store and experiment if they are not there; else nothing is made.
 
     Raises:
-        TrackingDown: the store does not answer.
-        TrackingRefused: the experiment is in the store's trash, or is not there and not to be made.
+        TrackingDown, TrackingRefused: as `open_experiment`.
+
+    Example:
+        >>> store = TrackingStore("sqlite:///mlflow.db", "digits")
+        >>> store.find_run(sweep__name="night") is None
+        True
     """
 
     def __init__(self, uri: str, experiment: str, *, create: bool = True) -> None:
         self.uri = absolute_uri(uri)
-        self._create_missing = create
-        self.artifact_location: str | None = None  # where the experiment's files go, if that is known
-        place = local_path(self.uri)
-        if not create and place is not None and not place.exists():
-            raise TrackingRefused(
-                f"tracking store {printable_uri(self.uri)} is not there: if it was moved, say where by "
-                "`tracking_uri` when the sweep is resumed or retrained"
-            )
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
-        with answering(self.uri), creation_lock(self.uri):
-            if place is not None and not place.exists():  # before the store is made
-                check_artifacts(_artifacts_beside(self.uri, experiment))
-            self.client = MlflowClient(self.uri)
-            self.experiment_id = self._experiment(experiment)
-
-    def _experiment(self, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        if found is not None and found.lifecycle_stage != "active":
-            raise TrackingRefused(
-                f"experiment {name!r} is in the trash of {printable_uri(self.uri)}: restore it with "
-                f"`MLFLOW_TRACKING_URI={shlex.quote(printable_uri(self.uri))} mlflow experiments restore "
-                f"--experiment-id {found.experiment_id}`, or give another "
-                "`experiment`"
-            )
-        if found is not None:
-            self.artifact_location = found.artifact_location
-            if self._create_missing:
-                check_artifacts(found.artifact_location)
-            return str(found.experiment_id)
-        if not self._create_missing:
-            raise NoExperiment(
-                f"tracking store {printable_uri(self.uri)} has no experiment {name!r}: check `tracking_uri`"
-            )
-        self.artifact_location = _artifacts_beside(self.uri, name)
-        check_artifacts(self.artifact_location)
-        return str(self.client.create_experiment(name, artifact_location=self.artifact_location))
-
-    @staticmethod
-    def check(uri: str, experiment: str) -> None:
-        """Whether a store answers and will have an experiment; MLflow makes tables where it finds none.
-
-        Raises:
-            NoExperiment: it answers, and has none of that name yet.
-            TrackingDown: it does not answer, or refuses the experiment.
-        """
-        with answering(uri):
-            there = not _is_database(uri) or _has_tables(uri)
-        if not there:
-            raise NoExperiment(f"tracking store {printable_uri(uri)} has no tables yet")
-        check_artifacts(TrackingStore(uri, experiment, create=False).artifact_location)
+        opened = open_experiment(self.uri, experiment, create=create)
+        self.client, self.experiment_id = opened.client, opened.id
 
     def find_run(self, **tags: str) -> Run | None:
         """The oldest run that carries these tags (dots written as double underscores)."""
@@ -311,41 +220,6 @@ class TrackingStore:
         ]
         for key, value in views:
             self.client.set_experiment_tag(self.experiment_id, key, value)
-
-
-def _artifacts_beside(uri: str, experiment: str) -> str | None:
-    """Where a SQLite store keeps an experiment's files; any other knows that itself."""
-    file = sqlite_file(uri)
-    return None if file is None else file.with_name("mlartifacts").joinpath(folder_name(experiment)).as_uri()
-
-
-def check_artifacts(location: str | None) -> None:
-    """Whether an experiment's files can be written, if they lie on this machine.
-
-    Raises:
-        TrackingRefused: they cannot.
-    """
-    if location is None or not location.startswith(("file:", "/")):
-        return
-    folder = Path(url2pathname(urlsplit(location).path) if location.startswith("file:") else location)
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise TrackingRefused(
-            f"the experiment's files go to {folder}, and {nearest} cannot be written: make it a folder that "
-            "can, or choose another `experiment` or `tracking_uri`"
-        )
-
-
-def _is_database(uri: str) -> bool:
-    return uri.partition("://")[0].partition("+")[0] in DATABASE_ENGINES
-
-
-def _has_tables(uri: str) -> bool:
-    engine = sa.create_engine(uri)
-    try:
-        return sa.inspect(engine).has_table("experiments")
-    finally:
-        engine.dispose()
 
 
 def _metrics(points: Iterable[Point]) -> list[Metric]:

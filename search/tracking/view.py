@@ -6,28 +6,33 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeAlias
 
 from optuna.trial import TrialState
 
 from search.config.sweep_config import SweepConfig
 from search.errors import LeaseLost, TrackingDown, TrackingRefused
-from search.results.leaderboard import best_so_far, summary_note
 from search.study.database import STORAGE_ERRORS
 from search.study.records import TrialRecord
-from search.tracking.conventions import full_key, sweep_points
-from search.tracking.store import SweepPage, TrackingStore, TrialRun
+from search.tracking.pending import GATHER_S, SWEEP, Pending
+from search.tracking.store import SweepPage, TrackingStore
+from search.tracking.writer import SweepWriter
 
 _ABANDONED_S = 5.0  # what a call under way gets to end
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0  # between tries while the store does not answer
-_GATHER_S = 0.5  # a running trial's changes are written together; the quickest trials in a single go
 _SWEEP_EVERY_S = 2.0  # the sweep's own run is made from all trials, too much work for each change
 
 _logger = logging.getLogger(__name__)
 
+_Step: TypeAlias = Callable[[], "_Step | None"]
+"""A step of the thread's work; returns the next one, None after the last."""
+
 
 class MlflowView:
     """Writes every change of a trial to MLflow, the newest state of each trial at a time.
+
+    The thread opens the sweep, writes trial after trial as they change, and finishes when the end has come.
+    Each of these steps is tried again until the store answers; what the store refuses holds nothing else up.
 
     Args:
         connect: opens the store; called again until it answers.
@@ -43,57 +48,37 @@ class MlflowView:
         sweep_id: str,
         check_lease: Callable[[], None],
     ) -> None:
-        self._connect = connect
-        self._config = config
-        self._sweep_id = sweep_id
+        self._writer = SweepWriter(connect, config, sweep_id)
         self._check_lease = check_lease
-        self._records: dict[int, TrialRecord] = {}
-        self._behind: dict[int, float] = {}  # trials whose runs are not up to date, and since when, in order
-        self._run_ids: dict[int, str] = {}
-        # What the store would not take, and why: trials by number, None the sweep's own run. Tried again when
-        # it changes, and at the end.
-        self._refused: dict[int | None, str] = {}
-        self._unsure: set[int] = set()  # trials whose run may have been created by a call that failed
-        self._epochs_written: dict[int, int] = {}
-        self._best_written = 0
+        self._pending = Pending()
+        self._wait_s = _FIRST_WAIT_S
         self._sweep_written = 0.0  # when the sweep's own run was last brought up to date
-        self._store: TrackingStore | None = None
-        self._sweep_run_id: str | None = None
-        self._changed = threading.Condition()
-        self._closing = self._abandoned = False
         self._exact = False  # everything is written, and nothing more will come
         self._cause: str | None = None  # why the thread ended before
-        self._thread = threading.Thread(target=self._catch_up_while_ours, name="mlflow-view", daemon=True)
+        self._thread = threading.Thread(target=self._catch_up, name="mlflow-view", daemon=True)
 
     @property
     def behind(self) -> int:
         """Number of trials whose runs are not up to date."""
-        with self._changed:
-            return len(self._behind.keys() | self._refused.keys() - {None})
+        return self._pending.behind
 
     @property
     def page(self) -> SweepPage | None:
         """Where the store shows the sweep; None until it has answered."""
-        if self._store is None or self._sweep_run_id is None:
-            return None
-        return SweepPage(self._store.uri, self._store.experiment_id, self._sweep_run_id)
+        return self._writer.page
 
     def run_id(self, number: int) -> str | None:
         """The id of a trial's run, once it is known."""
-        return self._run_ids.get(number)
+        return self._writer.run_id(number)
 
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Begin; of these trials, those that the store does not show exactly are written again."""
-        self._records = {record.number: record for record in records}
-        self._behind = dict.fromkeys(self._records, 0.0)
+        self._pending.begin(records)
         self._thread.start()
 
     def trial_changed(self, record: TrialRecord) -> None:
         """Note a change; returns at once."""
-        with self._changed:
-            self._records[record.number] = record
-            self._behind.setdefault(record.number, time.monotonic())
-            self._changed.notify()
+        self._pending.change(record, has_run=self.run_id(record.number) is not None)
 
     def close(self, status: str, state: str, wait_s: float) -> str | None:
         """Write what is left, end the sweep's run, and stop.
@@ -101,21 +86,17 @@ class MlflowView:
         Returns:
             None if the view is exact now, else what is missing and why, in words.
         """
-        with self._changed:
-            self._closing = True
-            self._behind |= {number: 0.0 for number in self._refused if number is not None}
-            self._changed.notify()
+        self._pending.end()
         self._thread.join(wait_s)
-        if not self._exact or self._store is None or self._sweep_run_id is None:
-            behind = (
-                f"{self.behind} of {len(self._records)} trials are" if self.behind else "the sweep's run is"
-            )
-            refusal = next(iter(self._refused.values()), None)
+        if not self._exact:
+            trials = f"{self.behind} of {len(self._pending.records)} trials are"
+            behind = trials if self.behind else "the sweep's run is"
+            refusal = next(iter(self._pending.refusals.values()), None)
             cause = self._cause or refusal or f"writing took longer than {wait_s:.0f} s"
             return f"{behind} not up to date in MLflow: {cause}"
         self._check_lease()
         try:
-            self._store.end_sweep(self._sweep_run_id, status, state, int(time.time() * 1000))
+            self._writer.end_sweep(status, state)
         except TrackingDown as error:
             return str(error)
         return None
@@ -125,142 +106,97 @@ class MlflowView:
 
         A call under way is waited for, but not for as long as a store that has gone may take over it.
         """
-        with self._changed:
-            self._abandoned = self._closing = True
-            self._changed.notify()
+        self._pending.abandon()
         if self._thread.ident is not None:  # else it was never begun
             self._thread.join(_ABANDONED_S)
 
-    def _catch_up_while_ours(self) -> None:
+    def _catch_up(self) -> None:
+        """The thread: step after step."""
+        step: _Step | None = self._open
         try:
-            self._catch_up()
+            while step is not None and not self._pending.abandoned:
+                step = self._tried(step)
         except LeaseLost as error:  # the driver finds out by itself, at its next write to the study
             self._cause = str(error)
         except Exception as error:  # a fault in here stops no trial, and `close` tells it
             _logger.exception("the MLflow view has stopped; the sweep continues")
             self._cause = f"{type(error).__name__}: {error}"
 
-    def _catch_up(self) -> None:
-        wait = _FIRST_WAIT_S
-        number: int | None = None
-        while True:
-            try:
-                store, sweep_run_id = self._opened()
-                number = self._next()
-                if self._abandoned:
-                    return
-                self._check_lease()
-                if number is not None:
-                    self._unless_refused(number, self._write, store, sweep_run_id, number)
-                if number is None or time.monotonic() - self._sweep_written > _SWEEP_EVERY_S:
-                    self._unless_refused(None, self._write_sweep, store, sweep_run_id)
-                if number is None:
-                    self._exact = not self._refused
-                    return
-                wait = _FIRST_WAIT_S
-            except TrackingRefused as error:  # to open the sweep at all: the end is time enough to try again
-                self._note_refusal(None, error)
-                with self._changed:
-                    if self._closing:
-                        return
-                    self._changed.wait_for(lambda: self._closing)
-                    if self._abandoned:
-                        return
-            except (TrackingDown, *STORAGE_ERRORS) as error:
-                with self._changed:
-                    self._behind |= {} if number is None else {number: 0.0}
-                    if self._closing:
-                        self._cause = str(error)
-                        return
-                    _logger.warning("%s; trying again in %.0f s, nothing is lost", error, wait)
-                    self._changed.wait_for(lambda: self._closing, timeout=wait)
-                wait = min(2 * wait, _LONGEST_WAIT_S)
-
-    def _unless_refused(self, what: int | None, write: Callable[..., None], *args: Any) -> None:
-        """Write, where `what` is a trial's number or None for the sweep; a refusal holds nothing else up."""
+    def _tried(self, step: _Step) -> _Step | None:
+        """Do a step; returns the next, or the same after a while if the store did not answer."""
         try:
-            write(*args)
+            following = step()
+        except (TrackingDown, *STORAGE_ERRORS) as error:
+            if self._pending.ending:
+                self._cause = str(error)
+                return None
+            _logger.warning("%s; trying again in %.0f s, nothing is lost", error, self._wait_s)
+            self._pending.wait_for_end(self._wait_s)
+            self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT_S)
+            return step
+        self._wait_s = _FIRST_WAIT_S
+        return following
+
+    def _open(self) -> _Step | None:
+        """Find or make the sweep's run; one that the store refuses is tried once more, at the end."""
+        self._check_lease()
+        try:
+            exact = self._writer.open(self._pending.records)
+        except TrackingRefused as error:
+            self._note_refusal(SWEEP, error)
+            if self._pending.ending:
+                return None
+            self._pending.wait_for_end()
+            return self._open
+        for number in exact:
+            self._pending.is_exact(number)
+        return self._write_next
+
+    def _write_next(self) -> _Step | None:
+        """Write the next trial that is due, and the sweep's own run if that is due."""
+        record = self._pending.take()
+        if record is None:
+            return self._finish
+        if self._pending.abandoned:
+            return None
+        try:
+            self._check_lease()
+            self._unless_refused(record.number, lambda: self._write(record))
+            if time.monotonic() - self._sweep_written > _SWEEP_EVERY_S:
+                self._write_sweep()
+        except (TrackingDown, *STORAGE_ERRORS):
+            self._pending.put_back(record.number)
+            raise
+        return self._write_next
+
+    def _finish(self) -> None:
+        """Write the sweep's own run for the last time."""
+        self._check_lease()
+        self._write_sweep()
+        self._exact = not self._pending.refusals
+
+    def _write(self, record: TrialRecord) -> None:
+        if self.run_id(record.number) is None:
+            self._writer.make_run(record)
+            if record.state is TrialState.RUNNING and not self._pending.ending:
+                # What there is to write comes with what follows.
+                self._pending.put_back(record.number, GATHER_S)
+                return
+        self._writer.write_trial(record)
+
+    def _write_sweep(self) -> None:
+        self._sweep_written = time.monotonic()
+        self._unless_refused(SWEEP, lambda: self._writer.write_sweep(self._pending.records))
+
+    def _unless_refused(self, what: int | None, write: Callable[[], None]) -> None:
+        """Write; a refusal is kept for the end, and holds nothing else up."""
+        try:
+            write()
         except TrackingRefused as error:
             self._note_refusal(what, error)
         else:
-            with self._changed:
-                self._refused.pop(what, None)
+            self._pending.accept(what)
 
     def _note_refusal(self, what: int | None, error: TrackingRefused) -> None:
-        with self._changed:
-            if not self._refused:  # the first will do; there may be one for each trial
-                _logger.error("%s; the sweep continues, without that in MLflow", error)
-            self._refused[what] = str(error)
-
-    def _next(self) -> int | None:
-        """The number of a trial to write, once there is one; None when closing and all is written."""
-        with self._changed:
-            while (number := self._due()) is None and not (self._closing and not self._behind):
-                self._changed.wait(_GATHER_S if self._behind else None)
-            if number is not None:
-                del self._behind[number]
-            return number
-
-    def _due(self) -> int | None:
-        """A trial that has been behind for long, that has no run yet, or that will not change any more."""
-        now = time.monotonic()
-        for number, since in self._behind.items():
-            running = self._records[number].state is TrialState.RUNNING
-            has_run = number in self._run_ids
-            if self._closing or not (running and has_run) or now - since >= _GATHER_S:
-                return number
-        return None
-
-    def _write(self, store: TrackingStore, sweep_run_id: str, number: int) -> None:
-        record = self._records[number]
-        if number not in self._run_ids:
-            self._run_ids[number] = self._run_of(store, sweep_run_id, record)
-            if record.state is TrialState.RUNNING and not self._closing:
-                with self._changed:  # what there is to write comes with what follows
-                    self._behind.setdefault(number, time.monotonic())
-                return
-        store.write_trial(self._config, self._run_ids[number], record, self._epochs_written.get(number, 0))
-        self._epochs_written[number] = len(record.epochs)
-
-    def _run_of(self, store: TrackingStore, sweep_run_id: str, record: TrialRecord) -> str:
-        """A trial's new run; looked for first only if a call to create it failed, which may have done so."""
-        if record.number in self._unsure:
-            found = store.find_trial(self._config, self._sweep_id, record.number)
-            if found is not None:
-                return found
-        self._unsure.add(record.number)
-        run_id = store.create_trial(self._config, self._sweep_id, sweep_run_id, record)
-        self._unsure.discard(record.number)
-        return run_id
-
-    def _opened(self) -> tuple[TrackingStore, str]:
-        if self._store is None:
-            self._store = self._connect()
-        if self._sweep_run_id is None:
-            self._check_lease()
-            started = min(
-                (record.started_ms for record in self._records.values()), default=int(time.time() * 1000)
-            )
-            self._sweep_run_id = self._store.open_sweep(self._config, self._sweep_id, started)
-            self._take_over(self._store.trial_runs(self._sweep_run_id))
-        return self._store, self._sweep_run_id
-
-    def _take_over(self, runs: dict[str, TrialRun]) -> None:
-        """Go on with the runs of an earlier driver, leaving alone those that are exact."""
-        with self._changed:
-            for number, record in self._records.items():
-                run = runs.get(full_key(self._config.name, number))
-                if run is None:
-                    continue
-                self._run_ids[number] = run.run_id
-                if record.state is not TrialState.RUNNING and run.state == record.outcome:
-                    self._behind.pop(number, None)
-
-    def _write_sweep(self, store: TrackingStore, sweep_run_id: str) -> None:
-        self._sweep_written = time.monotonic()
-        with self._changed:
-            records = list(self._records.values())
-        history = best_so_far(records, self._config.goal)
-        note = summary_note(self._config, records)
-        store.write_sweep(sweep_run_id, sweep_points(self._config, history[self._best_written :]), note)
-        self._best_written = len(history)
+        if self._pending.refuse(what, str(error)):  # the first will do; there may be one for each trial
+            _logger.error("%s; the sweep continues, without that in MLflow", error)

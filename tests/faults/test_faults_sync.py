@@ -150,7 +150,7 @@ def test_no_run_is_asked_for_by_itself(swept: SweepConfig, monkeypatch: pytest.M
 def test_a_refusal_is_not_told_as_something_to_be_tried_again(swept: SweepConfig, tmp_path: Path) -> None:
     elsewhere = TrackingStore(f"sqlite:///{tmp_path / 'other.db'}", swept.experiment)
     elsewhere.client.delete_experiment(elsewhere.experiment_id)
-    with pytest.raises(SweepFailed, match=r"is in the trash of .* another --experiment$"):
+    with pytest.raises(SweepFailed, match=r"is in the trash of .* another `experiment`$"):
         sync(swept, elsewhere.uri)
 
 

@@ -105,7 +105,7 @@ def down(*_: object) -> None:
 
 def test_a_new_sweep_is_refused_when_the_store_does_not_answer(make_sweep: MakeSweep) -> None:
     config = make_sweep(tracking_uri=f"http://127.0.0.1:{closed_port()}")
-    with pytest.raises(UserError, match=r"http://127.0.0.1:\d+ does not answer .*check --tracking-uri"):
+    with pytest.raises(UserError, match=r"http://127.0.0.1:\d+ does not answer .*check `tracking_uri`"):
         run_sweep(config)
     assert not config.folder.exists(), "nothing half-made"
 

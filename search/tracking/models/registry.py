@@ -10,8 +10,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from search.results.statistics import difference_interval
+from search.tracking.answering import answering
 from search.tracking.models.save import ModelCard
-from search.tracking.store import TrackingStore, answering
+from search.tracking.store import TrackingStore
 from search.tracking.uri import default_store
 
 CANDIDATE, CHAMPION = "candidate", "champion"

@@ -18,7 +18,8 @@ from mlflow.models.signature import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from torch import nn
 
-from search.tracking.store import TrackingStore, answering
+from search.tracking.answering import answering
+from search.tracking.store import TrackingStore
 
 _PIXELS = (32, 32, 3)
 _URI, _SEEDS = "sweep.model_uri", "sweep.model_seeds"

@@ -8,8 +8,9 @@ from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from search.study.records import TrialRecord
+from search.tracking.answering import answering
 from search.tracking.conventions import STATUSES, Point, end_tags
-from search.tracking.store import TrackingStore, answering
+from search.tracking.store import TrackingStore
 
 
 def duplicate_runs(runs: Sequence[Run]) -> list[str]:

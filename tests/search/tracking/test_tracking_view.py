@@ -22,7 +22,7 @@ from search.errors import TrackingDown, TrackingRefused, UserError
 from search.study.records import TrialRecord
 from search.tracking.connection import TrackingConnection
 from search.tracking.repair.view_repair import Repairs, sync_view
-from search.tracking.store import TrackingStore
+from search.tracking.store import TrackingStore, TrialRun
 from search.tracking.view import MlflowView
 
 SOUND = [record(number, value=0.5, epochs=(epoch(1),)) for number in range(3)]
@@ -75,6 +75,29 @@ def test_a_run_that_a_user_nests_below_the_sweep_is_his_own(config: SweepConfig)
     assert sync_view(store, config, "nested", SOUND) == Repairs()
     assert set(runs_of(config, "nested").values()) == {"FINISHED"}
     assert client.get_run(own).info.lifecycle_stage == "active"
+
+
+def test_an_outage_while_an_earlier_drivers_runs_are_listed_makes_no_second_ones(
+    config: SweepConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert closed(opened(config, "listed late", SOUND[:2])) is None
+    listed, outages = TrackingStore.trial_runs, [TrackingDown("nobody answers")]
+
+    def failing_once(store: TrackingStore, sweep_run_id: str) -> dict[str, TrialRun]:
+        if outages:
+            raise outages.pop()
+        return listed(store, sweep_run_id)
+
+    monkeypatch.setattr(TrackingStore, "trial_runs", failing_once)
+    monkeypatch.setattr("search.tracking.view._FIRST_WAIT_S", 0.01)
+    view = opened(config, "listed late", SOUND[:2])
+    while "trying again" not in caplog.text:
+        time.sleep(0.01)
+    view.trial_changed(SOUND[2])
+    assert closed(view) is None
+    store = TrackingStore(config.tracking_uri, config.experiment)
+    found = store.client.search_runs([store.experiment_id], "tags.`sweep.id` = 'listed late'")
+    assert sorted(run.info.run_name for run in found) == ["trial-000", "trial-001", "trial-002", "try"]
 
 
 def test_a_refusal_is_told_once_and_holds_nothing_else_up(

@@ -1,0 +1,135 @@
+"""What MLflow does not show of a sweep yet: noted by the driver's thread, taken by the one that writes it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from optuna.trial import TrialState
+
+from search.study.records import TrialRecord
+
+GATHER_S = 0.5
+"""A running trial's changes are written together; those of the quickest trials in a single go."""
+
+SWEEP = None
+"""The sweep's own run, where trials go by their numbers."""
+
+
+class Pending:
+    """The newest record of each trial, those that are to be written, and those that the store refused.
+
+    Example:
+        >>> pending = Pending()
+        >>> pending.end()
+        >>> pending.take() is None  # nothing is left, and nothing will come
+        True
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[int, TrialRecord] = {}
+        self._due: dict[int, float] = {}  # trials to be written, and from when on
+        # Why the store would not take what it was given. Tried again when it changes, and at the end.
+        self._refused: dict[int | None, str] = {}
+        self._ending = self._abandoned = False
+        self._changed = threading.Condition()
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        """The newest of each trial."""
+        with self._changed:
+            return list(self._records.values())
+
+    @property
+    def behind(self) -> int:
+        """Number of trials whose runs are not up to date."""
+        with self._changed:
+            return len(self._due.keys() | self._refused.keys() - {SWEEP})
+
+    @property
+    def refusals(self) -> Mapping[int | None, str]:
+        """Why the store refused what it did, by trial or `SWEEP`."""
+        with self._changed:
+            return dict(self._refused)
+
+    @property
+    def ending(self) -> bool:
+        """Whether no more changes will come."""
+        return self._ending
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nothing more may be written."""
+        return self._abandoned
+
+    def begin(self, records: Sequence[TrialRecord]) -> None:
+        """Take in the trials so far; all of them are due."""
+        with self._changed:
+            self._records = {record.number: record for record in records}
+            self._due = dict.fromkeys(self._records, 0.0)
+
+    def change(self, record: TrialRecord, has_run: bool) -> None:
+        """Note a trial's change; one that has no run yet, or will not change any more, is due at once."""
+        wait = GATHER_S if has_run and record.state is TrialState.RUNNING else 0.0
+        with self._changed:
+            self._records[record.number] = record
+            self._be_due(record.number, time.monotonic() + wait if wait else 0.0)
+            self._changed.notify()
+
+    def put_back(self, number: int, wait_s: float = 0.0) -> None:
+        """A trial that was taken has something left to be written, a little later or at once."""
+        with self._changed:
+            self._be_due(number, time.monotonic() + wait_s if wait_s else 0.0)
+
+    def is_exact(self, number: int) -> None:
+        """The store shows a trial as it is."""
+        with self._changed:
+            self._due.pop(number, None)
+
+    def refuse(self, what: int | None, why: str) -> bool:
+        """The store will not take this; returns whether it is the first that it refuses."""
+        with self._changed:
+            first = not self._refused
+            self._refused[what] = why
+            return first
+
+    def accept(self, what: int | None) -> None:
+        """The store has taken this."""
+        with self._changed:
+            self._refused.pop(what, None)
+
+    def take(self) -> TrialRecord | None:
+        """A trial to be written, once one is due; None when the end has come and nothing is left."""
+        with self._changed:
+            while (number := self._first_due()) is None:
+                if self._ending and not self._due:
+                    return None
+                self._changed.wait(GATHER_S if self._due else None)
+            del self._due[number]
+            return self._records[number]
+
+    def end(self) -> None:
+        """No more changes will come: everything is due, what was refused once more."""
+        with self._changed:
+            self._ending = True
+            self._due |= {number: 0.0 for number in self._refused if number is not SWEEP}
+            self._changed.notify()
+
+    def abandon(self) -> None:
+        """Nothing more may be written."""
+        with self._changed:
+            self._abandoned = self._ending = True
+            self._changed.notify()
+
+    def wait_for_end(self, seconds: float | None = None) -> None:
+        """Wait until no more changes will come, or for some time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ending, seconds)
+
+    def _be_due(self, number: int, when: float) -> None:
+        self._due[number] = min(self._due.get(number, when), when)
+
+    def _first_due(self) -> int | None:
+        now = time.monotonic()
+        return next((number for number, when in self._due.items() if self._ending or now >= when), None)

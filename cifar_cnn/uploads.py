@@ -27,7 +27,8 @@ class Uploads:
     """ASGI middleware around every request that may have a body; the others always get through.
 
     413 by the announced length or once more bytes than allowed have come, 408 if they come too slowly, 503
-    if too many requests, or bytes, are there already.
+    if too many requests, or bytes, are there already. FastAPI's own `max_body_size` counts one body
+    alone, without a deadline, and its refusal names no limit.
 
     Args:
         app: what to guard.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -109,6 +110,19 @@ def test_training_knows_nothing_of_sweeps(package: str) -> None:
 def test_only_the_tracking_room_imports_mlflow() -> None:
     assert importers("mlflow"), "somebody has to"
     assert {path for path in importers("mlflow") if not path.startswith("search/tracking")} == set()
+
+
+@pytest.mark.parametrize("folder", ["", "/models", "/pages", "/repair"])
+def test_others_use_of_tracking_what_it_offers(folder: str) -> None:
+    inside = f"search/tracking{folder}"
+    package = inside.replace("/", ".")
+    offered = set(re.findall(r"`(\w+)`", (ROOT / inside / "__init__.py").read_text().split('"""')[1]))
+    elsewhere = [names for path, names in HOUSE.items() if not path.startswith(inside)]
+    used = {name.removeprefix(package) for names in elsewhere for name in names if name.startswith(package)}
+    # `.room.name`, in no folder below.
+    own = {name.rpartition(".")[2] for name in used if name.count(".") == 2}
+    assert offered >= own
+    assert own
 
 
 def test_only_one_room_and_the_worker_import_ray() -> None:

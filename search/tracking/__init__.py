@@ -1,4 +1,10 @@
-"""The MLflow view of a sweep. The only package that imports mlflow."""
+"""The MLflow view of a sweep. The only package that imports mlflow.
+
+For others: `TrackingConnection` opens the store while Ray starts, `MlflowView` follows a sweep,
+`check_store` and its `NoExperiment` tell beforehand whether there is one; `TrackingStore`, with the
+`SweepPage` it shows, and `log_confirmation` add to what a sweep has there. The folders `models`, `pages`
+and `repair` say what they offer.
+"""
 
 import os
 

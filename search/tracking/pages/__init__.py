@@ -1,1 +1,5 @@
-"""The MLflow UI: its server, links into it, and the views that it opens with."""
+"""The MLflow UI: its server, links into it, and the views that it opens with.
+
+For others: `sweep_page` and its `links`, the `comparison_link` of some trials, and `serve_ui`; the store
+writes the `leaderboard_view` and the `charts_view` of a sweep.
+"""

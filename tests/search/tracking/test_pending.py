@@ -1,0 +1,75 @@
+"""What is pending: when a trial is due, and what is kept for the end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from optuna.trial import TrialState
+from sweep_makers import record
+
+from search.study.records import TrialRecord
+from search.tracking.pending import SWEEP, Pending
+
+
+def running(number: int) -> TrialRecord:
+    return record(number, state=TrialState.RUNNING)
+
+
+def taken(pending: Pending) -> list[int]:
+    """The numbers of all that is left, once the end has come."""
+    numbers = []
+    while (next_one := pending.take()) is not None:
+        numbers.append(next_one.number)
+    return numbers
+
+
+def test_a_running_trial_that_has_a_run_waits_for_its_next_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("search.tracking.pending.time.monotonic", lambda: now)
+    pending = Pending()
+    pending.change(running(0), has_run=True)
+    pending.change(running(1), has_run=False)
+    first = pending.take()
+    assert first is not None
+    assert first.number == 1, "which the store does not show at all"
+    now += 1.0
+    pending.change(running(0), has_run=True)
+    second = pending.take()
+    assert second is not None
+    assert second.number == 0, "due by its first change, however often it changes"
+
+
+def test_a_trial_that_has_ended_is_due_at_once_with_its_newest_record() -> None:
+    pending = Pending()
+    pending.change(running(0), has_run=True)
+    pending.change(record(0), has_run=True)
+    last = pending.take()
+    assert last is not None
+    assert last.state is TrialState.COMPLETE
+
+
+def test_what_was_refused_is_due_once_more_at_the_end() -> None:
+    pending = Pending()
+    pending.begin([record(0), record(1)])
+    assert pending.refuse(0, "not a number")
+    assert not pending.refuse(SWEEP, "not a number either"), "the first is told, the others are not"
+    pending.is_exact(0)
+    pending.is_exact(1)
+    assert pending.behind == 1
+    pending.end()
+    assert taken(pending) == [0]
+    pending.accept(0)
+    assert pending.behind == 0
+    assert list(pending.refusals) == [SWEEP]
+
+
+def test_who_waits_is_woken_by_a_change_and_by_the_end() -> None:
+    pending, numbers = Pending(), list[int]()
+    thread = threading.Thread(target=lambda: numbers.extend(taken(pending)))
+    thread.start()
+    pending.change(record(3), has_run=False)
+    pending.change(record(4), has_run=False)
+    pending.end()
+    thread.join(10)
+    assert sorted(numbers) == [3, 4]

@@ -20,7 +20,7 @@ from optuna.storages import InMemoryStorage
 
 from benchmarks.work import PARAMETERS
 from search.config.sweep_config import SweepConfig
-from search.engine import dispatch
+from search.engine import asking
 from search.engine.dispatch import Dispatcher
 from search.engine.messages import Message
 from search.policy.making import make_policy
@@ -81,13 +81,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=100)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    together = dispatch.LAST_ROUNDS
+    together = asking.LAST_ROUNDS
     print("| trials, slots | one by one | the last together, longest first |\n|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="tail-") as folder:
         for trials, slots in SIZES:
             means = []
             for rounds in (0, together):
-                dispatch.LAST_ROUNDS = rounds
+                asking.LAST_ROUNDS = rounds
                 shares = [idle_share(trials, slots, seed, Path(folder)) for seed in range(arguments.repeats)]
                 means.append(f"{statistics.mean(shares):.1%}")
             print(f"| {trials}, {slots} | {' | '.join(means)} |", flush=True)

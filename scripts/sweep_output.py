@@ -13,8 +13,8 @@ from scripts.consoles import err, out
 from scripts.screen import leaderboard, print_ui
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
-from search.engine.dispatch import Stop
 from search.engine.ending import INTERRUPTED
+from search.engine.observers import Stop
 from search.errors import Step, TrackingDown
 from search.results.digits import human_seconds
 from search.results.leaderboard import cause, counts, savings

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.config.sweep_config import SweepConfig
-from search.engine.dispatch import Dispatcher, Observer, Stop
+from search.engine.dispatch import Dispatcher
 from search.engine.ending import current_ending, ends_when_asked
 from search.engine.interrupts import stopped_by_signals
 from search.engine.messages import WorkerSpec
+from search.engine.observers import Observer, Stop
 from search.objective.context import Objective
 from search.objective.module import module_place
 from search.objective.portable import PortableObjective

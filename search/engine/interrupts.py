@@ -9,8 +9,9 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from search.engine.dispatch import STOP_GRACE_S, Dispatcher, Stop
+from search.engine.dispatch import STOP_GRACE_S, Dispatcher
 from search.engine.ending import ends_when_asked
+from search.engine.observers import Stop
 
 _AFTER_GRACE_S = 5.0  # in which what still runs is dropped; then the main thread hangs in something
 _HEARD = "stopping: running epochs get %.0f s to end; once more to stop at once"

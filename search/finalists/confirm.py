@@ -19,7 +19,7 @@ from search.config.goals import Goal
 from search.config.model import one_line
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
-from search.engine.dispatch import Stop
+from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.repeats import repeats_config, told_failures
 from search.results.next_steps import without_completion

@@ -17,7 +17,7 @@ from search.cifar import accelerator_of, data_of
 from search.config.names import check_model_name
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
-from search.engine.dispatch import Stop
+from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
 from search.finalists.confirm import Confirmation
 from search.finalists.reads_of_test import check_test_read, note_test_read, reads_of_test

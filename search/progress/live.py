@@ -7,13 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.text import Text
 
 from search.config.sweep_config import SweepConfig
+from search.engine.observers import Stop
 from search.progress.frame import Frame
 from search.progress.notebook import NotebookTable
 from search.progress.terminal import TerminalTable
@@ -21,9 +22,6 @@ from search.results.columns import Columns
 from search.results.digits import all_shown, human_seconds, score, scores, shown
 from search.results.leaderboard import leading
 from search.study.records import Outcome, TrialRecord, ranked
-
-if TYPE_CHECKING:
-    from search.engine.dispatch import Stop  # loads Ray, which reading a sweep does without
 
 _TOP = 5  # of the trials, which a notebook keeps
 _MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen

@@ -18,7 +18,7 @@ from scripts.commands import typed
 from scripts.sweep_output import print_result
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult
-from search.engine.dispatch import Stop
+from search.engine.observers import Stop
 from search.errors import shortened
 from search.policy.making import make_policy
 from search.study.ledger import Ledger

@@ -11,9 +11,10 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from sweep_makers import epoch, open_ledger, sweep_config
 
 from search.config.sweep_config import SweepConfig
-from search.engine.dispatch import Dispatcher, Observer
+from search.engine.dispatch import Dispatcher
 from search.engine.failures import failure_reason
 from search.engine.messages import Assignment, Message
+from search.engine.observers import Observer
 from search.study.checkpoints import CheckpointStore
 from search.study.ledger import Ledger
 from search.study.records import Epoch, StopReason, TrialRecord

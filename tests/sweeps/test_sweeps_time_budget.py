@@ -9,7 +9,8 @@ from sweep_checks import check_study, check_view, records_in
 from sweep_fixtures import MakeSweep
 
 from search.driver import run_sweep
-from search.engine.dispatch import STOP_GRACE_S, Stop
+from search.engine.dispatch import STOP_GRACE_S
+from search.engine.observers import Stop
 
 BUDGET_S = 6.0
 SHUTDOWN_S = 15.0  # to end workers and bring the view up to date, on a busy machine

@@ -9,8 +9,9 @@ from fake_cluster import Drivers, fail, finish, take
 from optuna.trial import TrialState
 from sweep_makers import epoch, open_ledger, sweep_config
 
-from search.engine.dispatch import Dispatcher, Stop
+from search.engine.dispatch import Dispatcher
 from search.engine.messages import Message
+from search.engine.observers import Stop
 from search.engine.waiting import ALONE_FROM, MOST_DRIVERS
 from search.study.records import StopReason
 from search.study.transitions import Decision

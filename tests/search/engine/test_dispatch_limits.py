@@ -14,9 +14,10 @@ import pytest
 from fake_cluster import Drivers, fail, finish, take
 from sweep_makers import epoch, sweep_config
 
-from search.engine.dispatch import STOP_GRACE_S, Dispatcher, Stop
+from search.engine.dispatch import STOP_GRACE_S, Dispatcher
 from search.engine.interrupts import stopped_by_signals
 from search.engine.messages import Message
+from search.engine.observers import Stop
 from search.study.records import Outcome, StopReason, TrialRecord
 from search.study.transitions import Decision
 

@@ -25,7 +25,7 @@ library.addHandler(logging.StreamHandler())  # as Ray and Optuna do when they ar
 library.propagate = False
 from optuna.trial import TrialState
 from rich.console import Console
-from search.engine.dispatch import Stop
+from search.engine.observers import Stop
 from search.progress.live import Progress
 from sweep_makers import record, sweep_config
 

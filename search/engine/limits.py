@@ -1,0 +1,79 @@
+"""What ends a sweep before its trials are used up: its time budget, and too many failures."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Collection
+
+from search.config.sweep_config import SweepConfig
+from search.results.leaderboard import causes, typical_seconds
+from search.study.records import Outcome, StopReason, TrialRecord
+
+_TYPICAL_OF = 100  # newest trials that tell how long the next one will take
+_MOST_CAUSES = 5  # of failed trials that are told when they end a sweep; the study has them all
+_FAULTS = {StopReason.ERROR, StopReason.OOM, StopReason.TIMEOUT, StopReason.LOST}
+
+_logger = logging.getLogger(__name__)
+
+
+class TimeBudget:
+    """The time that a driver has, from now on; without end where the sweep has no time budget.
+
+    Attributes:
+        closed: whether the time left was found too short for another trial.
+    """
+
+    def __init__(self, config: SweepConfig, clock: Callable[[], float]) -> None:
+        self._seconds = math.inf if config.time_budget is None else config.time_budget
+        self._clock = clock
+        self._began_at = clock()
+        self.closed = False
+
+    @property
+    def used_up(self) -> bool:
+        """Whether there is no time left."""
+        return self._left <= 0
+
+    def worth_starting(self, records: Collection[TrialRecord]) -> bool:
+        """Whether a trial asked for now would probably end in time; once one would not, none will.
+
+        Args:
+            records: the sweep's trials, the newest last.
+        """
+        if self._seconds < math.inf:
+            typical = typical_seconds(list(records)[-_TYPICAL_OF:])
+            self.closed = self.closed or (typical is not None and typical > self._left)
+        return not self.closed
+
+    @property
+    def _left(self) -> float:
+        return self._seconds - (self._clock() - self._began_at)
+
+
+class FailureLimit:
+    """Watches the trials that end under one driver for faults that more trials would only repeat."""
+
+    def __init__(self, config: SweepConfig) -> None:
+        self._config = config
+        self._ended: list[TrialRecord] = []
+
+    def ended(self, record: TrialRecord) -> None:
+        """A trial has ended, in whatever way."""
+        self._ended.append(record)
+
+    def reached(self) -> bool:
+        """Whether faults are too many, which is logged with their causes.
+
+        A trial that diverged, or that somebody else has ended, is none.
+        """
+        ended, config = self._ended, self._config
+        failed = sum(record.outcome is Outcome.FAILED and record.stop_reason in _FAULTS for record in ended)
+        first_all_failed = failed == len(ended) == config.first_failures
+        too_many = len(ended) >= config.share_after and failed / len(ended) > config.max_failed_share
+        if not first_all_failed and not too_many:
+            return False
+        _logger.error("%d of %d trials failed: no more are started", failed, len(ended))
+        for why in causes(ended)[:_MOST_CAUSES]:
+            _logger.error("%s", why)
+        return True

@@ -90,6 +90,19 @@ def test_each_room_of_the_search_imports_only_rooms_below_it() -> None:
         assert not above, f"{path} imports {above}"
 
 
+@pytest.mark.parametrize("folder", ["objective", "study", "policy", "engine", "ray_tune"])
+def test_a_folder_says_which_of_its_rooms_are_for_others(folder: str) -> None:
+    inside = f"search/{folder}/"
+    used = {
+        name.split(".")[2]
+        for path, names in HOUSE.items()
+        for name in names
+        if name.startswith(f"search.{folder}.") and not path.startswith(inside)
+    }
+    told = ast.get_docstring(ast.parse((ROOT / inside / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert used == set(re.findall(r"`(\w+)`", told))
+
+
 @pytest.mark.parametrize("package", ["tests", "benchmarks", "docs", "notebooks"])
 def test_what_is_installed_imports_nothing_that_is_not(package: str) -> None:
     assert importers(package) == set()

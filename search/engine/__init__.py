@@ -1,4 +1,6 @@
-"""Who works on what: hands trials to workers and takes in what they say.
+"""Who works on what: hands trials to workers and takes in what they say. Knows nothing of Ray but the report.
 
-Knows nothing of Ray but the worker's report.
+For others: `dispatch` (hands out and takes in), `observers` (what follows a sweep, and why it stops),
+`messages` (what driver and worker say to each other), `worker` (the function that Ray runs), `interrupts` and
+`ending` (a stop within its grace), `scratch` (temporary folders).
 """

@@ -1,1 +1,5 @@
-"""What is trained: the training function, named, found again, sent to workers; its view of the sweep."""
+"""What is trained: the training function, named, found again, sent to workers; its view of the sweep.
+
+For others: `context` (a trial as the function sees it), `reference` (its name), `module` (where it lies),
+`portable` (it on its way to the workers).
+"""

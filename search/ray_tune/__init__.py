@@ -1,1 +1,5 @@
-"""Ray Tune as the hands of the engine. The only importer of Ray beside the worker."""
+"""Ray Tune as the hands of the engine. The only importer of Ray beside the worker.
+
+For others: `session` (a Ray to run on), `loop` (trials run until there are none), `placement` (how many at
+once, and on what), `shared_folder` (whether all nodes see the checkpoints).
+"""

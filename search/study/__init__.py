@@ -1,1 +1,11 @@
-"""The one truth: the study, its only writer, and everything that guards it."""
+"""The one truth: the study, its only writer, and everything that guards it.
+
+For others, to read: `records` (what is known of a trial), `opening` (a sweep's study, opened), `snapshot`
+(a copy of it in memory), `reading` (its records and counts), `launch_notes` (what it was run with).
+
+To write: `ledger` (the only writer), `transitions` (what may become of a trial), `creating` (a study and its
+definition), `lease` (one driver at a time), `database` (the storage), `checkpoints` (of trials), `failpoints`
+(where a test may kill).
+
+For samplers: `divergence` (trials that diverged), `optuna_private` (what Optuna shows nobody).
+"""

@@ -251,7 +251,7 @@ class _RunIds:
     def trial_changed(self, record: TrialRecord) -> None:
         """Keep the id as soon as there is one."""
         run_id = self._view.run_id(record.number)
-        if run_id and record.run_id is None:
+        if run_id and record.run_id != run_id:  # none yet, or one in another experiment
             self._ledger.set_run_id(record.number, run_id)
 
 

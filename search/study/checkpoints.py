@@ -74,6 +74,22 @@ class CheckpointStore:
                 "choose another name or other `checkpoints`"
             )
 
+    def bring(self, other: CheckpointStore) -> int:
+        """Copy the checkpoints of another store here, where nobody's are; gives of how many trials.
+
+        Raises:
+            UserError: they cannot be read there, or written here.
+        """
+        try:
+            trials = [info for info in other._children(other._root) if info.base_name.startswith("trial-")]
+            for info in trials:
+                target = f"{self._root}/{info.base_name}"
+                self._fs.create_dir(target)
+                fs.copy_files(info.path, target, other._fs, self._fs)
+        except OSError as error:
+            raise self._unusable(error) from error
+        return len(trials)
+
     def owner(self) -> str | None:
         """The id of the study whose checkpoints these are; None if nobody has claimed them.
 

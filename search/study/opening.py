@@ -19,6 +19,7 @@ from search.study.database import NoStudies, opened_storage, printable, read_one
 from search.study.launch_notes import describe_launch, launch_difference
 from search.study.lease import Lease
 from search.study.ledger import Ledger
+from search.study.moving import bring_checkpoints
 from search.study.writes import SweepStorage
 
 _logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def open_study(
                 if not (config.folder / CONFIG_FILE).exists():
                     config.save()  # first of all: from here on the sweep can be resumed
             ledger = Ledger.open(config, storage, policy)
+            bring_checkpoints(config, ledger.sweep_id)
             with _writing_to(config):
                 config.save(ledger.sweep_id)
             if lease.after_death:

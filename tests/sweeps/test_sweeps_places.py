@@ -60,3 +60,37 @@ def test_a_moved_sweep_says_what_it_looks_for_until_all_is_named(
         resume += [option, f"sqlite:///{moved}/{name}"]
     assert not launched.sweeps_dir.parent.exists()
     assert run_script("compare", "try", "--sweeps-dir", moved / "sweeps").exit_code == 2
+
+
+def test_a_resume_takes_all_to_other_places(launched: SweepConfig, tmp_path: Path) -> None:
+    """The checkpoints are copied, MLflow shows the whole sweep in the other experiment of the other store."""
+    (tmp_path / "here" / "studies.db").rename(tmp_path / "there" / "moved.db")
+    moved = [
+        "--storage",
+        "sqlite:///moved.db",
+        "--tracking-uri",
+        "sqlite:///other.db",
+        "--experiment",
+        "other",
+    ]
+    more = ["--checkpoints", "kept", "--trials", TRIALS + 1, "--keep-checkpoints", TRIALS + 1]
+    resumed = run_script("resume", "try", "--sweeps-dir", launched.sweeps_dir, *moved, *more)
+    assert resumed.exit_code == 0, resumed.stderr
+    config = SweepConfig.load("try", launched.sweeps_dir)
+    there = tmp_path / "there"
+    assert (config.storage, config.tracking_uri, config.experiment, config.checkpoints) == (
+        f"sqlite:///{there}/moved.db",
+        f"sqlite:///{there}/other.db",
+        "other",
+        f"{there}/kept",
+    )
+    records = check_study(config, TRIALS + 1)
+    view = check_view(config)
+    assert [record.run_id for record in records] == [view.trials[r.number].info.run_id for r in records]
+    kept = sorted(path.name for path in (there / "kept" / "try").glob("trial-*"))
+    assert kept == [record.key for record in records]
+    back = run_script(
+        "resume", "try", "--sweeps-dir", launched.sweeps_dir, "--no-checkpoints", "--trials", TRIALS + 2
+    )
+    assert back.exit_code == 0, back.stderr
+    assert sorted(path.name for path in (config.folder / "checkpoints").glob("trial-*"))[:3] == kept

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.storages import RDBStorage
 from sweep_makers import sweep_config
 
+from scripts import resume_sweep
 from scripts.commands import command
 from search.cifar import cifar_config, data_config, data_of
+from search.config.model import is_duration
+from search.config.run_settings import RunSettings
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.launching.launch import check_new, fresh_name, resumed
@@ -110,6 +114,74 @@ def test_a_resume_is_the_launch_but_for_its_time_budget(launched: SweepConfig) -
 def test_what_is_given_changes_and_what_is_not_stays(launched: SweepConfig) -> None:
     again = resumed("try", launched.sweeps_dir, {"trials": 40, "time_budget": 9.0})
     assert (again.trials, again.concurrency, again.time_budget) == (40, 2, 9.0)
+
+
+# For each field of a run: what was launched with, and what a resume makes of it.
+SET: dict[str, tuple[Any, Any]] = {
+    "trials": (3, 40),
+    "cpus_per_trial": (1.0, 2.0),
+    "gpus_per_trial": (0.0, 0.5),
+    "concurrency": (2, 3),
+    "ray_address": ("here:6379", "there:6379"),
+    "time_budget": (60.0, 90.0),
+    "trial_timeout": (60.0, 90.0),
+    "cleanup_time": (5.0, 9.0),
+    "max_attempts": (2, 5),
+    "first_failures": (2, 0),
+    "max_failed_share": (0.2, 1.0),
+    "share_after": (2, 9),
+    "tracking_uri": ("http://mlflow:5000", "http://other:5000"),
+    "checkpoints": ("s3://bucket/x", "s3://bucket/y"),
+    "experiment": ("night", "day"),
+    "storage": ("postgresql+psycopg://db/x", "postgresql+psycopg://db/y"),
+    "keep_checkpoints": (1, 5),
+}
+UNSET = [name for name in SET if SweepConfig.model_fields[name].default is None]
+
+
+@pytest.fixture
+def everything_set(launched: SweepConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepConfig:
+    """A sweep in which each field of the run was given; its database and servers are not asked."""
+    monkeypatch.setattr("search.launching.launch._check_study", lambda config, changes: None)
+    fields = {name: before for name, (before, _) in SET.items()}
+    config = launched.model_copy(update={**fields, "sweeps_dir": tmp_path})
+    config.save()
+    return config
+
+
+def test_every_field_of_a_run_can_be_set_at_a_resume() -> None:
+    internal = {"paths", "sweeps_dir", "space_source", "objective_place"}
+    assert SET.keys() == RunSettings.model_fields.keys() - internal
+    named = {
+        name: argument.negatives
+        for argument in resume_sweep.app.assemble_argument_collection()
+        for name in argument.names
+    }
+    for name in SET:
+        option = f"--{name.replace('_', '-')}"
+        assert option in named
+        assert (f"--no-{option[2:]}" in named) == (name in UNSET)
+
+
+@pytest.mark.parametrize("field", SET)
+def test_a_field_of_a_run_is_as_before_until_it_is_set(everything_set: SweepConfig, field: str) -> None:
+    before, after = SET[field]
+    same = resumed("try", everything_set.sweeps_dir, {})
+    assert getattr(same, field) == (None if field == "time_budget" else before), "a budget is a launch's own"
+    typed = f"{after:g}s" if is_duration(SweepConfig.model_fields[field]) else str(after)
+    changed = resumed("try", everything_set.sweeps_dir, {field: typed})
+    assert changed == same.model_copy(update={field: after})
+
+
+@pytest.mark.parametrize("field", UNSET)
+def test_a_field_of_a_run_can_be_taken_back(everything_set: SweepConfig, field: str) -> None:
+    assert getattr(resumed("try", everything_set.sweeps_dir, {field: None}), field) is None
+
+
+@pytest.mark.parametrize("field", sorted(SET.keys() - set(UNSET)))
+def test_a_field_that_a_run_needs_cannot_be_taken_back(everything_set: SweepConfig, field: str) -> None:
+    with pytest.raises(UserError, match=f"`{field}=None`: "):
+        resumed("try", everything_set.sweeps_dir, {field: None})
 
 
 def test_a_resume_saves_nothing_by_itself(launched: SweepConfig) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.table import Table
 
@@ -136,48 +136,69 @@ def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retra
     """Test accuracy with what is known of it, where the model is, how to load it."""
     params = ", ".join(f"{name}={shown(value)}" for name, value in winner.params.items())
     out.print(f"retrained trial {winner.number} of {summary.config.name}: {params}")
-    if quick:
-        claimed = score(winner.value)
-        out.print(
-            f"not confirmed: {claimed} was the best of many, and is probably too good by some of its luck"
+    _print_pairs(_accuracy(retrained))
+    for caution in _cautions(summary, winner, retrained, quick):
+        out.print(caution)
+    _print_pairs([*_model(retrained), *_in_mlflow(retrained.published)])
+    if retrained.published.missing:
+        err.print(
+            f"not in MLflow: {_lacking(retrained.published)} ({retrained.published.missing}); run the "
+            "command again to add it, which trains and tests nothing again"
         )
+
+
+def _print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    for heading, text in pairs:
+        out.print(f"{heading:<16} {text}")
+
+
+def _accuracy(retrained: Retrained) -> Iterator[tuple[str, str]]:
+    """The mean over the seeds, and how far it may be from the truth: by the seeds, by the images."""
     test, (low, high) = retrained.test, retrained.binomial
-    spread = ""
+    by_seeds = ""
     if test.low is not None:
-        spread = f" ({score(test.low)} to {score(test.high)} over {test.n} seeds, 95%)"
-    out.print(f"test accuracy    {score(test.mean)}{spread}")
-    alone = f"{score(low)} to {score(high)}"
-    out.print(f"test images      {retrained.test_images:,}: they alone leave {alone} open (95%)")
-    if retrained.test_reads > 1:
-        out.print(
-            f"test split       read by {retrained.test_reads} retrainings: the best of them is too good"
+        by_seeds = f" ({score(test.low)} to {score(test.high)} over {test.n} seeds, 95%)"
+    yield "test accuracy", f"{score(test.mean)}{by_seeds}"
+    by_images = f"{score(low)} to {score(high)}"
+    yield "test images", f"{retrained.test_images:,}: they alone leave {by_images} open (95%)"
+
+
+def _cautions(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, quick: bool) -> Iterator[str]:
+    """Why the accuracy may be too good, or is not well known."""
+    if quick:
+        yield (
+            f"not confirmed: {score(winner.value)} was the best of many, and is probably too good by some of "
+            "its luck"
         )
-    if test.low is None:
+    if retrained.test_reads > 1:
+        yield (f"the test split was read by {retrained.test_reads} retrainings: the best of them is too good")
+    if failed := told_failures(retrained.result.records):
+        yield f"failed seeds: {failed}; without them the accuracy may be too good"
+    if retrained.test.low is None:
         epochs = retrained.result.config.max_epochs  # with others it would be another retraining
         same = "" if epochs == summary.config.max_epochs else f" --max-epochs {epochs}"
         more = f"--trial {winner.number} --seeds 3{same}"
-        out.print(f"one seed says nothing of the spread between seeds: {more} does")
-    if failed := told_failures(retrained.result.records):
-        out.print(f"failed seeds     {failed}: without them the accuracy may be too good")
-    out.print(f"model folder     {retrained.model_folder}")
-    out.print(f"serve it with    {typed('serve_model.py')} {retrained.model_folder}")
-    out.print(f"load it with     mlflow.pyfunc.load_model({str(retrained.model_folder)!r})")
-    _print_published(retrained.published)
+        yield f"one seed says nothing of the spread between seeds: {more} does"
 
 
-def _print_published(published: Published) -> None:
-    lacking = "the model"
+def _model(retrained: Retrained) -> Iterator[tuple[str, str]]:
+    yield "model folder", str(retrained.model_folder)
+    yield "serve it with", f"{typed('serve_model.py')} {retrained.model_folder}"
+    yield "load it with", f"mlflow.pyfunc.load_model({str(retrained.model_folder)!r})"
+
+
+def _in_mlflow(published: Published) -> Iterator[tuple[str, str]]:
     if published.model_uri:
-        out.print(f"model in MLflow  {published.model_uri}")
-        lacking = "the model's registration"
+        yield "model in MLflow", published.model_uri
     if place := published.registration:
-        out.print(f"registered       {place.name} version {place.version}: {place.decision}")
-        lacking = "some of the trainings"
-    if published.missing:
-        err.print(
-            f"not in MLflow: {lacking} ({published.missing}); run the command again to add it, which trains "
-            "and tests nothing again"
-        )
+        yield "registered", f"{place.name} version {place.version}: {place.decision}"
+
+
+def _lacking(published: Published) -> str:
+    """What MLflow does not have of a retraining; things get there in this order."""
+    if published.model_uri is None:
+        return "the model"
+    return "the model's registration" if published.registration is None else "some of the trainings"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 
 import numpy as np
 
@@ -59,13 +59,13 @@ def estimates(
     """
     from scipy.stats import t as student  # half a second of imports that --help does without
 
-    squares = sum(sum((value - _mean(values)) ** 2 for value in values) for values in arms.values())
+    squares = sum(sum((value - fmean(values)) ** 2 for value in values) for values in arms.values())
     freedom = sum(len(values) - 1 for values in arms.values())
     pooled = math.sqrt(squares / freedom) if freedom else None
     best = _probabilities(arms, pooled, freedom, maximise) if pooled is not None else {}
     estimated = {}
     for arm, values in arms.items():
-        mean, half = _mean(values), None
+        mean, half = fmean(values), None
         if pooled is not None:
             half = float(student.ppf((1 + LEVEL) / 2, freedom)) * pooled / math.sqrt(len(values))
         estimated[arm] = Estimate(
@@ -91,17 +91,16 @@ def difference_interval(
 
     if min(len(new), len(old)) < 2:
         return None
+    # Not scipy's `ttest_ind`, which warns of seeds that came out alike.
     parts = [float(np.var(values, ddof=1)) / len(values) for values in (new, old)]
-    binomial = sum(_mean(values) * (1 - _mean(values)) / images for values in (new, old))
-    between = sum(parts)
-    freedom = (
-        between**2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (new, old), strict=True))
-        if between
-        else math.inf
-    )
-    seeds = float(student.ppf((1 + LEVEL) / 2, freedom)) ** 2 * between
-    half = math.sqrt(seeds + NormalDist().inv_cdf((1 + LEVEL) / 2) ** 2 * binomial)
-    difference = _mean(new) - _mean(old)
+    by_seeds = 0.0
+    if any(parts):
+        squares = sum(part**2 / (len(values) - 1) for part, values in zip(parts, (new, old), strict=True))
+        freedom = sum(parts) ** 2 / squares
+        by_seeds = float(student.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(sum(parts))
+    variance = sum(fmean(values) * (1 - fmean(values)) / images for values in (new, old))
+    by_images = NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(variance)
+    difference, half = fmean(new) - fmean(old), math.hypot(by_seeds, by_images)
     return difference - half, difference + half
 
 
@@ -110,7 +109,7 @@ def _probabilities(
 ) -> dict[int, float]:
     rng = np.random.default_rng(0)
     sigma = pooled * np.sqrt(freedom / rng.chisquare(freedom, size=(_DRAWS, 1)))
-    means = np.array([_mean(values) for values in arms.values()])
+    means = np.array([fmean(values) for values in arms.values()])
     scale = 1 / np.sqrt([len(values) for values in arms.values()])
     drawn = means + sigma * scale * rng.standard_normal((_DRAWS, len(arms)))
     # Arms without any spread tie exactly; they share what they win.
@@ -118,7 +117,3 @@ def _probabilities(
     won = drawn == extreme
     shares = (won / won.sum(axis=1, keepdims=True)).mean(axis=0)
     return {arm: float(share) for arm, share in zip(arms, shares, strict=True)}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)

@@ -17,14 +17,14 @@ from optuna.trial import TrialState
 
 from search.config.goals import Goal
 from search.config.model import one_line
-from search.config.sweep_config import SweepConfig
+from search.config.sweep_config import SweepConfig, sweep_names
 from search.driver import SweepResult, run_sweep
 from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.repeats import repeats_config, told_failures
 from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, estimates
-from search.results.summary import SweepSummary
+from search.results.summary import SweepSummary, summarise
 from search.study.records import TrialRecord
 
 
@@ -200,6 +200,23 @@ def confirmed(
     if len(ended) < config.trials or not any(arms.values()):
         return None
     return _compare(finalists, arms, config.trials // len(finalists), config.goal)
+
+
+def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
+    """What is known of a sweep's finalists: its newest confirmation of which all seeds were trained."""
+    folder = summary.config.folder / "confirm"
+    names = sorted(sweep_names(folder), key=lambda name: (folder / name).stat().st_mtime)
+    records = {record.number: record for record in summary.records}
+    for name in reversed(names):
+        try:
+            confirming = summarise(name, folder)
+        except UserError:  # killed before it had a study: it tells nothing
+            continue
+        finalists = [records[int(number)] for number in confirming.config.tags["sweep.of_trials"].split(",")]
+        confirmation = confirmed(confirming.config, confirming.records, finalists)
+        if confirmation is not None:
+            return confirmation
+    return None
 
 
 def _compare(

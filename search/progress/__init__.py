@@ -1,1 +1,1 @@
-"""A sweep shown while it runs, to whoever started it: `live.Progress` follows one and draws it."""
+"""A sweep shown while it runs. Others use `live.Progress`, which follows a sweep and draws it."""

@@ -36,6 +36,16 @@ class Progress:
     Args:
         config: the sweep.
         console: where to; by default stderr, so that stdout stays free for results.
+
+    Example:
+        >>> import sys
+        >>> from pathlib import Path
+        >>> from search.results.summary import summarise
+        >>> night = summarise("night", Path("sweeps"))
+        >>> with Progress(night.config, Console(file=sys.stdout)) as progress:
+        ...     progress.sweep_opened([])
+        ...     progress.trial_changed(night.records[1])
+        trial-001 complete val_acc=0.8000 after 2 of 2 epochs, lr=0.1; 1/3 done, ...
     """
 
     def __init__(self, config: SweepConfig, console: Console | None = None) -> None:
@@ -169,8 +179,9 @@ def _nothing_ended() -> Counter[Outcome]:
 
 def _told_stop(reason: Stop, until: float | None) -> str:
     if until is None:
-        return f"stopping ({reason.value}): running epochs end first; Ctrl-C gives them a few seconds"
+        return f"stopping ({reason.value}): running epochs end first; an interrupt gives them a few seconds"
     left = until - time.monotonic()
     if left <= 0:
         return f"stopping ({reason.value}): workers are ended and MLflow is brought up to date"
-    return f"stopping ({reason.value}): running epochs have {math.ceil(left)} s to end; Ctrl-C stops at once"
+    grace = f"running epochs have {math.ceil(left)} s to end"
+    return f"stopping ({reason.value}): {grace}; interrupt again to stop at once"

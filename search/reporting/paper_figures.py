@@ -120,20 +120,16 @@ def _optuna_figures(summary: SweepSummary, study: optuna.Study) -> Iterator[tupl
     from optuna.visualization import matplotlib as drawn
 
     complete, metric = len(summary.leaderboard), summary.config.metric
-    wanted: list[tuple[str, Callable[[], Any]]] = []
-    if complete:
-        wanted.append(
-            ("optimisation_history", lambda: drawn.plot_optimization_history(study, target_name=metric))
-        )
-    if complete >= FEWEST_FOR_SURFACE:
-        wanted.append(("slices", lambda: drawn.plot_slice(study, target_name=metric)))
-        wanted.append(
-            ("parallel_coordinates", lambda: drawn.plot_parallel_coordinate(study, target_name=metric))
-        )
     two = list(summary.importances)[:2]
+    wanted: dict[str, Callable[[], Any]] = {}
+    if complete:
+        wanted["optimisation_history"] = lambda: drawn.plot_optimization_history(study, target_name=metric)
+    if complete >= FEWEST_FOR_SURFACE:
+        wanted["slices"] = lambda: drawn.plot_slice(study, target_name=metric)
+        wanted["parallel_coordinates"] = lambda: drawn.plot_parallel_coordinate(study, target_name=metric)
     if complete >= FEWEST_FOR_SURFACE and len(two) == 2:
-        wanted.append(("contour", lambda: drawn.plot_contour(study, params=two, target_name=metric)))
-    for title, draw in wanted:
+        wanted["contour"] = lambda: drawn.plot_contour(study, params=two, target_name=metric)
+    for title, draw in wanted.items():
         # Optuna draws with pyplot: its style and its open figure must not outlive the call.
         with warnings.catch_warnings(), mpl.rc_context():
             warnings.simplefilter("ignore", ExperimentalWarning)

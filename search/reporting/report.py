@@ -14,9 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from cifar_cnn.files import write_atomically
 from search.config.credentials import hide_in
-from search.config.sweep_config import sweep_names
-from search.errors import UserError
-from search.finalists.confirm import Confirmation, confirmed
+from search.finalists.confirm import newest_confirmation
 from search.policy.pruners import pruner_name
 from search.reporting import finalists_table
 from search.reporting.figures import Section, sweep_sections
@@ -37,8 +35,6 @@ _PLOTLY = {
     "showSendToCloud": False,  # a button that uploads the figure's data
     "modeBarButtons": [["toImage", "resetScale2d"]],
 }
-
-
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("search.reporting"),
     autoescape=True,
@@ -81,23 +77,6 @@ def summary_html(summary: SweepSummary, top: int) -> str:
     return _TEMPLATES.get_template("summary.html").render(
         name=summary.config.name, headline=_headline(summary), **_leaderboard(summary, top)
     )
-
-
-def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
-    """What `retrain_best.py` found of the finalists, the last time that all their seeds were trained."""
-    folder = summary.config.folder / "confirm"
-    names = sorted(sweep_names(folder), key=lambda name: (folder / name).stat().st_mtime)
-    records = {record.number: record for record in summary.records}
-    for name in reversed(names):
-        try:
-            confirming = summarise(name, folder)
-        except UserError:  # killed before it had a study: the report of its sweep does without
-            continue
-        finalists = [records[int(number)] for number in confirming.config.tags["sweep.of_trials"].split(",")]
-        confirmation = confirmed(confirming.config, confirming.records, finalists)
-        if confirmation is not None:
-            return confirmation
-    return None
 
 
 def _render(summary: SweepSummary, study: optuna.Study) -> str:

@@ -14,6 +14,17 @@ class Columns:
     """The names under which a table shows metrics and parameters: their own wherever these are free.
 
     Where a table has a column of that name already, `metric.` or `param.` comes before it.
+
+    Example:
+        >>> from optuna.distributions import FloatDistribution, IntDistribution
+        >>> from spaces.space import SearchSpace
+        >>> parameters = {"lr": FloatDistribution(0.01, 1.0), "epochs": IntDistribution(1, 9)}
+        >>> space = SearchSpace(name="mine", description="My own.", parameters=parameters)
+        >>> config = SweepConfig(
+        ...     name="night", space=space, objective="package.module:train", max_epochs=9, trials=20
+        ... )
+        >>> Columns.of([config], own=["trial", "epochs"]).params
+        {'lr': 'lr', 'epochs': 'param.epochs'}
     """
 
     metrics: dict[str, str]

@@ -34,12 +34,14 @@ def best_of_all(summaries: Sequence[SweepSummary], top: int) -> list[tuple[Sweep
     """
     goal = summaries[0].config.goal
     if any(summary.config.goal != goal for summary in summaries):
-        told = ", ".join(f"{s.config.name}: {s.config.direction} {s.config.metric}" for s in summaries)
-        raise UserError(f"sweeps that optimise different things cannot be compared ({told}): name alike ones")
-    if any(summary.config.dataset != summaries[0].config.dataset for summary in summaries):
-        told = "; ".join(f"{summary.config.name}: {_data(summary.config)}" for summary in summaries)
+        goals = ", ".join(f"{each.config.name}: {each.config.goal}" for each in summaries)
         raise UserError(
-            f"sweeps on different data have no common leaderboard ({told}): compare them one by one, "
+            f"sweeps that optimise different things cannot be compared ({goals}): name those that agree"
+        )
+    if any(summary.config.dataset != summaries[0].config.dataset for summary in summaries):
+        data = "; ".join(f"{each.config.name}: {_data(each.config)}" for each in summaries)
+        raise UserError(
+            f"sweeps on different data have no common leaderboard ({data}): compare them one by one, "
             "or write every trial of each as CSV"
         )
     complete = [
@@ -58,9 +60,9 @@ def common_store(summaries: Sequence[SweepSummary]) -> str:
         UserError: they are in several.
     """
     if len({summary.config.tracking_uri for summary in summaries}) > 1:
-        told = ", ".join(f"{s.config.name}: {hide(s.config.tracking_uri)}" for s in summaries)
+        stores = ", ".join(f"{each.config.name}: {hide(each.config.tracking_uri)}" for each in summaries)
         raise UserError(
-            f"the MLflow UI shows one tracking store, and these sweeps are in several ({told}): "
+            f"the MLflow UI shows one tracking store, and these sweeps are in several ({stores}): "
             "open each alone"
         )
     return summaries[0].config.tracking_uri

@@ -12,7 +12,13 @@ NONE = "-"  # what does not exist
 def scores(values: Sequence[float | None], sign: bool = False) -> list[str]:
     """A column of metrics: four decimals, or more where that leaves different values alike.
 
-    `0.9123`, `0.91234`, `1.25e-09`; with `sign` a plus before what is not negative.
+    With `sign` there is a plus before what is not negative.
+
+    Example:
+        >>> scores([0.91231, 0.91234, None])
+        ['0.91231', '0.91234', '-']
+        >>> scores([1.25e-9])
+        ['1.250e-09']
     """
     known = [value for value in values if value is not None]
     digits = _enough(known, _score)

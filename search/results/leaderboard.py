@@ -22,7 +22,16 @@ _FEWEST_FOR_IMPORTANCE = 5  # complete trials that have a parameter; with fewer 
 
 @dataclass(frozen=True)
 class Best:
-    """The best value once a trial and all before it had ended."""
+    """The best value once a trial and all before it had ended.
+
+    Example:
+        >>> records = [
+        ...     TrialRecord(number, TrialState.COMPLETE, {}, value=value, ended_ms=1000 * number)
+        ...     for number, value in enumerate((0.5, 0.7, 0.6))
+        ... ]
+        >>> best_so_far(records, Goal("val_acc", "maximize"))[-1]
+        Best(number=2, value=0.7, ended_ms=2000)
+    """
 
     number: int
     value: float
@@ -31,7 +40,14 @@ class Best:
 
 @dataclass(frozen=True)
 class Savings:
-    """What pruning saved, measured against training every pruned trial to its end."""
+    """What pruning saved, measured against training every pruned trial to its end.
+
+    Example:
+        >>> from search.study.records import Epoch
+        >>> epoch = Epoch(1, {"val_acc": 0.2, "epoch_s": 3.0}, timestamp_ms=3000, worker="host:1")
+        >>> savings([TrialRecord(0, TrialState.PRUNED, {}, (epoch,))], max_epochs=9)
+        Savings(epochs_run=1, epochs_saved=8, seconds_run=3.0, seconds_saved=24.0)
+    """
 
     epochs_run: int
     epochs_saved: int

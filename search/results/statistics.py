@@ -28,6 +28,11 @@ class Estimate:
         deviation: standard deviation among them; None for a single one.
         low, high: ends of the 95% interval of the mean; None while no spread is known.
         probability_best: that its true mean is the best of those compared; None while no spread is known.
+
+    Example:
+        >>> first, second = estimates({0: [0.81, 0.80], 1: [0.78, 0.79]}).values()
+        >>> f"{first.mean:.3f}, {first.low:.3f} to {first.high:.3f}, best with {first.probability_best:.0%}"
+        '0.805, 0.783 to 0.827, best with 95%'
     """
 
     n: int

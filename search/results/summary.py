@@ -22,7 +22,15 @@ _ROW = ("sweep", "trial", "state", "stop_reason", "epochs", "train_s", "mlflow_r
 
 @dataclass(frozen=True)
 class SweepSummary:
-    """One sweep as its study tells it."""
+    """One sweep as its study tells it.
+
+    Example:
+        >>> summary = summarise("night", Path("sweeps"))
+        >>> [(record.key, record.value) for record in summary.leaderboard]
+        [('trial-001', 0.8), ('trial-000', 0.5)]
+        >>> summary.savings.epochs_saved
+        1
+    """
 
     config: SweepConfig
     sweep_id: str
@@ -37,7 +45,7 @@ class SweepSummary:
 
     def to_json(self, top: int, all_trials: bool = False) -> dict[str, Any]:
         """The summary as plain JSON, with the best `top` trials, or also with all of them by epoch."""
-        told = {
+        plain = {
             "sweep": self.config.name,
             "metric": self.config.metric,
             "direction": self.config.direction,
@@ -47,10 +55,10 @@ class SweepSummary:
             "pruning": vars(self.savings),
         }
         if all_trials:
-            told["all_trials"] = [
+            plain["all_trials"] = [
                 {**trial_row(self, each), "history": _history(each)} for each in self.records
             ]
-        return told
+        return plain
 
 
 def summarise(name: str, sweeps_dir: Path) -> SweepSummary:

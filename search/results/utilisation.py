@@ -10,7 +10,12 @@ from search.study.records import TrialRecord
 
 @dataclass(frozen=True)
 class Utilisation:
-    """What a launch or resume made of its slots, from its first epoch's beginning to its last one's end."""
+    """What a launch or resume made of its slots, from its first epoch's beginning to its last one's end.
+
+    Example:
+        >>> Utilisation(slots=2, wall_s=10.0, training_s=15.0, tail_s=1.0).efficiency
+        0.75
+    """
 
     slots: int
     wall_s: float

@@ -26,7 +26,7 @@ WITH_EXAMPLES = [
 ]
 
 
-READ_A_SWEEP = {"search.reader", "search.results.summary"}  # called `night`
+READ_A_SWEEP = {"search.progress.live", "search.reader", "search.results.summary"}  # called `night`
 
 
 def make_night() -> None:

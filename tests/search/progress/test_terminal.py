@@ -147,7 +147,7 @@ def test_the_display_is_below_it_whole_and_shows_that_a_stop_was_heard(
     assert len(rows) == 3, "it is drawn once"
     summary, stop = "".join(during).index("0/4 done"), "".join(during).index("stopping (interrupted)")
     assert "".join(during).index("WARNING: our own") < summary < stop
-    left = re.search(r"running epochs have (\d) s to end; Ctrl-C stops at once", "".join(during))
+    left = re.search(r"running epochs have (\d) s to end; interrupt again to stop at once", " ".join(during))
     assert left is not None
     assert left[1] == "1", "two seconds were given, and more than one is over"
 

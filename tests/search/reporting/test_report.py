@@ -14,9 +14,9 @@ from sweep_makers import CONDITIONAL, epoch, open_ledger, prune, started, sweep_
 
 from search.cifar import OBJECTIVE
 from search.config.sweep_config import SweepConfig
-from search.finalists.confirm import choose_finalists, confirm_config
+from search.finalists.confirm import choose_finalists, confirm_config, newest_confirmation
 from search.reporting.paper_figures import write_figures
-from search.reporting.report import newest_confirmation, write_report
+from search.reporting.report import write_report
 from search.results.summary import summarise
 from search.study.database import opened_storage
 from search.study.opening import opened_study

@@ -21,6 +21,7 @@ SEARCH_FLOORS = (
     ("policy", "results"),
     ("engine",),
     ("ray_tune", "tracking", "progress"),
+    ("drive",),
     ("driver",),
     ("cifar",),
     ("finalists",),

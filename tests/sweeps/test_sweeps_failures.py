@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sweep_checks import check_study, check_view
 from sweep_fixtures import MakeSweep, scripted_sweep
 
-import search.driver
+import search.drive
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.study.records import Outcome, StopReason
@@ -127,14 +127,14 @@ def test_a_storage_hiccup_at_the_start_neither_drops_nor_doubles_the_retry(
     config = make_sweep(trials=2, settings=settings)
     run_sweep(config)
     (tmp_path / "mended").touch()
-    there, hiccups = getattr(search.driver, place), [OperationalError("SELECT", {}, Exception("away"))]
+    there, hiccups = getattr(search.drive, place), [OperationalError("SELECT", {}, Exception("away"))]
 
     def hiccup(*args: Any) -> Any:
         if hiccups:
             raise hiccups.pop()
         return there(*args)
 
-    monkeypatch.setattr(search.driver, place, hiccup)
+    monkeypatch.setattr(search.drive, place, hiccup)
     run_sweep(config, retry_failed=True)
     assert not hiccups
     assert [record.retry_of for record in check_study(config, 3)] == [None, None, 0]

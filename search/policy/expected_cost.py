@@ -35,6 +35,7 @@ class ExpectedCost:
         if len(timed) >= _FEWEST:
             features = np.array([self._features(record.params) for record, _ in timed])
             logs = np.array([math.log(seconds) for _, seconds in timed])
+            # Two lines here, where scikit-learn's would keep the slots idle for a second as it is imported.
             gram = features.T @ features + _RIDGE * np.eye(features.shape[1])
             self._weights = np.linalg.solve(gram, features.T @ (logs - logs.mean()))
 

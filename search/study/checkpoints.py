@@ -236,6 +236,7 @@ class CheckpointStore:
             self._fs.delete_dir(path)
 
     def _copy(self, chunks: Iterator[bytes], target: str) -> dict[str, Any]:
+        """Write a file; its digest is of what was written, where `fs.copy_files` would have it read again."""
         digest, size = _new_digest(), 0
         with self._fs.open_output_stream(target) as stream:
             for chunk in chunks:

@@ -150,6 +150,6 @@ def test_a_sweep_whose_first_trials_all_fail_stops(
     assert result.exit_code == 1
     assert "trial-002 failed (error): RuntimeError: this configuration cannot be trained" in result.stderr
     assert "trial-000 and 2 more failed (error): RuntimeError: this configuration cannot" in caplog.text
-    assert "too many trials failed; go on with:  uv run scripts/resume_sweep.py try" in result.stdout
+    assert "too many trials failed; resume it with:  uv run scripts/resume_sweep.py try" in result.stdout
     check_study(config, 3)
     assert check_view(config, status="FAILED").parent.data.tags["sweep.state"] == "failed"

@@ -34,6 +34,15 @@ class ServedModel:
         class_names: C names.
         source: where it was loaded from.
         card: its provenance, plain JSON.
+
+    Example:
+        >>> from fastapi.testclient import TestClient
+        >>> def even(images: np.ndarray) -> Probabilities:
+        ...     return np.full((len(images), 2), 0.5, np.float32)
+        >>> app = create_app(ServedModel(even, ("cat", "dog"), "here"))
+        >>> with TestClient(app) as client:
+        ...     print(client.get("/readyz").text, client.get("/model").json()["class_names"])
+        ready ['cat', 'dog']
     """
 
     predict: Predict
@@ -44,7 +53,12 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may hold, and what may be there at a time; more is refused before it is decoded."""
+    """What a request may hold, and what may be there at a time; more is refused before it is decoded.
+
+    Example:
+        >>> Limits(files=4, file_bytes=1_000_000).uploads.body_bytes
+        4065536
+    """
 
     file_bytes: int = 10_000_000  # a large photograph
     files: int = 32  # more come better in several requests, which share forward passes anyway
@@ -67,6 +81,16 @@ class Service:
     Args:
         model: what to serve.
         limits: of requests.
+
+    Example:
+        >>> def even(images: np.ndarray) -> Probabilities:
+        ...     return np.full((len(images), 2), 0.5, np.float32)
+        >>> service = Service(ServedModel(even, ("cat", "dog"), "here"), Limits())
+        >>> async def run() -> bool:
+        ...     async with service.running():
+        ...         return service.ready
+        >>> service.ready, asyncio.run(run())
+        (False, True)
     """
 
     def __init__(self, model: ServedModel, limits: Limits) -> None:

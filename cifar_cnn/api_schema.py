@@ -6,14 +6,25 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ClassProbability(BaseModel):
-    """One class of a prediction."""
+    """One class of a prediction.
+
+    Example:
+        >>> ClassProbability(name="cat", probability=0.93).model_dump()
+        {'name': 'cat', 'probability': 0.93}
+    """
 
     name: str = Field(description="Name of the class.", examples=["cat"])
     probability: float = Field(ge=0, le=1, description="Its probability.", examples=[0.93])
 
 
 class Prediction(BaseModel):
-    """What a model sees in one image."""
+    """What a model sees in one image.
+
+    Example:
+        >>> cat = ClassProbability(name="cat", probability=1.0)
+        >>> Prediction(file="cat.jpg", label="cat", probabilities=[cat]).label
+        'cat'
+    """
 
     file: str = Field(description="Name of the file.", examples=["cat.jpg"])
     label: str = Field(description="The most probable class.", examples=["cat"])
@@ -23,13 +34,24 @@ class Prediction(BaseModel):
 
 
 class Predictions(BaseModel):
-    """The answer to a request, in the order of its files."""
+    """The answer to a request, in the order of its files.
+
+    Example:
+        >>> Predictions(predictions=[]).model_dump_json()
+        '{"predictions":[]}'
+    """
 
     predictions: list[Prediction]
 
 
 class ModelInfo(BaseModel):
-    """What is served."""
+    """What is served.
+
+    Example:
+        >>> info = ModelInfo(source="here", class_names=["cat", "dog"], provenance={"sweep": "night"})
+        >>> info.provenance["sweep"]
+        'night'
+    """
 
     source: str = Field(description="Where it was loaded from.", examples=["models:/cifar-cnn@champion"])
     class_names: list[str] = Field(description="Its classes.", examples=[["airplane", "automobile", "bird"]])
@@ -37,7 +59,12 @@ class ModelInfo(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why a request was refused."""
+    """Why a request was refused.
+
+    Example:
+        >>> Problem(detail="a.txt: no image").detail
+        'a.txt: no image'
+    """
 
     model_config = ConfigDict(extra="allow")
 

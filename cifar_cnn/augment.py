@@ -61,6 +61,12 @@ class Normalise:
     Args:
         mean, std: of red, green, blue, on the scale 0 to 1.
         device: where the images lie.
+
+    Example:
+        >>> normalise = Normalise((0.5, 0.5, 0.5), (0.25, 0.25, 0.25), torch.device("cpu"))
+        >>> white = torch.full((1, 32, 32, 3), 255, dtype=torch.uint8)
+        >>> normalise(white).shape, round(normalise(white).max().item(), 3)
+        (torch.Size([1, 3, 32, 32]), 2.0)
     """
 
     def __init__(self, mean: Triple, std: Triple, device: torch.device) -> None:

@@ -39,6 +39,15 @@ class Batcher:
     Args:
         predict: the model.
         observe: told the size of each batch.
+
+    Example:
+        >>> def even(images: Images) -> Probabilities:
+        ...     return np.full((len(images), 2), 0.5, np.float32)
+        >>> async def predict() -> Probabilities:
+        ...     async with Batcher(even) as batcher:
+        ...         return await batcher(np.zeros((1, 32, 32, 3), np.uint8))
+        >>> asyncio.run(predict()).tolist()
+        [[0.5, 0.5]]
     """
 
     def __init__(self, predict: Predict, observe: Callable[[int], None] = lambda size: None) -> None:

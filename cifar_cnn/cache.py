@@ -33,6 +33,10 @@ class DecodedCache:
         class_names: by label.
         fingerprint: of all images, labels and names.
         left_out: a line about files of a folder that are not in it; empty if all are.
+
+    Example:
+        >>> open_cache(DataConfig(dataset="digits")).images("test").shape
+        (360, 32, 32, 3)
     """
 
     folder: Path

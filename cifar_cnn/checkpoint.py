@@ -24,7 +24,17 @@ _MODEL_PREFIX = "model."
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where weights come from: how they were trained and on what."""
+    """Where weights come from: how they were trained and on what.
+
+    Example:
+        >>> from cifar_cnn.prepare import prepare_data
+        >>> data = DataConfig(train_size=100)
+        >>> provenance = Provenance(TrainConfig(depth=2), data, prepare_data(data), "train")
+        >>> checkpoint: dict[str, Any] = {}
+        >>> provenance.store(checkpoint)
+        >>> Provenance.of(checkpoint) == provenance
+        True
+    """
 
     train_config: TrainConfig
     data_config: DataConfig
@@ -84,7 +94,18 @@ class Provenance:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A trained network, on the CPU and in eval mode, with all that is needed to use it."""
+    """A trained network, on the CPU and in eval mode, with all that is needed to use it.
+
+    Example:
+        >>> from cifar_cnn.train import fit
+        >>> config = TrainConfig(depth=1, width=4, max_epochs=1)
+        >>> def save(report: Any) -> None:
+        ...     report.save(Path("trained"))
+        >>> result = fit(config, DataConfig(train_size=100), on_epoch=save)
+        >>> loaded = load_checkpoint(Path("trained"))
+        >>> loaded.train_config == config, len(loaded.class_names), len(loaded.history)
+        (True, 10, 1)
+    """
 
     model: CifarCNN
     train_config: TrainConfig

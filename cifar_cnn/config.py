@@ -55,6 +55,15 @@ class TrainConfig(_Frozen):
     Raises:
         pydantic.ValidationError: a `ValueError` that names the field, the value and the rule; for an
             unknown name it lists the known ones.
+
+    Example:
+        >>> TrainConfig(width=64).difference(TrainConfig())
+        'width: 64 -> 32'
+        >>> TrainConfig(depth=9)
+        Traceback (most recent call last):
+        ...
+        pydantic_core._pydantic_core.ValidationError: 1 validation error for TrainConfig
+        ...
     """
 
     depth: int = Field(
@@ -169,6 +178,10 @@ class DataConfig(_Frozen):
     Raises:
         pydantic.ValidationError: a `ValueError` that names the field, the value and the rule. Whether
             there are as many images as asked for shows when the data are prepared.
+
+    Example:
+        >>> DataConfig(dataset="cifar10", train_size=8000, val_size=2000).split_seed
+        0
     """
 
     dataset: Literal["digits", "cifar10", "folder"] = Field(
@@ -178,6 +191,7 @@ class DataConfig(_Frozen):
     )
     data_dir: Annotated[Path, Field(strict=False)] = Field(
         default=Path("data"),
+        validate_default=True,
         description="Where the raw data lie or are downloaded to; for 'folder' the root of train/ and test/.",
     )
     cache_dir: Annotated[Path | None, Field(strict=False)] = Field(

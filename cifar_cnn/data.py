@@ -35,6 +35,12 @@ class ImageDataModule(pl.LightningDataModule):
 
     Raises:
         DataError: as `prepare_data`.
+
+    Example:
+        >>> module = ImageDataModule(DataConfig(train_size=100, val_size=50), batch_size=32, seed=0)
+        >>> images, labels = next(iter(module.train_dataloader()))
+        >>> images.shape, labels.shape, module.info.sizes["val"]
+        (torch.Size([25, 3, 32, 32]), torch.Size([25]), 50)
     """
 
     def __init__(
@@ -106,7 +112,13 @@ class ImageDataModule(pl.LightningDataModule):
 
 
 class WholeEpochs(ImageDataModule):
-    """The same data, each epoch as a single step: what `CifarModule` trains on. See `OneStep`."""
+    """The same data, each epoch as a single step: what `CifarModule` trains on. See `OneStep`.
+
+    Example:
+        >>> module = WholeEpochs(DataConfig(train_size=100), batch_size=32, seed=0)
+        >>> [len(step) for step in module.train_dataloader()]
+        [4]
+    """
 
     def train_dataloader(self) -> OneStep:
         """One step: all training batches."""

@@ -31,6 +31,17 @@ class Decoder:
     Args:
         request_pixels: of all images of a request together, by their headers; more is refused undecoded.
         pixels_at_once: of the largest images of all requests that are being decoded; the others wait.
+
+    Example:
+        >>> import io
+        >>> from PIL import Image
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (640, 480)).save(file, "PNG")
+        >>> async def decode() -> Images:
+        ...     return await Decoder(25_000_000, 50_000_000)([UploadFile(file)])
+        >>> _ = file.seek(0)
+        >>> asyncio.run(decode()).shape
+        (1, 32, 32, 3)
     """
 
     def __init__(self, request_pixels: int, pixels_at_once: int) -> None:

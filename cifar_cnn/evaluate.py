@@ -36,6 +36,12 @@ class Evaluation:
         class_names: name of each class, by label.
         class_accuracy: accuracy among the images of each class; None for a class without images.
         confusion: `confusion[i][j]` counts images of class i taken for class j.
+
+    Example:
+        >>> logits = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 0.0]])
+        >>> evaluation = summarise(logits, torch.tensor([0, 1, 0, 1]), ("cat", "dog"), "val")
+        >>> evaluation.accuracy, evaluation.class_accuracy, evaluation.confusion
+        (0.75, (1.0, 0.5), ((2, 0), (1, 1)))
     """
 
     split: Split
@@ -84,6 +90,12 @@ class Predicted:
         logits: float32 (N, C).
         labels: int64 (N,), what is true.
         class_names: C names.
+
+    Example:
+        >>> logits = torch.tensor([[2.0, 0.0], [0.0, 2.0]])
+        >>> predicted = Predicted(logits, torch.tensor([0, 0]), ("cat", "dog"))
+        >>> predicted.classes.tolist(), predicted.correct.tolist()
+        ([0, 1], [True, False])
     """
 
     logits: Tensor

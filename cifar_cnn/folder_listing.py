@@ -29,6 +29,10 @@ class ListedFile:
         mtime_ns: when it was last written.
         fault: why there is nothing to open, as behind a broken link; empty if there is.
         special: whether it is a pipe, a socket or a device, the opening of which might never return.
+
+    Example:
+        >>> ListedFile("train/cat/1.png", label=0).fault
+        ''
     """
 
     name: str
@@ -49,6 +53,15 @@ class FolderListing:
         train: files below train/, class by class.
         test: files below test/, likewise.
         loose: names of files directly in train/ or test/, which belong to no class.
+
+    Example:
+        >>> for name in ("train/cat/1.png", "train/dog/2.png", "test/cat/3.png", "test/dog/4.png"):
+        ...     file = Path("images") / name
+        ...     file.parent.mkdir(parents=True)
+        ...     file.touch()
+        >>> listing = scan(Path("images"))
+        >>> listing.class_names, [file.name for file in listing.train]
+        (('cat', 'dog'), ['train/cat/1.png', 'train/dog/2.png'])
     """
 
     root: Path

@@ -26,7 +26,12 @@ class Why(Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """A file that gives no image; `reason` tells more of a damaged or unreadable one, then what to do."""
+    """A file that gives no image; `reason` tells more of a damaged or unreadable one, then what to do.
+
+    Example:
+        >>> print(Refused("train/cat/1.png", Why.DAMAGED, "it is cut off; copy it again"))
+        train/cat/1.png (it is cut off)
+    """
 
     name: str
     why: Why

@@ -23,6 +23,11 @@ class CifarCNN(nn.Module):
         config: depth, width, head_width and dropout are used. Depth stops at 5 (`TrainConfig` refuses
             more), where the map has shrunk to a single pixel.
         num_classes: number of logits.
+
+    Example:
+        >>> network = CifarCNN(TrainConfig(depth=2, width=8), num_classes=10).eval()
+        >>> network.probabilities(torch.zeros(4, 3, 32, 32)).shape
+        torch.Size([4, 10])
     """
 
     def __init__(self, config: TrainConfig, num_classes: int) -> None:

@@ -25,7 +25,13 @@ Triple: TypeAlias = tuple[float, float, float]
 
 
 class DataInfo(BaseModel):
-    """What a data set holds and how it was split: enough to tell whether two runs saw the same data."""
+    """What a data set holds and how it was split: enough to tell whether two runs saw the same data.
+
+    Example:
+        >>> info = prepare_data(DataConfig(dataset="digits", train_size=100, val_size=50))
+        >>> info.sizes, info.num_classes
+        ({'train': 100, 'val': 50, 'test': 360}, 10)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,7 +52,13 @@ class DataInfo(BaseModel):
 
 @dataclass(frozen=True)
 class PreparedData:
-    """A data set ready to be read: `info` about it, and the images of each split."""
+    """A data set ready to be read: `info` about it, and the images of each split.
+
+    Example:
+        >>> images, labels, positions = open_data(DataConfig(train_size=100)).arrays("train")
+        >>> images.shape, positions.shape
+        ((1437, 32, 32, 3), (100,))
+    """
 
     info: DataInfo
     cache: DecodedCache

@@ -9,7 +9,12 @@ HEADER_S = 10.0
 
 
 class HeaderTimeoutProtocol(H11Protocol):
-    """uvicorn's own HTTP protocol, with a time limit on headers; bodies have `Uploads`."""
+    """uvicorn's own HTTP protocol, with a time limit on headers; bodies have `Uploads`.
+
+    Example:
+        >>> import uvicorn
+        >>> config = uvicorn.Config("cifar_cnn.api:app", http=HeaderTimeoutProtocol)
+    """
 
     _header_timer: asyncio.TimerHandle | None = None
 

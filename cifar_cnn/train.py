@@ -38,6 +38,13 @@ class EpochReport:
         metrics: train_loss, train_acc, val_loss, val_acc (accuracies 0 to 1), images_per_s, epoch_s; without
             the val_ ones when there is no validation split.
         save: writes a whole Lightning checkpoint `model.ckpt` into a folder and returns its path.
+
+    Example:
+        >>> def tell(report: EpochReport) -> None:
+        ...     print(report.epoch, sorted(report.metrics)[-2:], report.save(Path("trained")))
+        >>> config = TrainConfig(depth=1, width=4, max_epochs=1)
+        >>> result = fit(config, DataConfig(train_size=100), on_epoch=tell)
+        1 ['val_acc', 'val_loss'] trained/model.ckpt
     """
 
     epoch: int
@@ -54,6 +61,11 @@ class FitResult:
         metrics: those of the last epoch.
         model: the trained network, on the CPU and in eval mode.
         data_info: what it was trained on.
+
+    Example:
+        >>> result = fit(TrainConfig(depth=1, width=4, max_epochs=2), DataConfig(train_size=100, val_size=50))
+        >>> len(result.history), result.metrics == result.history[-1]
+        (2, True)
     """
 
     history: list[Metrics]

@@ -15,7 +15,12 @@ _CLOSE = {"Connection": "close"}  # what is still being sent of a refused body i
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What may be in the house at a time."""
+    """What may be in the house at a time.
+
+    Example:
+        >>> UploadLimits(body_bytes=1_000_000, all_bytes=4_000_000, seconds=60, requests=64).requests
+        64
+    """
 
     body_bytes: int
     all_bytes: int
@@ -33,6 +38,14 @@ class Uploads:
     Args:
         app: what to guard.
         limits: of a body, and of all that are there at once, until each one's answer.
+
+    Example:
+        >>> from starlette.applications import Starlette
+        >>> from starlette.testclient import TestClient
+        >>> limits = UploadLimits(body_bytes=1_000_000, all_bytes=4_000_000, seconds=60, requests=64)
+        >>> answer = TestClient(Uploads(Starlette(), limits)).post("/", content=b"x" * 2_000_000)
+        >>> answer.status_code, answer.json()["detail"]
+        (413, 'the request is larger than 1 MB; send fewer or smaller images')
     """
 
     def __init__(self, app: ASGIApp, limits: UploadLimits) -> None:

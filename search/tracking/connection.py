@@ -27,6 +27,15 @@ class TrackingConnection:
 
     MLflow takes about as long to import as Ray to start, and both mostly wait: the import begins with
     the context, so enter it first. Nothing is created before `open`.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> with TrackingConnection(config) as tracking:
+        ...     tracking.open()
+        ...     tracking.check()
+        ...     tracking.connect().uri.startswith("sqlite:///")
+        True
     """
 
     def __init__(self, config: SweepConfig) -> None:

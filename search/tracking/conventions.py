@@ -28,7 +28,12 @@ STATUSES = {
 
 @dataclass(frozen=True)
 class Point:
-    """One value of a metric."""
+    """One value of a metric.
+
+    Example:
+        >>> Point("val_acc", step=3, timestamp_ms=1_000, value=0.75).value
+        0.75
+    """
 
     name: str
     step: int

@@ -33,6 +33,11 @@ class Experiment:
         client: of its tracking store.
         id: MLflow's.
         artifact_location: where its files go; None: its server knows.
+
+    Example:
+        >>> experiment = open_experiment(absolute_uri("sqlite:///mlflow.db"), "digits", create=True)
+        >>> experiment.client.get_experiment(experiment.id).name
+        'digits'
     """
 
     client: MlflowClient

@@ -44,7 +44,12 @@ _METRICS_A_CALL = 800  # MLflow allows 1000 things a call, of which 100 paramete
 
 @dataclass(frozen=True)
 class TrialRun:
-    """A trial's run as stored by MLflow."""
+    """A trial's run as stored by MLflow.
+
+    Example:
+        >>> TrialRun("0a1b", state="running").state
+        'running'
+    """
 
     run_id: str
     state: str  # an `Outcome`; empty if somebody took its tag away
@@ -52,7 +57,12 @@ class TrialRun:
 
 @dataclass(frozen=True)
 class SweepPage:
-    """Where MLflow shows a sweep."""
+    """Where MLflow shows a sweep.
+
+    Example:
+        >>> SweepPage("http://127.0.0.1:5000", experiment_id="1", sweep_run_id="0a1b").experiment_id
+        '1'
+    """
 
     tracking_uri: str
     experiment_id: str

@@ -39,6 +39,15 @@ class MlflowView:
         config: the sweep.
         sweep_id: identity of its study.
         check_lease: called before each write; raises `LeaseLost` once the sweep is another driver's.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> store = TrackingStore(config.tracking_uri, config.experiment)
+        >>> view = MlflowView(lambda: store, config, sweep_id="0a1b", check_lease=lambda: None)
+        >>> view.sweep_opened([])
+        >>> view.close("FINISHED", "complete", wait_s=60) is None  # the view is exact
+        True
     """
 
     def __init__(

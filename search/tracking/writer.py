@@ -28,6 +28,16 @@ class SweepWriter:
         connect: opens the store; called until it has answered.
         config: the sweep.
         sweep_id: identity of its study.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> store = TrackingStore(config.tracking_uri, config.experiment)
+        >>> writer = SweepWriter(lambda: store, config, sweep_id="0a1b")
+        >>> writer.open([])
+        []
+        >>> writer.page.tracking_uri.endswith("mlflow.db")
+        True
     """
 
     def __init__(self, connect: Callable[[], TrackingStore], config: SweepConfig, sweep_id: str) -> None:

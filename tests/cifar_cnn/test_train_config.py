@@ -122,6 +122,7 @@ def test_sizes_are_positive(field: str, size: int) -> None:
 def test_data_config_survives_json_and_another_working_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     config = DataConfig(data_dir="some/where", cache_dir="~/there")
     assert config.data_dir == Path.cwd() / "some" / "where"
+    assert DataConfig().data_dir == Path.cwd() / "data"
     assert config.cache_dir == Path.home() / "there"
     monkeypatch.chdir("/")
     assert DataConfig(**json.loads(config.model_dump_json())) == config

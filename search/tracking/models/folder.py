@@ -34,7 +34,12 @@ class ForeignModel(ValueError):
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What a folder holds: the exported program, unread, and the model's card."""
+    """What a folder holds: the exported program, unread, and the model's card.
+
+    Example:
+        >>> SavedModel(program=b"", class_names=("cat", "dog"), card={"sweep": "night"}).card["sweep"]
+        'night'
+    """
 
     program: bytes
     class_names: tuple[str, ...]

@@ -27,7 +27,14 @@ _TRIED_BATCHES = (2, 1, 3)  # a batch may have been frozen when the program was 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that predicts, and what its card says."""
+    """A model that predicts, and what its card says.
+
+    Example:
+        >>> def even(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        ...     return np.full((len(images), 2), 0.5, np.float32)
+        >>> LoadedModel(even, ("cat", "dog"), {"sweep": "night"}).predict(np.zeros((1, 32, 32, 3), np.uint8))
+        array([[0.5, 0.5]], dtype=float32)
+    """
 
     predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
     class_names: tuple[str, ...]

@@ -29,7 +29,12 @@ _SWEEP, _TRIAL, _EPOCHS = "sweep.name", "sweep.trial", "sweep.max_epochs"
 
 @dataclass(frozen=True)
 class Registration:
-    """A model's place in the registry, and why."""
+    """A model's place in the registry, and why.
+
+    Example:
+        >>> Registration("cifar-cnn", version=2, champion=False, decision="stays candidate").champion
+        False
+    """
 
     name: str
     version: int

@@ -27,7 +27,25 @@ _URI, _SEEDS = "sweep.model_uri", "sweep.model_seeds"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Where a model comes from and how good it is; rides in its MLmodel file as metadata."""
+    """Where a model comes from and how good it is; rides in its MLmodel file as metadata.
+
+    Example:
+        >>> card = ModelCard(
+        ...     name="night-best",
+        ...     class_names=("cat", "dog"),
+        ...     sweep="night",
+        ...     trial=3,
+        ...     train_config={"lr": 0.05},
+        ...     data={"dataset": "folder"},
+        ...     test_accuracies=(0.91, 0.93),
+        ...     test={"mean": 0.92},
+        ...     confirmation=None,
+        ...     code=None,
+        ...     versions={"torch": "2.15.0"},
+        ... )
+        >>> asdict(card)["train_config"]
+        {'lr': 0.05}
+    """
 
     name: str
     class_names: tuple[str, ...]

@@ -22,7 +22,12 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Repairs:
-    """What a synchronisation had to do."""
+    """What a synchronisation had to do.
+
+    Example:
+        >>> Repairs(created=1).none, Repairs().none
+        (False, True)
+    """
 
     created: int = 0  # runs that were not there
     completed: int = 0  # runs that lacked something

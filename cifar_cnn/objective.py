@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cifar_cnn.config import DataConfig, TrainConfig
 
@@ -71,11 +71,25 @@ def train_trial(params: Mapping[str, Any], context: TrialContext) -> None:
 
     Raises:
         pydantic.ValidationError: an unknown name or a value out of range.
+        Exception: as `train_reporting`.
+    """
+    train_reporting(TrainConfig(**params, max_epochs=context.max_epochs, seed=context.seed), context)
+
+
+def train_reporting(
+    config: TrainConfig, context: TrialContext, train_on: Literal["train", "train+val"] = "train"
+) -> None:
+    """Trains one configuration on a trial's images and resources, and reports it as the trial.
+
+    Args:
+        config: the training, whole.
+        context: its images, resources and checkpoint, and whom to report to.
+        train_on: the splits to learn from.
+
+    Raises:
         Exception: as `fit`, and whatever `context.report` raises.
     """
     from cifar_cnn.train import fit
-
-    config = TrainConfig(**params, max_epochs=context.max_epochs, seed=context.seed)
 
     def report(epoch: EpochReport) -> None:
         folder = context.scratch / "checkpoint"
@@ -88,6 +102,7 @@ def train_trial(params: Mapping[str, Any], context: TrialContext) -> None:
         DataConfig(**context.settings["data"], data_dir=Path(context.paths["data"])),
         on_epoch=report,
         checkpoint=context.checkpoint,
+        train_on=train_on,
         threads=max(1, int(context.cpus)),
         accelerator="auto" if context.gpus > 0 else "cpu",
     )

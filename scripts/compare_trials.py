@@ -22,9 +22,7 @@ app = cli.app(__file__, __doc__)
 
 @app.default
 def compare(
-    names: Annotated[list[str], Parameter(help="Names of sweeps.")],
-    /,
-    *,
+    *names: Annotated[str, Parameter(name="NAMES", help="Names of sweeps.", required=True)],
     top: Annotated[int, Parameter(help="Trials to show, the best first.", validator=Number(gte=1))] = 10,
     format: Annotated[
         Literal["table", "json", "csv"], Parameter(help="table for people; json and csv for programs.")

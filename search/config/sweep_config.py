@@ -89,6 +89,17 @@ class SweepConfig(Definition, RunSettings):
         fields = self.model_dump(mode="json")
         return fields | {field: hide(fields[field]) for field in URL_FIELDS if fields[field] is not None}
 
+    @classmethod
+    def of(cls, definition: Definition, run: RunSettings, **identity: Any) -> SweepConfig:
+        """The configuration with this definition and these settings of the run.
+
+        Args:
+            definition: what the trials are.
+            run: how they are run.
+            identity: `name`, and `kind` and `tags` if it is not just a sweep.
+        """
+        return cls(**{**dict(definition), **dict(run), **identity})
+
     def save(self, study_id: str | None = None) -> None:
         """Write the configuration into the sweep's folder, whole or not at all.
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from optuna.distributions import IntDistribution
 from pydantic import ValidationError
 
-from cifar_cnn.config import DataConfig, TrainConfig
+from cifar_cnn.config import TrainConfig
+from cifar_cnn.objective import train_reporting
 from search.cifar import OBJECTIVE, check_unchanged
+from search.config.definition import Definition
+from search.config.goals import Goal
 from search.config.model import one_line
 from search.config.names import NAME_RULE
 from search.config.sweep_config import SweepConfig
@@ -46,7 +48,10 @@ def to_repeat_here(summary: SweepSummary, places: Mapping[str, Any]) -> SweepSum
     Raises:
         UserError: a value is wrong, or the data are missing or have changed.
     """
-    config = _checked({**dict(summary.config), **places})
+    try:
+        config = SweepConfig.model_validate({**dict(summary.config), **places})
+    except ValidationError as error:
+        raise UserError(one_line(error)) from error
     # The space may change: what it offers next says nothing of configurations that were found in it.
     check_unchanged(config.model_copy(update={"space_source": None}))
     return dataclasses.replace(summary, config=config)
@@ -76,42 +81,55 @@ def repeats_config(
         )
     if not 1 <= seeds <= MOST_SEEDS:
         raise UserError(f"`seeds={seeds}`: train with 1 to {MOST_SEEDS}")
-    # A retraining may be given more seeds later; a comparison of finalists is what it was begun as.
-    most = seeds if kind == "confirm" else MOST_SEEDS
-    return _checked(
-        {
-            **dict(config),
-            "name": _name(config.name, f"{kind}-{label}"),
-            "kind": kind,
-            "tags": {"sweep.of": config.name, "sweep.of_id": summary.sweep_id},
-            "sweeps_dir": config.folder / kind,
-            "space": SearchSpace(
-                name="seeds",
-                description="Each configuration with each fresh seed.",
-                parameters={
-                    "arm": IntDistribution(0, len(arms) - 1),
-                    "repeat": IntDistribution(0, most - 1),
-                },
-            ),
-            "space_source": None,
-            "objective": "search.finalists.repeats:train_repeat",
-            "settings": {
-                **config.settings,
-                "kind": kind,
-                "arms": [config.configuration(record.params) for record in arms],
-            },
-            "max_epochs": max_epochs,
-            "sampler": "grid",
-            "sampler_args": {},
-            "enqueue": [],
-            "pruner": "none",
-            "pruner_args": {},
+    run = config.run_settings().model_copy(
+        update={
             "trials": len(arms) * seeds,
+            "time_budget": None,
             # The saved model is the first seed's: it stays, whatever is asked for later.
             "keep_checkpoints": MOST_SEEDS if kind == "retrain" else 1,
-            "time_budget": None,
-            **_goal(config, kind),
+            "sweeps_dir": config.folder / kind,
+            "space_source": None,
         }
+    )
+    return SweepConfig.of(
+        _repeats(config, kind, arms, seeds, max_epochs),
+        run,
+        name=_name(config.name, f"{kind}-{label}"),
+        kind=kind,
+        tags={"sweep.of": config.name, "sweep.of_id": summary.sweep_id},
+    )
+
+
+def _repeats(
+    config: SweepConfig, kind: Kind, arms: Sequence[TrialRecord], seeds: int, max_epochs: int
+) -> Definition:
+    """Each configuration with each fresh seed: a grid, of which nothing is pruned."""
+    # A retraining may be given more seeds later; a comparison of finalists is what it was begun as.
+    most = seeds if kind == "confirm" else MOST_SEEDS
+    # A training's result; one on all but the test images has none left to validate on.
+    goal = Goal("train_acc", "maximize") if kind == "retrain" else config.goal
+    return Definition(
+        space=SearchSpace(
+            name="seeds",
+            description="Each configuration with each fresh seed.",
+            parameters={
+                "arm": IntDistribution(0, len(arms) - 1),
+                "repeat": IntDistribution(0, most - 1),
+            },
+        ),
+        objective="search.finalists.repeats:train_repeat",
+        settings={
+            **config.settings,
+            "kind": kind,
+            "arms": [config.configuration(record.params) for record in arms],
+        },
+        dataset=config.dataset,
+        metric=goal.metric,
+        direction=goal.direction,
+        max_epochs=max_epochs,
+        sampler="grid",
+        pruner="none",
+        seed=config.seed,
     )
 
 
@@ -140,40 +158,9 @@ def _name(sweep: str, what: str) -> str:
     return f"{sweep[:20]}.{what[:30]}-{digest}"
 
 
-def _checked(fields: dict[str, Any]) -> SweepConfig:
-    try:
-        return SweepConfig.model_validate(fields)
-    except ValidationError as error:
-        raise UserError(one_line(error)) from error
-
-
-def _goal(config: SweepConfig, kind: Kind) -> dict[str, str]:
-    """A training's result; one on all but the test images has none left to validate on."""
-    if kind == "retrain":
-        return {"metric": "train_acc", "direction": "maximize"}
-    return {"metric": config.metric, "direction": config.direction}
-
-
 def train_repeat(params: Mapping[str, Any], context: TrialContext) -> None:
-    """The objective: fit one of the configurations with one of the fresh seeds."""
-    from cifar_cnn.train import EpochReport, fit
-
-    settings = context.settings
-    first = _FRESH_SEEDS + _KIND_SEEDS[settings["kind"]] + _SEEDS_AN_ARM * params["arm"]
-    config = TrainConfig(
-        **settings["arms"][params["arm"]], max_epochs=context.max_epochs, seed=first + params["repeat"]
-    )
-
-    def report(epoch: EpochReport) -> None:
-        epoch.save(context.scratch)
-        context.report(epoch.epoch, epoch.metrics, context.scratch)
-
-    fit(
-        config,
-        DataConfig(**settings["data"], data_dir=Path(context.paths["data"])),
-        on_epoch=report,
-        checkpoint=context.checkpoint,
-        train_on="train+val" if settings["kind"] == "retrain" else "train",
-        threads=max(1, int(context.cpus)),
-        accelerator="auto" if context.gpus > 0 else "cpu",
-    )
+    """The objective: train one of the configurations with one of the fresh seeds."""
+    kind, arm = context.settings["kind"], params["arm"]
+    seed = _FRESH_SEEDS + _KIND_SEEDS[kind] + _SEEDS_AN_ARM * arm + params["repeat"]
+    config = TrainConfig(**context.settings["arms"][arm], max_epochs=context.max_epochs, seed=seed)
+    train_reporting(config, context, train_on="train+val" if kind == "retrain" else "train")

@@ -93,3 +93,43 @@ def test_what_the_sweep_was_to_try_first_is_not_tried_again(tmp_path: Path) -> N
     of = summary(tmp_path, enqueue=[{"lr": 0.05}])
     assert retrain_config(of, record(0), 2).enqueue == []
     assert confirm_config(of, [record(0)], 2).enqueue == []
+
+
+def test_a_retraining_that_an_earlier_version_began_has_the_same_definition(tmp_path: Path) -> None:
+    of = summary(tmp_path, seed=7, sampler_args={}, gpus_per_trial=1, time_budget=9.0)
+    parameters = {
+        name: {
+            "name": "IntDistribution",
+            "attributes": {"log": False, "step": 1, "low": 0, "high": high},
+        }
+        for name, high in (("arm", 0), ("repeat", 999))
+    }
+    stored = {
+        "version": 1,
+        "space": {
+            "name": "seeds",
+            "description": "Each configuration with each fresh seed.",
+            "parameters": parameters,
+            "fixed": {},
+            "conditions": {},
+        },
+        "objective": "search.repeats:train_repeat",
+        "settings": {
+            "data": {"dataset": "digits"},
+            "kind": "retrain",
+            "arms": [{"optimizer": "sgd", "depth": 2, "lr": 0.1}],
+        },
+        "dataset": None,
+        "metric": "train_acc",
+        "direction": "maximize",
+        "max_epochs": 9,
+        "sampler": "grid",
+        "sampler_args": {},
+        "enqueue": [],
+        "pruner": "none",
+        "pruner_args": {},
+        "seed": 7,
+    }
+    config = retrain_config(of, record(0), 2, 9)
+    assert config.definition().difference(stored) == []
+    assert (config.trials, config.time_budget, config.gpus_per_trial) == (2, None, 1)

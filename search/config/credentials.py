@@ -18,7 +18,6 @@ from search.errors import UserError
 
 HIDDEN = "***"
 CREDENTIALS_FILE = "credentials.json"
-_OLD_NAMES = {"checkpoints": "checkpoint_uri"}  # that files of earlier versions have
 
 # After a web address's host a colon begins its port; of a database's URL SQLAlchemy takes what stands there
 # for a password if an `@` follows. A password may hold what a URL would write in percents, as people paste
@@ -43,7 +42,11 @@ _KEPT = rf"\g<before>{HIDDEN}"
 
 
 def hide(url: str) -> str:
-    """A URL as it may be shown: `***` where it has a password or token."""
+    """A URL as it may be shown: `***` where it has a password or token.
+
+    >>> hide("postgresql+psycopg://me:secret@db/studies")
+    'postgresql+psycopg://me:***@db/studies'
+    """
     return hide_in(_NAMED_IN_URL.sub(_KEPT, _IN_URL.sub(f"{_KEPT}@", url)))
 
 
@@ -81,13 +84,14 @@ def keep(folder: Path, urls: Mapping[str, str]) -> None:
     write_atomically(file, json.dumps(dict(urls), indent=2) + "\n", private=True)
 
 
-def recall(folder: Path, field: str, shown: str) -> str:
+def recall(folder: Path, field: str, shown: str, old_name: str | None = None) -> str:
     """The whole URL that is shown with a `***` in it.
 
     Args:
         folder: of the sweep.
         field: of the configuration.
         shown: as `hide` shows it.
+        old_name: of the field, in files of earlier versions.
 
     Raises:
         UserError: it is not there, or not for this user to read.
@@ -95,7 +99,7 @@ def recall(folder: Path, field: str, shown: str) -> str:
     file = folder / CREDENTIALS_FILE
     try:
         stored = json.loads(file.read_text())
-        kept = stored.get(field, stored.get(_OLD_NAMES.get(field)))
+        kept = stored.get(field, stored.get(old_name))
     except FileNotFoundError:
         kept = None
     except (OSError, AttributeError, ValueError) as error:

@@ -59,7 +59,13 @@ class DatasetNote(BaseModel):
 
 
 class Definition(Method):
-    """What the trials of a sweep are. Its JSON has a version: see `VERSION`."""
+    """What the trials of a sweep are. Its JSON has a version: see `VERSION`.
+
+    >>> from spaces.registry import load_space
+    >>> launched = Definition(space=load_space("quickstart"), objective="package.module:train", max_epochs=6)
+    >>> launched.model_copy(update={"max_epochs": 9}).difference(launched.to_json())
+    ['max_epochs: 6 -> 9']
+    """
 
     space: SpaceField = Field(description="The search space that trials are sampled from.")
     objective: Annotated[str, BeforeValidator(_reference)] = Field(

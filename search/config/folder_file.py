@@ -22,6 +22,7 @@ from search.errors import UserError
 
 CONFIG_FILE = "sweep.json"
 VERSION = 2
+_OLD_NAMES = {new: old for old, new in RENAMED.items()}
 _OF_FILE = ("version", "study_id")  # no fields of a sweep
 
 
@@ -82,7 +83,7 @@ def read(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
         if field in given:
             fields.pop(field, None)
         elif url is not None:
-            whole = recall(folder, field, url) if HIDDEN in url else url
+            whole = recall(folder, field, url, _OLD_NAMES.get(field)) if HIDDEN in url else url
             place = absolute_url if field == "storage" else absolute_place
             fields[field] = place(whole, base)
     fields["paths"] = {name: absolute_place(path, base) for name, path in fields.get("paths", {}).items()}

@@ -58,7 +58,11 @@ class Resources(Settings):
 
 
 class Limits(Settings):
-    """When a sweep or a trial is ended."""
+    """When a sweep or a trial is ended.
+
+    >>> Limits(time_budget="90s", cleanup_time=5).time_budget
+    90.0
+    """
 
     time_budget: Duration | None = Field(
         default=None,

@@ -24,6 +24,18 @@ class SweepConfig(Definition, RunSettings):
 
     `definition()` decides what the trials are: it is kept in the study and may not change when the sweep is
     resumed. `run_settings()` says how the sweep is run here and now.
+
+    >>> from spaces.registry import load_space
+    >>> config = SweepConfig(
+    ...     name="night",
+    ...     space=load_space("quickstart"),
+    ...     objective="package.module:train",
+    ...     max_epochs=10,
+    ...     trials=20,
+    ...     time_budget="8h",
+    ... )
+    >>> config.definition().sampler, config.run_settings().time_budget
+    ('tpe', 28800.0)
     """
 
     name: str = Field(description="Name of the sweep, its study and its MLflow parent run.")

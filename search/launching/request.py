@@ -64,7 +64,12 @@ Configuration = Annotated[dict[str, str], BeforeValidator(_configuration)]
 
 
 class SweepRequest(Places, Limits, Resources, Method):
-    """A sweep of CNNs as it is asked for; the defaults are the quickstart."""
+    """A sweep of CNNs as it is asked for; the defaults are the quickstart.
+
+    >>> request = SweepRequest.of({"trials": "30", "sampler_args": ["group=true"], "enqueue": ["lr=0.05"]})
+    >>> request.trials, request.sampler_args, request.enqueue
+    (30, {'group': True}, [{'lr': '0.05'}])
+    """
 
     name: str | None = Field(
         default=None, description="Name of the sweep; by default the sweep file's or the space's, numbered."

@@ -38,6 +38,12 @@ Relative places go from this file's folder. A key that is left out has its defau
 def asked(name: str | None, given: Mapping[str, Any]) -> tuple[SweepRequest, str]:
     """What is asked for, and what a sweep without a name is called after.
 
+    >>> Path("night.toml").write_text("trials = 30")
+    11
+    >>> request, stem = asked("night.toml", {"seed": "7"})
+    >>> request.trials, request.seed, stem
+    (30, 7, 'night')
+
     Args:
         name: of the sweep, or a sweep file; None: neither was typed.
         given: fields that were typed beside it, which win over the file's.

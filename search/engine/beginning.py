@@ -17,7 +17,12 @@ FIRST_LOOK_S, LONGEST_LOOK_S = 1.0, 15.0  # between two looks; each is twice as 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What an attempt resumes from."""
+    """What an attempt resumes from.
+
+    Example:
+        >>> Beginning().epochs_done
+        0
+    """
 
     checkpoint: Path | None = None
     history: tuple[Epoch, ...] = ()

@@ -32,6 +32,11 @@ class Ending:
 
     Attributes:
         nudged: whether the main thread was interrupted, for it did not come to an end by itself.
+
+    Example:
+        >>> ending = Ending()
+        >>> ending.asked, ending.check()  # raises once a stop was asked for
+        (False, None)
     """
 
     def __init__(self) -> None:

@@ -22,6 +22,15 @@ class TimeBudget:
 
     Attributes:
         closed: whether the time left was found too short for another trial.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> needed = {"name": "day", "space": SPACE, "objective": "math:sqrt", "trials": 1, "max_epochs": 1}
+        >>> config, now = SweepConfig(**needed, time_budget="60s"), 0.0
+        >>> budget = TimeBudget(config, clock=lambda: now)
+        >>> before, now = budget.used_up, 61.0
+        >>> before, budget.used_up
+        (False, True)
     """
 
     def __init__(self, config: SweepConfig, clock: Callable[[], float]) -> None:
@@ -52,7 +61,14 @@ class TimeBudget:
 
 
 class FailureLimit:
-    """Watches the trials that end under one driver for faults that more trials would only repeat."""
+    """Watches the trials that end under one driver for faults that more trials would only repeat.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=9, max_epochs=1)
+        >>> FailureLimit(config).reached()
+        False
+    """
 
     def __init__(self, config: SweepConfig) -> None:
         self._config = config

@@ -28,7 +28,12 @@ class WorkerSpec:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One trial as it is handed to a worker."""
+    """One trial as it is handed to a worker.
+
+    Example:
+        >>> Assignment(number=3, params={"lr": 0.1}, seed=3, epochs_known=0).params
+        {'lr': 0.1}
+    """
 
     number: int
     params: Mapping[str, Any]
@@ -39,7 +44,12 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Message:
-    """What a worker tells the driver; exactly one of the kinds, or just that it has begun, or still lives."""
+    """What a worker tells the driver; exactly one of the kinds, or just that it has begun, or still lives.
+
+    Example:
+        >>> Message(epochs=()).last, Message(finished=True).last
+        (False, True)
+    """
 
     epochs: tuple[Epoch, ...] = ()  # finished epochs; ones that the study has already are ignored there
     notes: tuple[str, ...] = ()  # what the user should hear about this attempt

@@ -23,6 +23,13 @@ class WaitingTrials:
     Args:
         unfinished: trials that an earlier driver left RUNNING; those that drivers died with come last.
         clock: monotonic seconds.
+
+    Example:
+        >>> now = 0.0
+        >>> waiting = WaitingTrials([], clock=lambda: now)
+        >>> waiting.join([4, 5])
+        >>> waiting.take(alone=False), waiting.ready
+        (4, True)
     """
 
     def __init__(self, unfinished: Iterable[TrialRecord], clock: Callable[[], float]) -> None:

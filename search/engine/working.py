@@ -13,6 +13,14 @@ class WorkingAttempts:
     Args:
         config: tells how long a worker may be silent, and clean up.
         clock: monotonic seconds.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> working = WorkingAttempts(config, clock=lambda: 0.0)
+        >>> working.begin("8a1f", number=3)
+        >>> working.number("8a1f"), working.forget("8a1f")
+        (3, 3)
     """
 
     def __init__(self, config: SweepConfig, clock: Callable[[], float]) -> None:

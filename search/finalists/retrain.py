@@ -36,7 +36,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Published:
-    """What MLflow has of a retrained model."""
+    """What MLflow has of a retrained model.
+
+    Example:
+        >>> Published(missing="the store does not answer").model_uri is None
+        True
+    """
 
     model_uri: str | None = None
     registration: Registration | None = None

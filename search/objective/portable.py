@@ -25,6 +25,11 @@ class PortableObjective:
     """An objective, pickled: a worker unpickles it with its module's folder on the import path.
 
     It is then kept for the worker's next trials. Where that fails, calling it is the trial's error.
+
+    Example:
+        >>> import cloudpickle, math
+        >>> PortableObjective(None, cloudpickle.dumps(math.sqrt)).folder is None
+        True
     """
 
     folder: str | None  # that its module was imported from; None: workers find it anyway

@@ -25,6 +25,12 @@ class BoundedTPESampler(TPESampler):
     sampled exactly as by Optuna.
 
     Takes the arguments of `TPESampler`.
+
+    Example:
+        >>> study = optuna.create_study(sampler=BoundedTPESampler(seed=0))
+        >>> study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=3)
+        >>> len(study.trials)
+        3
     """
 
     __signature__ = inspect.signature(TPESampler)  # what `build` checks arguments by

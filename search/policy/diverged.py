@@ -38,11 +38,21 @@ class _ShownDiverged(BaseSampler):
 
 
 class SweepGPSampler(_ShownDiverged, GPSampler):
-    """Optuna's, which also learns from trials that diverged. Takes the arguments of `GPSampler`."""
+    """Optuna's, which also learns from trials that diverged. Takes the arguments of `GPSampler`.
+
+    Example:
+        >>> SweepGPSampler(seed=0, n_startup_trials=3).__class__.__name__
+        'SweepGPSampler'
+    """
 
 
 class SweepCmaEsSampler(_ShownDiverged, CmaEsSampler):
-    """Optuna's, which also learns from trials that diverged. Takes the arguments of `CmaEsSampler`."""
+    """Optuna's, which also learns from trials that diverged. Takes the arguments of `CmaEsSampler`.
+
+    Example:
+        >>> SweepCmaEsSampler(seed=0, n_startup_trials=3).__class__.__name__
+        'SweepCmaEsSampler'
+    """
 
     def after_trial(
         self,

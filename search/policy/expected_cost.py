@@ -26,6 +26,19 @@ class ExpectedCost:
     Args:
         space: tells each parameter's range.
         records: trials to learn from; those without an epoch are passed over.
+
+    Example:
+        >>> from optuna.trial import TrialState
+        >>> from search.study.records import Epoch
+        >>> from spaces.quickstart import SPACE
+        >>> def trial(number: int, width: int, seconds: float) -> TrialRecord:
+        ...     epoch = Epoch(1, {"val_acc": 0.5, "epoch_s": seconds}, timestamp_ms=1_000, worker="host:1")
+        ...     params = {"depth": 2, "width": width, "lr": 0.1}
+        ...     return TrialRecord(number, TrialState.COMPLETE, params, (epoch,), value=0.5)
+        >>> timed = [trial(number, width, width / 8) for number, width in enumerate([8, 16, 24, 32] * 3)]
+        >>> cost = ExpectedCost(SPACE, timed)
+        >>> cost.order(trial(12, 32, 0.0)) > cost.order(trial(13, 8, 0.0))
+        True
     """
 
     def __init__(self, space: SearchSpace, records: Sequence[TrialRecord]) -> None:

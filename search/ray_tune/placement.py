@@ -16,7 +16,12 @@ _MOST_CPUS_PER_GPU_TRIAL = 4  # a trial on a GPU reads its data from GPU memory;
 
 @dataclass(frozen=True)
 class Node:
-    """A machine: this one, or one of a cluster. A trial runs on one of them."""
+    """A machine: this one, or one of a cluster. A trial runs on one of them.
+
+    Example:
+        >>> Node(cpus=8, gpus=1).gpus
+        1
+    """
 
     cpus: float
     gpus: float
@@ -24,7 +29,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Placement:
-    """What each trial gets, and how many may run at a time."""
+    """What each trial gets, and how many may run at a time.
+
+    Example:
+        >>> Placement(cpus=2, gpus=0.5, concurrency=None).slots([Node(cpus=8, gpus=1)])
+        2
+    """
 
     cpus: float
     gpus: float

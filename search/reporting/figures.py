@@ -33,7 +33,12 @@ _AXIS_WIDTH = 90  # pixels of parallel coordinates that an axis and its labels n
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: figures under a title, side by side if there are several."""
+    """A part of the report: figures under a title, side by side if there are several.
+
+    Example:
+        >>> Section("Learning curves", {"curves": go.Figure()}).title
+        'Learning curves'
+    """
 
     title: str
     figures: dict[str, go.Figure]  # by the name that a file or a variable could have

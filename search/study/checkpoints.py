@@ -33,7 +33,13 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint of a trial."""
+    """A whole checkpoint of a trial.
+
+    Example:
+        >>> epoch = Epoch(1, {"val_acc": 0.75}, timestamp_ms=1_000, worker="host:1")
+        >>> Checkpoint("trial-000/epoch-0001", (epoch,), files={}).history[-1].epoch
+        1
+    """
 
     path: str  # below the store's root
     history: tuple[Epoch, ...]  # every epoch up to this one
@@ -45,6 +51,18 @@ class CheckpointStore:
 
     Args:
         uri: an absolute folder or a URI that pyarrow knows (`s3://...`), reachable from every worker.
+
+    Example:
+        >>> from pathlib import Path
+        >>> weights = Path("epoch")
+        >>> weights.mkdir()
+        >>> _ = (weights / "model.ckpt").write_text("weights")
+        >>> store = CheckpointStore(str(Path("kept").absolute()))
+        >>> epoch = Epoch(1, {"val_acc": 0.75}, 1_000, "host:1", checkpoint_path(number=0, epoch=1))
+        >>> store.save(0, (epoch,), weights)
+        >>> newest, damaged = store.newest(0)
+        >>> len(newest.history), damaged
+        (1, [])
     """
 
     def __init__(self, uri: str) -> None:

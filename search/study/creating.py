@@ -19,7 +19,13 @@ from search.study.mirror import StudyMirror
 
 @dataclass(frozen=True)
 class Policy:
-    """What a study's trials are asked of and judged by."""
+    """What a study's trials are asked of and judged by.
+
+    Example:
+        >>> from optuna.pruners import NopPruner
+        >>> from optuna.samplers import RandomSampler
+        >>> policy = Policy(RandomSampler(seed=0), NopPruner())
+    """
 
     sampler: BaseSampler
     pruner: BasePruner

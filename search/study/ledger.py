@@ -39,6 +39,21 @@ class Ledger:
         study: the study, with its sampler and pruner.
         mirror: the study's storage.
         config: the sweep; its definition is the study's.
+
+    Example:
+        >>> from optuna.pruners import NopPruner
+        >>> from optuna.samplers import RandomSampler
+        >>> from search.study.database import opened_storage
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="ledger", space=SPACE, objective="math:sqrt", trials=2, max_epochs=1)
+        >>> config.folder.mkdir(parents=True)
+        >>> with opened_storage(config.storage_url) as storage:
+        ...     ledger = Ledger.open(config, storage, Policy(RandomSampler(seed=0), NopPruner()))
+        ...     trial = ledger.start(ledger.ask().number)
+        ...     epoch = Epoch(1, {"val_acc": 0.75, "epoch_s": 2.0}, timestamp_ms=1_000, worker="host:1")
+        ...     record, decision = ledger.report(trial.number, epoch)
+        ...     print(decision.name, ledger.complete(trial.number).value, ledger.remaining())
+        CONTINUE 0.75 1
     """
 
     def __init__(self, study: optuna.Study, mirror: StudyMirror, config: SweepConfig) -> None:

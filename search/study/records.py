@@ -59,7 +59,13 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class Epoch:
-    """One finished epoch of a trial."""
+    """One finished epoch of a trial.
+
+    Example:
+        >>> epoch = Epoch(3, {"val_acc": 0.75, "epoch_s": 2.0}, timestamp_ms=1_000, worker="host:1")
+        >>> Epoch.from_json(epoch.to_json()) == epoch
+        True
+    """
 
     epoch: int  # from 1
     metrics: Mapping[str, float]
@@ -85,7 +91,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial as stored in the study: the one type that the view, the progress and the results read."""
+    """A trial as stored in the study: the one type that the view, the progress and the results read.
+
+    Example:
+        >>> record = TrialRecord(number=7, state=TrialState.RUNNING, params={"lr": 0.1})
+        >>> record.key, record.outcome.value
+        ('trial-007', 'running')
+    """
 
     number: int
     state: TrialState

@@ -66,7 +66,12 @@ class Decision(enum.Enum):
 
 @dataclass(frozen=True)
 class TrialEnd:
-    """How a trial ends; the state that it ends in follows from the reason."""
+    """How a trial ends; the state that it ends in follows from the reason.
+
+    Example:
+        >>> TrialEnd(StopReason.PRUNED, value=0.4).state.name
+        'PRUNED'
+    """
 
     reason: StopReason
     value: float | None = None  # of one that is COMPLETE

@@ -21,7 +21,14 @@ _PID_NAMESPACE = "/proc/self/ns/pid"
 
 @dataclass(frozen=True)
 class Whereabouts:
-    """A host's name, and what marks a place on it where pids are unique; empty if that is not known."""
+    """A host's name, and what marks a place on it where pids are unique; empty if that is not known.
+
+    Example:
+        >>> import os
+        >>> here = Whereabouts.here()
+        >>> Whereabouts.parse(str(here)) == here, here.process_exists(os.getpid())
+        (True, True)
+    """
 
     host: str
     place: str

@@ -102,7 +102,8 @@ def _usage(error: CycloptsError) -> str:
     """What was typed wrong, on one line."""
     if isinstance(error, UnusedCliTokensError):
         return f"more than this command takes: {' '.join(error.unused_tokens or ())}; see --help"
-    return f"{' '.join(str(error).split()).rstrip('.')}; see --help"
+    text = " ".join(str(error).split()).rstrip(".")
+    return text if text.endswith("?") else f"{text}; see --help"
 
 
 def _quiet_logging() -> None:

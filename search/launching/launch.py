@@ -27,13 +27,21 @@ from search.study.opening import NoStudyYet, existing_study, known_study
 from search.study.reading import check_unfinished, counted
 
 
-def fresh_name(space: str, sweeps_dir: Path, storage: str | None = None) -> str:
-    """The space's name with the first number that no sweep has, in the folder or the storage: `quickstart-1`.
+def fresh_name(called: str, sweeps_dir: Path, storage: str | None = None) -> str:
+    """A name with the first number that no sweep has, in the folder or the storage: `quickstart-1`.
+
+    Args:
+        called: a space, by name or file, or a sweep file's stem.
+        sweeps_dir: where sweeps lie.
+        storage: database that sweeps share.
 
     Raises:
         UserError: the storage does not answer.
     """
-    stem = re.sub(r"[^A-Za-z0-9._-]+|^[^A-Za-z0-9]+", "-", Path(space).stem)[:50].strip("-") or "sweep"
+    stem = (
+        re.sub(r"[^A-Za-z0-9._-]+|^[^A-Za-z0-9]+", "-", Path(called).name.removesuffix(".py"))[:50].strip("-")
+        or "sweep"
+    )
     names = (f"{stem}-{number}" for number in itertools.count(1))
     taken = _study_names(storage)
     return next(name for name in names if name not in taken and not (sweeps_dir / name).exists())

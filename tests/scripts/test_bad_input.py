@@ -57,7 +57,7 @@ LAUNCH = [
     (["--time-budget", "0s"], r"--time-budget 0s: write a positive number"),
     (["--time-budget", "90"], r"--time-budget 90: write a positive number and a unit"),
     (["--seed", "x"], r"--seed x: Input should be a valid integer"),
-    (["--trails", "3"], r"Unknown option: --trails\. Did you mean --trials\?; see --help"),
+    (["--trails", "3"], r"Unknown option: --trails\. Did you mean --trials\?$"),
     (["--trials"], r"--trials requires an argument; see --help"),
     (["night", "day"], r"more than this command takes: day; see --help"),
     (["--dry-run=perhaps"], r"--dry-run: unable to convert \"perhaps\" into bool"),

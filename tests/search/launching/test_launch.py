@@ -32,6 +32,7 @@ def test_the_first_free_number_names_a_sweep(tmp_path: Path) -> None:
         sweep_config(tmp_path, name=f"quickstart-{taken}").save()
     assert fresh_name("quickstart", tmp_path) == "quickstart-3"
     assert fresh_name("some/where/my_space.py", tmp_path) == "my_space-1"
+    assert fresh_name("night.v2", tmp_path) == "night.v2-1"
 
 
 def test_a_new_sweep_is_let_through_and_nothing_is_made(tmp_path: Path) -> None:

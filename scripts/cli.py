@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -58,6 +60,14 @@ def main(script: App, words: Sequence[str] | None = None) -> NoReturn:
     except (CycloptsError, UserError) as error:
         _print_error("error", error)
         code = USAGE
+    except ModuleNotFoundError as error:
+        if (extra := _extra_with(error.name or "")) is None:
+            raise
+        remedy = (
+            f"install the extra `{extra}`: `pip install '.[{extra}]'` in the project's folder, or `uv sync`"
+        )
+        print(f"error: {error.name} is not installed, which this command needs: {remedy}", file=sys.stderr)
+        code = USAGE
     except SweepInterrupted as error:
         _print_error("interrupted", error)
         code = INTERRUPTED
@@ -88,6 +98,16 @@ def stoppable(command: Callable[P, int]) -> Callable[P, int]:
             return command(*args, **kwargs)
 
     return wrapped
+
+
+def _extra_with(module: str) -> str | None:
+    """The extra of this project that brings a package which is not there; None: none of them does."""
+    package = module.partition(".")[0].replace("_", "-")
+    for requirement in importlib.metadata.requires("cifar-sweep") or ():
+        found = re.match(rf"{re.escape(package)}\b(?!-).*; extra == '(\w+)'", requirement)
+        if found:
+            return found[1]
+    return None
 
 
 def _print_error(kind: str, error: Exception) -> None:

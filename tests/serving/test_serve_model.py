@@ -205,6 +205,16 @@ def test_the_extra_serve_is_enough(model: Path, image: Path, tmp_path: Path) -> 
         assert httpx2.get(f"{address}/model").json()["provenance"]["sweep"] == "night"
 
 
+def test_without_its_extra_a_command_says_which_it_needs(tmp_path: Path) -> None:
+    hiding = str(Path(__file__).with_name("hiding.py"))
+    command = [sys.executable, hiding, "optuna,ray", str(ROOT / "scripts" / "compare_trials.py"), "night"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: optuna is not installed, which this command needs: install")
+    assert "pip install '.[sweep]'" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_mlflows_own_server_answers_for_it(model: Path, image: Path, tmp_path: Path) -> None:
     port = free_port()

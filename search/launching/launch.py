@@ -38,10 +38,8 @@ def fresh_name(called: str, sweeps_dir: Path, storage: str | None = None) -> str
     Raises:
         UserError: the storage does not answer.
     """
-    stem = (
-        re.sub(r"[^A-Za-z0-9._-]+|^[^A-Za-z0-9]+", "-", Path(called).name.removesuffix(".py"))[:50].strip("-")
-        or "sweep"
-    )
+    name = Path(called).name.removesuffix(".py")
+    stem = re.sub(r"[^A-Za-z0-9._-]+|^[^A-Za-z0-9]+", "-", name)[:50].strip("-") or "sweep"
     names = (f"{stem}-{number}" for number in itertools.count(1))
     taken = _study_names(storage)
     return next(name for name in names if name not in taken and not (sweeps_dir / name).exists())

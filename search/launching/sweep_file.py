@@ -7,6 +7,7 @@ not say has its default. Passwords are never written into one.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import textwrap
 import tomllib
@@ -129,10 +130,17 @@ def _add(document: tomlkit.TOMLDocument, field: str, request: SweepRequest, fold
     if is_place or (field == "space" and held not in shipped_spaces()):
         held = relative_place(str(held), folder, folder)
     elif is_duration(info):
-        held = f"{held:g}s"
+        held = f"{held:.15g}s"
     elif field == "enqueue":
-        held = [{name: value(text) for name, text in each.items()} for each in held]
+        held = [{name: _written(text) for name, text in each.items()} for each in held]
+    elif isinstance(held, dict) and "null" in json.dumps(held):  # which TOML has no word for
+        held = [f"{name}={json.dumps(each)}" for name, each in held.items()]
     document.add(field, _item(held))
+
+
+def _written(text: str) -> Any:
+    """A parameter's value as TOML has it; the space knows what a text means."""
+    return text if (meant := value(text)) is None else meant
 
 
 def _item(held: Any) -> Any:

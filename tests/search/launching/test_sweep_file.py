@@ -12,6 +12,7 @@ from search.config.run_settings import URL_FIELDS
 from search.errors import UserError
 from search.launching.request import GROUPS, SweepRequest
 from search.launching.sweep_file import asked, read, write
+from spaces.typed import value
 
 ROOT = Path(__file__).parents[3]
 # For each field another value than its default, as a command line gives it.
@@ -89,6 +90,27 @@ def test_what_is_written_is_asked_for_again(here: Path, monkeypatch: pytest.Monk
     places = {"space": here / "my space.py", "data_dir": here / "images", "sweeps_dir": here / "elsewhere"}
     texts = {name: str(place) for name, place in places.items()}
     assert dict(again) == dict(request.model_copy(update={**places, "space": texts["space"]}))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sampler_args": ["constant_liar=none", "weights=[1, null]", "group=false", "text=a=b"]},
+        {"pruner_args": {"nested": {"a": [1, 2.5, "x"]}}},
+        {"enqueue": ["optimizer=None,lr=1e-3", "name=none"]},
+        {"time_budget": "1234567.25s", "trial_timeout": "0.1s"},
+        {"experiment": 'a "quoted" \\ name # with a hash', "name": "n.toml-1"},
+    ],
+)
+def test_values_of_every_kind_come_back(given: dict[str, Any]) -> None:
+    request = SweepRequest.of(given)
+    write(Path("night.toml"), request)
+    again, _ = asked("night.toml", {})
+    assert again == request.model_copy(update={"enqueue": again.enqueue})
+    meant = [
+        [{name: value(text) for name, text in each.items()} for each in r.enqueue] for r in (request, again)
+    ]
+    assert meant[0] == meant[1]
 
 
 @pytest.mark.parametrize("field", OTHERS)

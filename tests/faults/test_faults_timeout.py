@@ -40,7 +40,7 @@ def test_a_trial_that_hangs_is_started_again_and_one_that_always_hangs_fails(
     assert records[0].state is TrialState.COMPLETE
     assert records[0].times_lost == 1
     assert (records[1].state, records[1].stop_reason) == (TrialState.FAIL, StopReason.TIMEOUT)
-    assert "--trial-timeout" in (records[1].error or "")
+    assert "`trial_timeout`" in (records[1].error or "")
     assert "(attempt 2 of 2)" in (records[1].error or "")
     assert len(records[1].epochs) == 1, "what was trained before it hung is kept"
     assert "trial-000: worker lost (no report for as long as --trial-timeout allows)" in caplog.text

@@ -91,7 +91,10 @@ def test_each_room_of_the_search_imports_only_rooms_below_it() -> None:
         assert not above, f"{path} imports {above}"
 
 
-@pytest.mark.parametrize("folder", ["objective", "study", "policy", "engine", "ray_tune"])
+@pytest.mark.parametrize(
+    "folder",
+    ["objective", "study", "policy", "results", "engine", "ray_tune", "progress", "reporting"],
+)
 def test_a_folder_says_which_of_its_rooms_are_for_others(folder: str) -> None:
     inside = f"search/{folder}/"
     used = {

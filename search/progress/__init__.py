@@ -1,1 +1,4 @@
-"""A sweep shown while it runs. Others use `live.Progress`, which follows a sweep and draws it."""
+"""A sweep shown while it runs, by a table that changes in a terminal or a notebook, or by lines.
+
+For others: `live` (follows a sweep and draws it).
+"""

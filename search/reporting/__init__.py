@@ -1,5 +1,5 @@
-"""What is drawn of a sweep: its figures, interactive and for papers, and the report that holds them.
+"""What is drawn of a sweep.
 
-Others use `report.write_report`, `paper_figures.write_figures`, `figures.sweep_sections`, and for a table on
-the screen `finalists_table`.
+For others: `figures` (interactive ones), `paper_figures` (SVG and PNG), `report` (the page that holds them),
+`finalists_table` (a confirmation as rows of text).
 """

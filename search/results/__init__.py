@@ -1,5 +1,6 @@
-"""What trials came to: leaderboards, summaries, comparisons, how sure they are. Reads records alone.
+"""What trials came to, and how sure that is. Reads records alone.
 
-Others use `summary.summarise` for a sweep, `leaderboard` for what it came to, `statistics` for what a few
-seeds say, `columns` and `digits` for tables that people read, and `next_steps` for what to do now.
+For others: `summary` (one sweep), `comparison` (several), `leaderboard` (the best, importances, what pruning
+saved), `utilisation` (of the slots), `statistics` (what a few seeds say), `next_steps` (what to do now), and
+for tables that people read `columns` (what they are called) and `digits` (how numbers are written).
 """

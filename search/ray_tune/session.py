@@ -49,8 +49,6 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
     """
     # It reports each failed trial again at the end; the study has them, with their reasons.
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
-    # It advises a notebook to install widgets, which nothing here draws with.
-    logging.getLogger("ray.widgets").setLevel(logging.WARNING)
     _refuse_client(config.ray_address)
     with _environment({**_DRIVER_ENV, **_WORKER_ENV}):
         started = not ray.is_initialized()

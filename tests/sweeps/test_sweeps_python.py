@@ -133,3 +133,4 @@ def test_the_notebook_that_runs_a_sweep(tmp_path: Path, monkeypatch: pytest.Monk
     )
     assert "'alpha': " in shown["best"]
     assert "plotly" in shown["figure"]
+    assert not any("Missing packages" in text for text in shown.values()), "Ray's advice"

@@ -44,7 +44,12 @@ class Driven:
 
 @dataclass
 class Requests:
-    """What is to be done with trials that there are: once a run, however often its storage goes away."""
+    """What is to be done with trials that there are: once a run, however often its storage goes away.
+
+    Example:
+        >>> Requests(retry_failed=False, skip=[]).skip
+        []
+    """
 
     retry_failed: bool
     skip: list[int]

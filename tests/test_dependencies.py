@@ -128,3 +128,19 @@ def test_serving_knows_no_sweep() -> None:
     assert not SERVE & {"ray", "optuna", "pytorch-lightning", "mlflow", "scikit-learn", "matplotlib"}
     assert "scripts.serve_model" in reached("scripts.serve_model")
     assert "optuna" in packages(set().union(*(HOUSE[name] for name in reached("scripts.launch_sweep"))))
+
+
+@pytest.mark.parametrize(
+    ("file", "declared"),
+    [
+        ("requirements.txt", SWEEP),
+        ("requirements_serve.txt", SERVE),
+        ("requirements_dev.txt", SWEEP | SERVE | DEV | EXTRAS["dashboard"]),
+    ],
+)
+def test_what_is_declared_is_pinned(file: str, declared: set[str]) -> None:
+    lines = (ROOT / file).read_text().splitlines()
+    pinned = names([line for line in lines if not line.startswith("#")])
+    assert declared <= pinned
+    assert "uv pip compile" in lines[0], "how it is compiled anew"
+    assert not pinned & {"ray", "optuna", "mlflow"} or file != "requirements_serve.txt"

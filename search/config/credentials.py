@@ -58,7 +58,13 @@ def hide_in(text: str) -> str:
 
 
 class HidingRecord(logging.LogRecord):
-    """A line of a log, without passwords, also in the text of the error that goes with it."""
+    """A line of a log, without passwords, also in the text of the error that goes with it.
+
+    Example:
+        >>> url = "postgresql://me:secret@host/db"
+        >>> HidingRecord("x", logging.INFO, "x.py", 1, url, (), None).getMessage()
+        'postgresql://me:***@host/db'
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -11,7 +11,12 @@ R = TypeVar("R")
 
 
 class RemembersFaults:
-    """Has the first thing that went wrong in one of its methods that are `remembered`; None: nothing did."""
+    """Has the first thing that went wrong in one of its methods that are `remembered`; None: nothing did.
+
+    Example:
+        >>> RemembersFaults().fault is None
+        True
+    """
 
     fault: Exception | None = None
 

@@ -14,7 +14,21 @@ MESSAGE = "message"  # its key in what Ray hands on
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """What all trials of a sweep have in common; travels to the workers once."""
+    """What all trials of a sweep have in common; travels to the workers once.
+
+    Example:
+        >>> import math
+        >>> spec = WorkerSpec(
+        ...     objective=math.sqrt,
+        ...     settings={},
+        ...     paths={},
+        ...     metric="val_acc",
+        ...     max_epochs=3,
+        ...     checkpoints="checkpoints",
+        ...     cpus=1,
+        ...     gpus=0,
+        ... )
+    """
 
     objective: Objective
     settings: Mapping[str, Any]

@@ -37,6 +37,15 @@ class Finalist:
         values: scores of the fresh seeds that completed.
         failed: how many did not. Those that did tell too good a story, so it comes after all that have none.
         estimate: what the values say of its true mean; if any failed, without a probability to be best.
+
+    Example:
+        >>> from optuna.trial import TrialState
+        >>> from search.results.statistics import estimates
+        >>> record = TrialRecord(3, TrialState.COMPLETE, {"lr": 0.1}, value=0.80)
+        >>> values = (0.77, 0.79)
+        >>> finalist = Finalist(record, values, failed=0, estimate=estimates({3: list(values)})[3])
+        >>> round(finalist.claimed, 2), round(finalist.optimism, 2)  # its value was partly luck
+        (0.8, 0.02)
     """
 
     record: TrialRecord

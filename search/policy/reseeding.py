@@ -15,7 +15,17 @@ from search.study.optuna_private import LazyRandomState
 
 
 class Reseeded(BaseSampler):
-    """A sampler whose random generators are seeded again for each trial; mixed into Optuna's."""
+    """A sampler whose random generators are seeded again for each trial; mixed into Optuna's.
+
+    Example:
+        >>> from optuna.samplers import RandomSampler
+        >>> class Repeatable(Reseeded, RandomSampler): ...
+        >>> def draw() -> float:
+        ...     study = optuna.create_study(study_name="same", sampler=Repeatable(seed=0))
+        ...     return study.ask().suggest_float("x", 0, 1)
+        >>> draw() == draw()
+        True
+    """
 
     sweep_seed = 0
 

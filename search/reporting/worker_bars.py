@@ -13,7 +13,16 @@ _MOST_IN_A_ROW = 60  # bars that are wide enough for an edge and a number, on av
 
 @dataclass(frozen=True)
 class WorkerBar:
-    """An epoch on the timeline of the workers, or several of a trial, one after another."""
+    """An epoch on the timeline of the workers, or several of a trial, one after another.
+
+    Example:
+        >>> from optuna.trial import TrialState
+        >>> from search.study.records import Epoch
+        >>> epoch = Epoch(1, {"val_acc": 0.5, "epoch_s": 2.0}, timestamp_ms=1_000, worker="host:1")
+        >>> record = TrialRecord(0, TrialState.RUNNING, {"lr": 0.1}, (epoch,))
+        >>> WorkerBar(record, first=0, last=0, row=0, start_s=0.0, seconds=2.0).worker
+        'worker 1'
+    """
 
     record: TrialRecord
     first: int  # epoch

@@ -45,7 +45,14 @@ _Holder = sa.Row[tuple[str, str, str, int, float]]
 
 
 class Lease:
-    """The right of this process to drive one sweep; use `hold` to take it."""
+    """The right of this process to drive one sweep; use `hold` to take it.
+
+    Example:
+        >>> from search.study.database import opened_storage
+        >>> with opened_storage("sqlite:///lease.db") as storage:
+        ...     with Lease.hold(storage.engine, "night") as lease:
+        ...         lease.check()  # raises `LeaseLost` once another driver has taken the sweep over
+    """
 
     def __init__(self, engine: sa.Engine, study_name: str, token: str) -> None:
         self._engine = engine

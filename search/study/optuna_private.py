@@ -75,7 +75,15 @@ def storage_id(trial: FrozenTrial) -> int:
 
 
 class TrialsInMemory(InMemoryStorage):
-    """Optuna's storage in memory, whose trials can be replaced and taken out again. For one study."""
+    """Optuna's storage in memory, whose trials can be replaced and taken out again. For one study.
+
+    Example:
+        >>> import optuna
+        >>> storage = TrialsInMemory()
+        >>> study = optuna.create_study(storage=storage)
+        >>> storage.trial(study.ask()._trial_id).state.name
+        'RUNNING'
+    """
 
     def trial(self, trial_id: int) -> FrozenTrial:
         """A trial as it is in here; not to be changed."""

@@ -62,7 +62,14 @@ class _Session(orm.Session):
 
 
 class SweepStorage(RDBStorage):
-    """The storage of the one process that may write to its studies; without `create` its tables are there."""
+    """The storage of the one process that may write to its studies; without `create` its tables are there.
+
+    Example:
+        >>> from search.study.database import opened_storage
+        >>> with opened_storage("sqlite:///writes.db") as storage:
+        ...     print(type(storage).__name__, storage.get_all_studies())
+        SweepStorage []
+    """
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], *, create: bool = True) -> None:
         super().__init__(url, engine_kwargs=engine_kwargs, skip_table_creation=not create)

@@ -34,7 +34,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """How a launch or resume ended."""
+    """How a launch or resume ended.
+
+    Example:
+        >>> from optuna.trial import TrialState
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> record = TrialRecord(0, TrialState.COMPLETE, {"lr": 0.1}, value=0.8)
+        >>> result = SweepResult(config, [record], None, None, seconds=60.0, page=None, utilisation=None)
+        >>> result.best.value, result.succeeded
+        (0.8, True)
+    """
 
     config: SweepConfig
     records: list[TrialRecord]  # every trial of the sweep, by number

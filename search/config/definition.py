@@ -48,7 +48,12 @@ SpaceField = Annotated[
 
 
 class DatasetNote(BaseModel):
-    """What the trials are trained on, as far as the sweep needs to know: changed data is another sweep."""
+    """What the trials are trained on, as far as the sweep needs to know: changed data is another sweep.
+
+    Example:
+        >>> DatasetNote(name="digits", digest="0a1b", sizes={"train": 1150, "val": 287}, classes=10).classes
+        10
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

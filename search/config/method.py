@@ -12,7 +12,12 @@ MaxEpochs = Annotated[int, Field(ge=1, description="Epochs of a trial that is no
 
 
 class Method(Settings):
-    """How the space is searched."""
+    """How the space is searched.
+
+    Example:
+        >>> Method(max_epochs=3).sampler
+        'tpe'
+    """
 
     max_epochs: MaxEpochs
     sampler: str = Field(

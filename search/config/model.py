@@ -15,7 +15,15 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Settings(BaseModel):
-    """A frozen group of settings, each field written once: its name, type, help and default."""
+    """A frozen group of settings, each field written once: its name, type, help and default.
+
+    Example:
+        >>> from pydantic import Field
+        >>> class Colours(Settings):
+        ...     background: str = Field(default="white", description="Of all figures.")
+        >>> Colours(background="black").background
+        'black'
+    """
 
     # Built when it is first used: a command's --help only looks at the fields.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)

@@ -29,7 +29,12 @@ URL_FIELDS = ("storage", "tracking_uri", "checkpoints")
 
 
 class Resources(Settings):
-    """Resources of the trials."""
+    """Resources of the trials.
+
+    Example:
+        >>> Resources(cpus_per_trial=2).concurrency is None
+        True
+    """
 
     cpus_per_trial: float | None = Field(
         default=None,
@@ -108,7 +113,12 @@ class Limits(Settings):
 
 
 class Stores(Settings):
-    """Where checkpoints and MLflow's view are."""
+    """Where checkpoints and MLflow's view are.
+
+    Example:
+        >>> Stores(tracking_uri="http://mlflow:5000").checkpoints is None
+        True
+    """
 
     tracking_uri: str = Field(
         default="sqlite:///mlflow.db", validate_default=True, repr=False, description="MLflow tracking store."
@@ -132,7 +142,12 @@ class Stores(Settings):
 
 
 class Places(Stores):
-    """Where the study, checkpoints and MLflow's view are."""
+    """Where the study, checkpoints and MLflow's view are.
+
+    Example:
+        >>> Places(tracking_uri="http://mlflow:5000").experiment
+        'cifar-sweep'
+    """
 
     experiment: str = Field(default="cifar-sweep", description="MLflow experiment.")
     storage: str | None = Field(
@@ -154,7 +169,12 @@ Trials = Annotated[int, Field(ge=1, description="Trials in all, pruned and faile
 
 
 class RunSettings(Places, Limits, Resources):
-    """Everything that may differ when a sweep is resumed."""
+    """Everything that may differ when a sweep is resumed.
+
+    Example:
+        >>> RunSettings(trials=20, time_budget="2h").time_budget
+        7200.0
+    """
 
     trials: Trials
     paths: dict[str, str] = Field(

@@ -71,6 +71,14 @@ class Confirmation:
     Attributes:
         finalists: those that there is a confirmed score of, at least one.
         unconfirmed: those of which no fresh seed completed.
+
+    Example:
+        >>> from optuna.trial import TrialState
+        >>> from search.results.statistics import estimates
+        >>> record = TrialRecord(3, TrialState.COMPLETE, {"lr": 0.1}, value=0.80)
+        >>> estimate = estimates({3: [0.77, 0.79]})[3]
+        >>> Confirmation((Finalist(record, (0.77, 0.79), 0, estimate),)).winner.record.key
+        'trial-003'
     """
 
     finalists: tuple[Finalist, ...]

@@ -113,8 +113,8 @@ def main() -> None:
     for done in stress(arguments.kills, random.Random(arguments.seed), counts, outcome):
         print(f"{done} of {arguments.kills} kills", file=sys.stderr, flush=True)
         if arguments.out:
-            told = {"kills": {kind: asdict(count) for kind, count in sorted(counts.items())}}
-            arguments.out.write_text(json.dumps({**told, "sweeps": asdict(outcome)}, indent=1))
+            report = {"kills": {kind: asdict(count) for kind, count in sorted(counts.items())}}
+            arguments.out.write_text(json.dumps({**report, "sweeps": asdict(outcome)}, indent=1))
     for kind, count in sorted(counts.items()):
         print(f"{kind:<20} " + "  ".join(f"{name} {value}" for name, value in asdict(count).items()))
     print("  ".join(f"{name} {value}" for name, value in asdict(outcome).items()))

@@ -128,9 +128,9 @@ class Service:
             images = await self.decode(files)
             probabilities = await self.batcher(images)
         names = [upload.filename or "" for upload in files]
-        found = _predictions(names, self.model.class_names, probabilities)
+        predicted = _predictions(names, self.model.class_names, probabilities)
         self.metrics.images.inc(len(images))
-        return Predictions(predictions=found)
+        return Predictions(predictions=predicted)
 
 
 def _service(request: Request) -> Service:
@@ -237,9 +237,9 @@ def _predictions(
         raise ModelFault(
             "the model's answers are no probabilities: negative, not a number, or not summing to 1"
         )
-    found = []
+    predictions = []
     for name, row in zip(names, rows / rows.sum(axis=1, keepdims=True), strict=True):
         order = np.argsort(-row, kind="stable")
         ranked = [ClassProbability(name=class_names[i], probability=float(row[i])) for i in order]
-        found.append(Prediction(file=name, label=ranked[0].name, probabilities=ranked))
-    return found
+        predictions.append(Prediction(file=name, label=ranked[0].name, probabilities=ranked))
+    return predictions

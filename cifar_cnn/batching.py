@@ -138,7 +138,7 @@ class Batcher:
         except BaseException as error:
             raise _fault(error) from error
         if not isinstance(predicted, np.ndarray) or predicted.shape[:1] != (len(batch),):
-            raise ModelFault(f"the model answered {len(batch)} images with {_told(predicted)}")
+            raise ModelFault(f"the model answered {len(batch)} images with {_described(predicted)}")
         return predicted
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -157,5 +157,5 @@ def _fault(error: BaseException) -> ModelFault:
     return model_fault
 
 
-def _told(answer: object) -> str:
+def _described(answer: object) -> str:
     return f"an array of {answer.shape}" if isinstance(answer, np.ndarray) else repr(type(answer).__name__)

@@ -174,11 +174,11 @@ def summarise(logits: Tensor, labels: Tensor, class_names: tuple[str, ...], spli
 
 
 def _require_same_data(loaded: LoadedModel, module: ImageDataModule) -> None:
-    trained, there = loaded.data_info, module.info
-    if trained.fingerprint != there.fingerprint:
+    trained, given = loaded.data_info, module.info
+    if trained.fingerprint != given.fingerprint:
         raise DataError(
             f"The model was trained on {trained.dataset!r} with fingerprint {trained.fingerprint}, and the "
-            f"data at hand are {there.dataset!r} with {there.fingerprint}; point data_dir at the former."
+            f"data at hand are {given.dataset!r} with {given.fingerprint}; point data_dir at the former."
         )
 
 

@@ -52,6 +52,7 @@ def app(file: str, text: str | None) -> App:
 def main(script: App, words: Sequence[str] | None = None) -> NoReturn:
     """Run a script to its end, and turn what it returns or raises into the exit codes that all share."""
     _quiet_logging()
+    script.help = _reflowed(script.default_command.__doc__ or "")
     from search.errors import SweepFailed, SweepInterrupted, UserError
 
     try:
@@ -104,10 +105,15 @@ def _extra_with(module: str) -> str | None:
     """The extra of this project that brings a package which is not there; None: none of them does."""
     package = module.partition(".")[0].replace("_", "-")
     for requirement in importlib.metadata.requires("cifar-sweep") or ():
-        found = re.match(rf"{re.escape(package)}\b(?!-).*; extra == '(\w+)'", requirement)
-        if found:
-            return found[1]
+        match = re.match(rf"{re.escape(package)}\b(?!-).*; extra == '(\w+)'", requirement)
+        if match:
+            return match[1]
     return None
+
+
+def _reflowed(text: str) -> str:
+    """A docstring's paragraphs on one line each: the help is wrapped to the terminal's width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _print_error(kind: str, error: Exception) -> None:

@@ -66,8 +66,8 @@ def in_options(text: str, steps: Sequence[Step] = ()) -> str:
     for step in steps:
         text = text.replace(str(step), f"{step.purpose} with `{step_command(step)}`")
 
-    def said(found: re.Match[str]) -> str:
-        return option(found[1], found[2]) if found[1] in _GIVEN else found[0]
+    def said(match: re.Match[str]) -> str:
+        return option(match[1], match[2]) if match[1] in _GIVEN else match[0]
 
     return _FIELD.sub(said, text)
 

@@ -55,8 +55,8 @@ def compare(
     summaries = [summarise(name, sweeps_dir) for name in dict.fromkeys(names)]
     shown_in = common_store(summaries) if ui else None
     if format == "json":
-        told = [summary.to_json(top, all_trials) for summary in summaries]
-        out.file.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        rows = [summary.to_json(top, all_trials) for summary in summaries]
+        out.file.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
     elif format == "csv":
         every = ((summary, record) for summary in summaries for record in summary.records)
         trials = every if all_trials else best_of_all(summaries, top)

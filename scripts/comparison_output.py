@@ -47,12 +47,12 @@ def print_summary(summary: SweepSummary) -> None:
     """A sweep's counts, importances and what pruning saved."""
     saved = summary.savings
     # Whether a driver is at work on what is RUNNING the study does not tell.
-    told = ", ".join(
+    text = ", ".join(
         f"{n} {'running or interrupted' if outcome is Outcome.RUNNING else outcome}"
         for outcome, n in counts(summary.records).items()
         if n
     )
-    out.print(f"{summary.config.name}: {told}")
+    out.print(f"{summary.config.name}: {text}")
     if saved.epochs_saved:
         share = saved.epochs_saved / (saved.epochs_run + saved.epochs_saved)
         out.print(
@@ -60,5 +60,5 @@ def print_summary(summary: SweepSummary) -> None:
             f"({share:.0%}), about {human_seconds(saved.seconds_saved)} of training"
         )
     if summary.importances:
-        told = ", ".join(f"{name} {share:.0%}" for name, share in summary.importances.items())
-        out.print(f"  importances: {told}")
+        text = ", ".join(f"{name} {share:.0%}" for name, share in summary.importances.items())
+        out.print(f"  importances: {text}")

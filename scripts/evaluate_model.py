@@ -1,7 +1,8 @@
 """Look closely at a retrained model: per class, its confusions, its calibration, its surest mistakes.
 
 uv run scripts/evaluate_model.py night
-uv run scripts/evaluate_model.py night --corruptions     # and under noise, blur, darkness, JPEG ...
+# and under noise, blur, darkness, JPEG ...:
+uv run scripts/evaluate_model.py night --corruptions
 """
 
 from __future__ import annotations
@@ -45,17 +46,17 @@ def evaluate(
 
     sweep = SweepConfig.load(name, sweeps_dir)
     examined = examine(sweep, figures_dir / name, corruptions=corruptions, data_dir=data_dir)
-    told, (low, high) = examined.evaluation, examined.interval
+    evaluation, (low, high) = examined.evaluation, examined.interval
     out.print(
-        f"test accuracy      {score(told['accuracy'])} ({score(low)} to {score(high)}, 95% by "
-        f"{told['n']:,} images), "
+        f"test accuracy      {score(evaluation['accuracy'])} ({score(low)} to {score(high)}, 95% by "
+        f"{evaluation['n']:,} images), "
         "of the first seed's model, the saved one"
     )
-    out.print(f"calibration error  {score(told['calibration_error'])}")
+    out.print(f"calibration error  {score(evaluation['calibration_error'])}")
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
     table.add_column("accuracy", justify="right")
-    for row in zip(told["class_names"], scores(told["class_accuracy"]), strict=True):
+    for row in zip(evaluation["class_names"], scores(evaluation["class_accuracy"]), strict=True):
         table.add_row(*row)
     out.print(table)
     for kind, values in examined.corrupted.items():

@@ -1,8 +1,12 @@
 """Launch a sweep: sample, train, prune and log trials until the asked number is done.
 
-uv run scripts/launch_sweep.py                                   # quickstart, about two minutes on two cores
-uv run scripts/launch_sweep.py night --space baseline --dataset cifar10 --trials 60 --max-epochs 30
-uv run scripts/launch_sweep.py mine --space my_space.py --dataset folder --data-dir images --dry-run
+# the quickstart, about two minutes on two cores:
+uv run scripts/launch_sweep.py
+uv run scripts/launch_sweep.py night --space baseline --dataset cifar10 \\
+    --trials 60 --max-epochs 30
+# check and plan a sweep of one's own images, start nothing:
+uv run scripts/launch_sweep.py mine --space my_space.py \\
+    --dataset folder --data-dir images --dry-run
 uv run scripts/launch_sweep.py examples/quickstart.toml --trials 30
 """
 
@@ -52,10 +56,10 @@ def launch(
     ] = None,
     **given: Any,
 ) -> int:
-    """Launch a sweep. Interrupted or killed, it goes on with `resume_sweep.py NAME`.
+    """Launch a sweep. Interrupted or killed, `resume_sweep.py NAME` continues it.
 
-    The study is the truth (SWEEPS_DIR/NAME/study.db by default) and MLflow shows it. Exit codes: 0 done,
-    1 failed, 2 usage, 130 interrupted.
+    The study is the source of truth (SWEEPS_DIR/NAME/study.db by default) and MLflow shows it.
+    Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
     """
     from search.launching.claim import claimed
     from search.launching.launch import check_new

@@ -1,7 +1,9 @@
 """Write a sweep's report: one HTML file that opens anywhere, offline.
 
-uv run scripts/report_sweep.py night                # reports/night.html
-uv run scripts/report_sweep.py night --figures      # and reports/figures/night/*.svg and *.png, for papers
+# reports/night.html:
+uv run scripts/report_sweep.py night
+# and reports/figures/night/*.svg and *.png, for papers:
+uv run scripts/report_sweep.py night --figures
 """
 
 from __future__ import annotations

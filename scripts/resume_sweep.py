@@ -42,7 +42,7 @@ def resume(
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
     **given: Any,
 ) -> int:
-    """Resume a sweep: unfinished trials go on from their newest checkpoints, then new ones are asked for.
+    """Resume a sweep: unfinished trials resume from their newest checkpoints, then new ones are asked for.
 
     What defines the sweep (space, data, metric, sampler, pruner, epochs) is as it was launched. Options that
     are not given are as at the last launch or resume; one such as `--no-concurrency` takes a value back.

@@ -1,8 +1,11 @@
 """Confirm the best of a sweep with fresh seeds, retrain the winner, test it once, register the model.
 
-uv run scripts/retrain_best.py night                      # 3 finalists x 3 seeds, then 3 retrainings
-uv run scripts/retrain_best.py night --max-epochs 60      # the winner is retrained for longer
-uv run scripts/retrain_best.py night --top 1 --seeds 1    # quick: one training of the best, nothing confirmed
+# 3 finalists x 3 seeds, then 3 retrainings:
+uv run scripts/retrain_best.py night
+# the winner is retrained for longer:
+uv run scripts/retrain_best.py night --max-epochs 60
+# quick: one training of the best, nothing confirmed:
+uv run scripts/retrain_best.py night --top 1 --seeds 1
 """
 
 from __future__ import annotations

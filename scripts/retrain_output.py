@@ -14,7 +14,7 @@ from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown
 from search.finalists.confirm import Confirmation, confirm, confirm_config
 from search.finalists.reads_of_test import check_test_read, has_read_test
-from search.finalists.repeats import told_failures
+from search.finalists.repeats import failure_summary
 from search.finalists.retrain import Published, Retrained, retrain, retrain_config
 from search.reporting import finalists_table
 from search.results.digits import human_seconds, score, shown
@@ -86,8 +86,8 @@ def _confirm(
     announce(config)
     with stdout_for_results():
         confirmation, result = confirm(config, finalists, retry_failed=retry_failed)
-    if told := told_failures(result.records):
-        err.print(f"of the trainings that were to confirm, {told}")
+    if failures := failure_summary(result.records):
+        err.print(f"of the trainings that were to confirm, {failures}")
     from search.tracking.confirmation import log_confirmation
     from search.tracking.store import TrackingStore
 
@@ -172,7 +172,7 @@ def _cautions(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, 
         )
     if retrained.test_reads > 1:
         yield (f"the test split was read by {retrained.test_reads} retrainings: the best of them is too good")
-    if failed := told_failures(retrained.result.records):
+    if failed := failure_summary(retrained.result.records):
         yield f"failed seeds: {failed}; without them the accuracy may be too good"
     if retrained.test.low is None:
         epochs = retrained.result.config.max_epochs  # with others it would be another retraining

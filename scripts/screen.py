@@ -25,8 +25,8 @@ def leaderboard(
     table = Table(title=title or None, box=None, pad_edge=False, title_justify="left")
     for heading in (*first, columns.metrics[config.metric], *last, *columns.params.values()):
         table.add_column(heading, justify="right", no_wrap=True)
-    told = leading([record for _, record in rows], columns.params)
-    for (owner, record), (key, value, *params) in zip(rows, told, strict=True):
+    texts = leading([record for _, record in rows], columns.params)
+    for (owner, record), (key, value, *params) in zip(rows, texts, strict=True):
         cost = str(len(record.epochs)), human_seconds(record.train_seconds)
         table.add_row(*([owner.name] if several else []), key, value, *cost, *params)
     return table

@@ -1,6 +1,7 @@
 """Serve a model over HTTP: predictions, provenance, health, metrics, and a page to try it on.
 
-uv run scripts/serve_model.py                                   # the champion, on http://127.0.0.1:8000
+# the champion, on http://127.0.0.1:8000:
+uv run scripts/serve_model.py
 uv run scripts/serve_model.py models:/cifar-cnn@candidate --port 9000
 uv run scripts/serve_model.py sweeps/night/retrain/night.retrain-012-e30/model
 curl -F files=@cat.jpg http://127.0.0.1:8000/predict

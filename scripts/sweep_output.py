@@ -72,19 +72,19 @@ def print_result(result: SweepResult) -> None:
 
 
 def _this_run(result: SweepResult) -> str:
-    told = f"this run {human_seconds(result.seconds)}"
+    duration = f"this run {human_seconds(result.seconds)}"
     if used := result.utilisation:
         return (
-            f"{told}, of which {human_seconds(used.wall_s)} from the first epoch to the last: "
+            f"{duration}, of which {human_seconds(used.wall_s)} from the first epoch to the last: "
             f"{used.slots} at a time, {used.efficiency:.0%} of it training, "
             f"{human_seconds(used.tail_s)} of a slot idle at the end"
         )
     since_ms = 1000 * (time.time() - result.seconds)
     trained = any(epoch.timestamp_ms >= since_ms for record in result.records for epoch in record.epochs)
     if trained or not result.succeeded:
-        return told
+        return duration
     step = go_on(result.config, result.records)
-    return f"{told}: nothing was left to train{_then(step)}"
+    return f"{duration}: nothing was left to train{_then(step)}"
 
 
 def _print_page(result: SweepResult) -> None:

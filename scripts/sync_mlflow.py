@@ -1,7 +1,8 @@
 """Rebuild or repair the MLflow view of a sweep from its study alone.
 
 uv run scripts/sync_mlflow.py night
-uv run scripts/sync_mlflow.py night --tracking-uri http://127.0.0.1:5000     # into another store
+# into another store:
+uv run scripts/sync_mlflow.py night --tracking-uri http://127.0.0.1:5000
 """
 
 from __future__ import annotations

@@ -116,10 +116,10 @@ def run_sweep(
         ray_session(config) as folder,
     ):
         followers = [*([shown] if shown else []), *observers]
-        there = nodes()
-        placement = plan_placement(config, there)  # what cannot be placed leaves no store behind
+        available = nodes()
+        placement = plan_placement(config, available)  # what cannot be placed leaves no store behind
         tracking.open()
-        if on_cluster(config, there):
+        if on_cluster(config, available):
             check_nodes_share(config.checkpoint_root)
         tracking.check()
         driven = Drive(

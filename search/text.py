@@ -29,5 +29,5 @@ def unencodable(value: Any) -> str | None:
     if isinstance(value, Mapping):
         return unencodable([*value, *value.values()])
     if isinstance(value, list | tuple):
-        return next((found for each in value if (found := unencodable(each)) is not None), None)
+        return next((text for each in value if (text := unencodable(each)) is not None), None)
     return value if isinstance(value, str) and _REFUSED.search(value) else None

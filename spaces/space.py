@@ -162,10 +162,10 @@ class SearchSpace:
                 else None
             )
         if name not in params:
-            return f"{name!r} is missing; add it: {self._told(name)}"
+            return f"{name!r} is missing; add it: {self._described(name)}"
         value, sampled = params[name], self.parameters.get(name)
         right = ranges.holds(sampled, value) if sampled else ranges.same(value, self.fixed[name])
-        return None if right else f"{name!r} is {value!r}, but has to be {self._told(name)}"
+        return None if right else f"{name!r} is {value!r}, but has to be {self._described(name)}"
 
     def size(self) -> int | None:
         """How many different configurations there are; None if a continuous range makes them endless."""
@@ -263,7 +263,7 @@ class SearchSpace:
         """What changes from this space to the other, a line a name; none if the fingerprints agree."""
         lines = []
         for name in dict.fromkeys([*self.parameters, *self.fixed, *other.parameters, *other.fixed]):
-            before, after = self._told(name), other._told(name)
+            before, after = self._described(name), other._described(name)
             if not after:
                 lines.append(f"{name}: removed")
             elif not before:
@@ -272,7 +272,7 @@ class SearchSpace:
                 lines.append(f"{name}: {before} -> {after}")
         return lines
 
-    def _told(self, name: str) -> str:
+    def _described(self, name: str) -> str:
         """The name's range or fixed value and its condition, in words that differ whenever those do."""
         if name not in self.parameters and name not in self.fixed:
             return ""
@@ -282,4 +282,4 @@ class SearchSpace:
 
     def describe(self) -> list[tuple[str, str]]:
         """Each name with its range or fixed value in words, as declared, for printing."""
-        return [(name, self._told(name)) for name in (*self.parameters, *self.fixed)]
+        return [(name, self._described(name)) for name in (*self.parameters, *self.fixed)]

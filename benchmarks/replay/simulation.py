@@ -131,10 +131,10 @@ class _Replay:
             return self._say(attempt, Message(failure=StopReason.DIVERGED, error="as recorded"))
         metrics = {METRIC: value, "epoch_s": attempt.seconds}
         epoch = Epoch(attempt.done, metrics, round(1000 * self._now), "replay:1")
-        goes_on = self._say(attempt, Message(epochs=(epoch,)))
-        if goes_on and attempt.done == self._config.max_epochs:
+        continues = self._say(attempt, Message(epochs=(epoch,)))
+        if continues and attempt.done == self._config.max_epochs:
             return self._say(attempt, Message(finished=True))
-        return goes_on
+        return continues
 
     def _say(self, attempt: _Attempt, message: Message) -> bool:
         decision = self._dispatcher.receive(attempt.name, message)

@@ -86,10 +86,10 @@ class Surrogate:
             best = np.repeat(units[np.argsort(ends)[:40]], 25, 0)
             near = np.clip(best + width * rng.standard_normal(best.shape), 0, 1)
             units, ends = np.concatenate([units, near]), np.r_[ends, self.infer(_rows(near), end)[:, 0, 1]]
-        found = self.infer(_rows(units[np.argsort(ends)[:40]]), np.arange(_RECORDED))[:, :, 1]
+        curves = self.infer(_rows(units[np.argsort(ends)[:40]]), np.arange(_RECORDED))[:, :, 1]
         seconds = (sample[:, -1, 0] - sample[:, 0, 0]) / (_RECORDED - 1)
         return {
-            "best": np.concatenate([found, sample[np.argsort(sample[:, :, 1].min(1))[:10], :, 1]]).tolist(),
+            "best": np.concatenate([curves, sample[np.argsort(sample[:, :, 1].min(1))[:10], :, 1]]).tolist(),
             "first": np.median(sample[:, :, 1], 0).tolist(),
             "second": float(np.median(np.maximum(seconds, 1e-6))),
         }

@@ -100,10 +100,10 @@ class Definition(Method):
         metric = info.data.get("metric")
         if direction is not None or metric is None:  # without a metric, that is told first
             return direction
-        found = direction_of(metric)
+        by_name = direction_of(metric)
         if metric != cls.model_fields["metric"].default:
-            _logger.info("%s: so its name tells, direction= says otherwise", Goal(metric, found))
-        return found
+            _logger.info("%s: so its name tells, direction= says otherwise", Goal(metric, by_name))
+        return by_name
 
     @field_validator("metric")
     @classmethod

@@ -47,8 +47,8 @@ def write(
         **{field: relative_place(hide(url), root, folder) for field, url in urls.items()},
         "paths": {name: relative_place(path, root, folder) for name, path in run["paths"].items()},
     }
-    told = {"version": VERSION, **identity, "definition": definition, "run": movable}
-    write_atomically(folder / CONFIG_FILE, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    content = {"version": VERSION, **identity, "definition": definition, "run": movable}
+    write_atomically(folder / CONFIG_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def read(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def read(folder: Path, given: Collection[str] = ()) -> dict[str, Any]:
 
 def study_id(folder: Path) -> str | None:
     """Identity of the sweep's study; None before it is made, and in files from before it was written down."""
-    found = _parsed(folder).get("study_id") if (folder / CONFIG_FILE).exists() else None
-    return None if found is None else str(found)
+    stored = _parsed(folder).get("study_id") if (folder / CONFIG_FILE).exists() else None
+    return None if stored is None else str(stored)
 
 
 def _parsed(folder: Path) -> dict[str, Any]:

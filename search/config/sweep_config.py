@@ -140,9 +140,9 @@ class SweepConfig(Definition, RunSettings):
         """
         path = sweeps_dir / name / CONFIG_FILE
         if not NAME_RULE.fullmatch(name) or not path.is_file():
-            there = ", ".join(sweep_names(sweeps_dir)) or "none"
+            existing = ", ".join(sweep_names(sweeps_dir)) or "none"
             raise UserError(
-                f"no sweep {name!r} in {sweeps_dir} (there: {there}): check the name and `sweeps_dir`"
+                f"no sweep {name!r} in {sweeps_dir} (there: {existing}): check the name and `sweeps_dir`"
             )
         try:
             fields = folder_file.read(absolute(path.parent), given)

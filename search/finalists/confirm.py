@@ -21,7 +21,7 @@ from search.config.sweep_config import SweepConfig, sweep_names
 from search.driver import SweepResult, run_sweep
 from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
-from search.finalists.repeats import repeats_config, told_failures
+from search.finalists.repeats import failure_summary, repeats_config
 from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, estimates
 from search.results.summary import SweepSummary, summarise
@@ -126,8 +126,8 @@ def choose_finalists(summary: SweepSummary, top: int, number: int | None = None)
     if number is not None:
         by_number = {record.number: record for record in summary.records}
         if number not in by_number:
-            there = f"trials 0 to {max(by_number)}" if by_number else "no trials yet"
-            raise UserError(f"`trial={number}`: sweep {summary.config.name!r} has {there}")
+            existing = f"trials 0 to {max(by_number)}" if by_number else "no trials yet"
+            raise UserError(f"`trial={number}`: sweep {summary.config.name!r} has {existing}")
         if problem := _not_held(summary.config, by_number[number]):
             raise UserError(f"`trial={number}`: {problem}; choose another")
         return [by_number[number]]
@@ -193,7 +193,7 @@ def confirm(
     confirmation = confirmed(config, result.records, finalists)
     if confirmation is None:
         raise SweepFailed(
-            f"the finalists could not be confirmed: {told_failures(result.records)}: "
+            f"the finalists could not be confirmed: {failure_summary(result.records)}: "
             "run the command again to train those once more, or choose another finalist with `trial`"
         )
     return confirmation, result
@@ -248,12 +248,12 @@ def _compare(
     within = (0.0, 1.0 if goal.maximises else math.inf)
     whole = {arm: values for arm, values in arms.items() if len(values) == seeds}
     rest = {arm: values for arm, values in arms.items() if 0 < len(values) < seeds}
-    found = estimates(whole, maximise=goal.maximises, within=within)
+    estimated = estimates(whole, maximise=goal.maximises, within=within)
     for arm, estimate in estimates(rest, maximise=goal.maximises, within=within).items():
-        found[arm] = replace(estimate, probability_best=None)
+        estimated[arm] = replace(estimate, probability_best=None)
     compared = [
         Finalist(finalists[arm], tuple(arms[arm]), seeds - len(arms[arm]), estimate)
-        for arm, estimate in sorted(found.items())
+        for arm, estimate in sorted(estimated.items())
     ]
     compared.sort(key=lambda finalist: (finalist.failed, goal.sort_key(finalist.estimate.mean)))
     unconfirmed = [record for arm, record in enumerate(finalists) if not arms[arm]]

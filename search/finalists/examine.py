@@ -88,8 +88,8 @@ def examine(
     files = [folder / f"{name}.png" for name in figures]
     for file, figure in zip(files, figures.values(), strict=True):
         figure.savefig(file, dpi=150)
-    told = evaluation.to_json() | {"interval": evaluation.interval, "corrupted": corrupted}
-    (folder / "evaluation.json").write_text(json.dumps(told, indent=1) + "\n")
+    report = evaluation.to_json() | {"interval": evaluation.interval, "corrupted": corrupted}
+    (folder / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n")
     files.append(folder / "evaluation.json")
     return Examination(retraining, evaluation.to_json(), evaluation.interval, corrupted, files)
 

@@ -133,7 +133,7 @@ def _repeats(
     )
 
 
-def told_failures(records: Sequence[TrialRecord]) -> str:
+def failure_summary(records: Sequence[TrialRecord]) -> str:
     """What failed and was not trained again, by reason, with an error of each; empty if nothing did.
 
     `2 failed, oom (no room); 1 diverged (val_loss is nan)`
@@ -142,11 +142,11 @@ def told_failures(records: Sequence[TrialRecord]) -> str:
     for record in not_retried(records):
         if record.outcome in (Outcome.FAILED, Outcome.DIVERGED):
             by_reason.setdefault(str(record.stop_reason), []).append(record)
-    told = []
+    parts = []
     for reason, failed in by_reason.items():
         how = reason if failed[0].outcome is Outcome.DIVERGED else f"failed, {reason}"
-        told.append(f"{len(failed)} {how} ({cause(failed[0].error or '')})")
-    return "; ".join(told)
+        parts.append(f"{len(failed)} {how} ({cause(failed[0].error or '')})")
+    return "; ".join(parts)
 
 
 def _name(sweep: str, what: str) -> str:

@@ -21,7 +21,7 @@ from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
 from search.finalists.confirm import Confirmation
 from search.finalists.reads_of_test import check_test_read, note_test_read, reads_of_test
-from search.finalists.repeats import repeats_config, told_failures
+from search.finalists.repeats import failure_summary, repeats_config
 from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, estimates
 from search.results.summary import SweepSummary, summarise
@@ -183,7 +183,7 @@ def _how_to_go_on(result: SweepResult) -> str:
     """What to do about a retraining that lacks some of its trainings."""
     if result.stop not in (None, Stop.FAILURES):
         return f" ({result.stop.value}): run the command again to continue"
-    advice = f"; {told_failures(result.records)}: run the command again to train those once more"
+    advice = f"; {failure_summary(result.records)}: run the command again to train those once more"
     if any(record.outcome is Outcome.DIVERGED for record in result.records):
         advice += "; one that diverged is not trained again: choose another one with `trial`"
     return advice

@@ -128,11 +128,11 @@ def check_tracking_there(config: SweepConfig) -> None:
     if place is None or place.exists():
         return
     beside = sweeps_root(config.sweeps_dir, config.kind).parent / place.name
-    there = shlex.quote(config.tracking_uri.replace(str(place), str(beside))) if beside.exists() else "URI"
+    moved_to = shlex.quote(config.tracking_uri.replace(str(place), str(beside))) if beside.exists() else "URI"
     sync = Step("sync", config.name, config.sweeps_dir, "rebuild it from the study")
     raise UserError(
         f"the tracking store of sweep {config.name!r} is not there ({place}): if it was moved, say where "
-        f"with `tracking_uri={there}`; if it is lost, {sync}",
+        f"with `tracking_uri={moved_to}`; if it is lost, {sync}",
         sync,
     )
 
@@ -141,13 +141,13 @@ def _check_study(config: SweepConfig, changes: Mapping[str, Any]) -> None:
     """That the study is where the sweep says, and has no more trials than are wanted now."""
     try:
         with existing_study(config, whole=False) as (_, study):
-            there = counted(study.get_trials(deepcopy=False))
+            existing = counted(study.get_trials(deepcopy=False))
     except NoStudyYet:
         return
-    if "trials" in changes and config.trials < there:
+    if "trials" in changes and config.trials < existing:
         raise UserError(
-            f"`trials={config.trials}`: sweep {config.name!r} has {there} already; give more to let it grow, "
-            "or leave `trials` out to finish those"
+            f"`trials={config.trials}`: sweep {config.name!r} has {existing} already; give more to let it "
+            "grow, or leave `trials` out to finish those"
         )
     if "tracking_uri" not in changes and known_study(config) is not None:
         check_tracking_there(config)
@@ -174,7 +174,7 @@ def _launches_of(config: SweepConfig) -> list[dict[str, Any]] | None:
             if config.name not in optuna.get_all_study_names(storage):
                 return None
             study = optuna.load_study(study_name=config.name, storage=storage)
-            found: list[dict[str, Any]] = study.user_attrs.get("launches", [])
-            return found
+            launches: list[dict[str, Any]] = study.user_attrs.get("launches", [])
+            return launches
     except NoStudies:
         return None

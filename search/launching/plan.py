@@ -46,7 +46,7 @@ class Plan:
             ("sampler", config.sampler),
             ("pruner", pruner_name(config.pruner, config.max_epochs)),
             *zip(["space"] + [""] * (len(space) - 1), space, strict=True),
-            *(("first" if not n else "", _told(params)) for n, params in enumerate(config.enqueue)),
+            *(("first" if not n else "", _described(params)) for n, params in enumerate(config.enqueue)),
             ("placement", f"{self.slots} at a time, {self.placement}"),
             ("memory", memory),
             ("speed", f"about {self.images_per_s:,.0f} images/s a trial, measured here"),
@@ -133,7 +133,7 @@ def _gpu_bytes() -> int | None:
     return int(free)
 
 
-def _told(params: dict[str, Any]) -> str:
+def _described(params: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in params.items())
 
 

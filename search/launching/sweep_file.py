@@ -81,8 +81,8 @@ def read(file: Path) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
-        told = first["msg"].removeprefix("Value error, ")
-        raise UserError(hide_in(f"{_place(file, text, key)}: {key} = {fields[key]!r}: {told}")) from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise UserError(hide_in(f"{_place(file, text, key)}: {key} = {fields[key]!r}: {message}")) from error
     return {key: _absolute(key, given, absolute(file).parent) for key, given in fields.items()}
 
 

@@ -99,9 +99,11 @@ def _blamed(name: str, value: Any, why: str) -> list[Blamed]:
         way.append((name, value, why))
         new = (part for part in _parts(value) if all(part[1] is not earlier for _, earlier, _ in way))
         measured = [(*part, _measured(part[1])) for part in new]
-        refused = [(name, part, found) for name, part, found in measured if isinstance(found, str)]
+        refused = [(name, part, result) for name, part, result in measured if isinstance(result, str)]
         if not refused and way[0][2].startswith(_TAKES):  # each alone could be sent, together they cannot
-            sizes = [(len(found), name, part) for name, part, found in measured if isinstance(found, bytes)]
+            sizes = [
+                (len(result), name, part) for name, part, result in measured if isinstance(result, bytes)
+            ]
             largest = max(sizes, key=lambda size: size[0], default=(0, "", None))
             refused = [(largest[1], largest[2], _takes(largest[0]))] if largest[0] > MOST_BYTES / 10 else []
         if not refused:

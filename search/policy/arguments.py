@@ -41,12 +41,12 @@ def _right(label: str, name: str, value: Any, words: list[str]) -> Any:
         return value
     if type(value) is float and value.is_integer() and int in types:
         return int(value)
-    wanted = " or ".join(told for _, told in admitted) or "no value that can be typed"
-    raise UserError(f"{label}: {name}={value!r} is {_told(value)}, where {wanted} belongs")
+    wanted = " or ".join(phrase for _, phrase in admitted) or "no value that can be typed"
+    raise UserError(f"{label}: {name}={value!r} is {_phrase(value)}, where {wanted} belongs")
 
 
-def _told(value: Any) -> str:
-    return next(told for kind, told in _KINDS.values() if type(value) is kind)
+def _phrase(value: Any) -> str:
+    return next(phrase for kind, phrase in _KINDS.values() if type(value) is kind)
 
 
 def _words(parameter: inspect.Parameter) -> list[str]:

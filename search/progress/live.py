@@ -154,8 +154,8 @@ class Progress:
         }
         for name, heading in columns.params.items():
             cells[heading] = all_shown([record.params.get(name) for record in running])
-        lines = [f"{self._told_now()} so far"]
-        lines += [] if self._stop is None else [_told_stop(*self._stop)]
+        lines = [f"{self._status_line()} so far"]
+        lines += [] if self._stop is None else [_stop_line(*self._stop)]
         return Frame(cells, lines)
 
     def _last_frame(self) -> Frame:
@@ -164,11 +164,11 @@ class Progress:
         headings = ["trial", columns.metrics[self._config.metric], *columns.params.values()]
         rows = leading(self._best, columns.params)
         cells = {heading: [row[place] for row in rows] for place, heading in enumerate(headings)}
-        lines = [self._told_now()]
+        lines = [self._status_line()]
         lines += [] if self._stop is None else [f"stopped ({self._stop[0].value}): run it again to resume"]
         return Frame(cells, lines)
 
-    def _told_now(self) -> str:
+    def _status_line(self) -> str:
         elapsed = human_seconds(time.monotonic() - self._started)
         return f"{self._config.name}: {self._summary()}, {elapsed}"
 
@@ -177,7 +177,7 @@ def _nothing_ended() -> Counter[Outcome]:
     return Counter(dict.fromkeys(Outcome, 0))
 
 
-def _told_stop(reason: Stop, until: float | None) -> str:
+def _stop_line(reason: Stop, until: float | None) -> str:
     if until is None:
         return f"stopping ({reason.value}): running epochs end first; an interrupt gives them a few seconds"
     left = until - time.monotonic()

@@ -122,13 +122,13 @@ class Lease:
                     if connection.execute(_table.update().where(unrenewed).values(**values)).rowcount:
                         self.after_death = holder.token != self._token
                         if self.after_death:
-                            _logger.info("took over from the driver on %s", _told(holder.host, holder.pid))
+                            _logger.info("took over from the driver on %s", _holder(holder.host, holder.pid))
                         return
             except sa.exc.IntegrityError:
                 continue
         assert holder is not None
         raise UserError(
-            f"sweep {self._study_name!r} is being driven on {_told(holder.host, holder.pid)}: "
+            f"sweep {self._study_name!r} is being driven on {_holder(holder.host, holder.pid)}: "
             f"let it finish, or stop it (kill {holder.pid}) and resume"
         )
 
@@ -150,7 +150,7 @@ class Lease:
                 _logger.info(
                     "the driver on %s cannot be seen from here: waiting up to %.0f s for its lease to be "
                     "renewed or to run out",
-                    _told(holder.host, holder.pid),
+                    _holder(holder.host, holder.pid),
                     max(0.0, holder.expires_at - time.time()),
                 )
             time.sleep(_LOOK_AGAIN_S)
@@ -175,7 +175,7 @@ class Lease:
         """Runs inside each transaction, before it is committed."""
         holder = connection.execute(self._holder).one_or_none()
         if holder is None or holder.token != self._token:
-            now = "nobody" if holder is None else _told(holder.host, holder.pid)
+            now = "nobody" if holder is None else _holder(holder.host, holder.pid)
             raise LeaseLost(
                 f"sweep {self._study_name!r} was taken over by {now} while this driver slept: "
                 "nothing more is written here"
@@ -222,5 +222,5 @@ def _out_of_sight(holder: _Holder) -> bool:
     return place.host == Whereabouts.here().host and not place.visible
 
 
-def _told(host: str, pid: int) -> str:
+def _holder(host: str, pid: int) -> str:
     return f"host {Whereabouts.parse(host).host}, pid {pid}"

@@ -34,13 +34,13 @@ def bring_checkpoints(config: SweepConfig, sweep_id: str) -> None:
         if before == config.checkpoint_root:
             return
         old = CheckpointStore(before)
-        there = old.owner() == sweep_id
+        is_old_owner = old.owner() == sweep_id
     except UserError as error:
         _logger.warning("the checkpoints so far are not to be had (%s)", error)
-        there = False
+        is_old_owner = False
     if new.owner() is not None:
         new.claim(sweep_id)  # moved there by hand, or another study's
-    elif there:
+    elif is_old_owner:
         trials, where = new.bring(old), (hide(config.checkpoint_root), hide(before))
         _logger.info("checkpoints of %d trials copied to %s; those at %s can be deleted", trials, *where)
     else:

@@ -134,12 +134,12 @@ def _study_in(storage: SweepStorage, config: SweepConfig, whole: bool = True) ->
     if config.name not in optuna.get_all_study_names(storage):
         raise _gone(config, f"{printable(config.storage_url)} has no study of that name")
     study = optuna.load_study(study_name=config.name, storage=storage)
-    there, known = study.user_attrs.get("sweep_id"), known_study(config)
-    if there is None and (whole or known is not None):
+    stored, known = study.user_attrs.get("sweep_id"), known_study(config)
+    if stored is None and (whole or known is not None):
         raise _gone(config, f"{printable(config.storage_url)} has but the beginnings of one")
-    if known not in (None, there):
+    if known not in (None, stored):
         raise _gone(
-            config, f"{printable(config.storage_url)} has another of that name, id {there} and not {known}"
+            config, f"{printable(config.storage_url)} has another of that name, id {stored} and not {known}"
         )
     return study
 

@@ -40,8 +40,8 @@ def check_unfinished(number: int, unfinished: Sequence[int], sweep: str) -> None
         UserError: names those that are.
     """
     if number not in unfinished:
-        there = ", ".join(map(str, unfinished)) or "none"
+        existing = ", ".join(map(str, unfinished)) or "none"
         raise UserError(
-            f"`skip_trial={number}`: sweep {sweep!r} has no such unfinished trial (there: {there}); "
+            f"`skip_trial={number}`: sweep {sweep!r} has no such unfinished trial (there: {existing}); "
             "name one of them, or leave it out"
         )

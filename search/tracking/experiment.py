@@ -90,18 +90,18 @@ def check_store(uri: str, experiment: str) -> None:
 
 
 def _existing(client: MlflowClient, uri: str, name: str, writes: bool) -> Experiment | None:
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         return None
-    if found.lifecycle_stage != "active":
+    if experiment.lifecycle_stage != "active":
         raise TrackingRefused(
             f"experiment {name!r} is in the trash of {printable_uri(uri)}: restore it with "
             f"`MLFLOW_TRACKING_URI={shlex.quote(printable_uri(uri))} mlflow experiments restore "
-            f"--experiment-id {found.experiment_id}`, or give another `experiment`"
+            f"--experiment-id {experiment.experiment_id}`, or give another `experiment`"
         )
     if writes:
-        _check_artifacts(found.artifact_location)
-    return Experiment(client, str(found.experiment_id), found.artifact_location)
+        _check_artifacts(experiment.artifact_location)
+    return Experiment(client, str(experiment.experiment_id), experiment.artifact_location)
 
 
 def _made(client: MlflowClient, uri: str, name: str, create: bool) -> Experiment:

@@ -102,10 +102,10 @@ class TrackingStore:
 
     def open_sweep(self, config: SweepConfig, sweep_id: str, started_ms: int) -> str:
         """The id of the sweep's parent run, RUNNING, with the settings that all trials share."""
-        found = self.find_run(sweep__id=sweep_id, sweep__kind=config.kind)
+        existing = self.find_run(sweep__id=sweep_id, sweep__kind=config.kind)
         with answering(self.uri):
-            if found is not None:
-                run_id = str(found.info.run_id)
+            if existing is not None:
+                run_id = str(existing.info.run_id)
                 self.client.update_run(run_id, status="RUNNING")
             else:
                 run = self._create(config.name, started_ms, sweep_tags(config, sweep_id))
@@ -151,8 +151,8 @@ class TrackingStore:
 
     def find_trial(self, config: SweepConfig, sweep_id: str, number: int) -> str | None:
         """The id of a trial's run, if there is one."""
-        found = self.find_run(sweep__trial_key=full_key(config.name, number), sweep__id=sweep_id)
-        return None if found is None else str(found.info.run_id)
+        run = self.find_run(sweep__trial_key=full_key(config.name, number), sweep__id=sweep_id)
+        return None if run is None else str(run.info.run_id)
 
     def create_trial(self, config: SweepConfig, sweep_id: str, sweep_run_id: str, record: TrialRecord) -> str:
         """The id of a new run for a trial that has none."""

@@ -30,9 +30,11 @@ def model_store(sweeps_dir: Path) -> str:
     for file in sorted(absolute(sweeps_dir).glob(f"*/retrain/*/{CONFIG_FILE}")):
         stores.setdefault(_store_of(file), []).append(file.parents[2].name)
     if len(stores) > 1:
-        told = "; ".join(f"{hide(uri)} by {', '.join(dict.fromkeys(by))}" for uri, by in stores.items())
+        list_of_stores = "; ".join(
+            f"{hide(uri)} by {', '.join(dict.fromkeys(by))}" for uri, by in stores.items()
+        )
         raise UserError(
-            f"the sweeps in {sweeps_dir} have registered models in several stores ({told}): "
+            f"the sweeps in {sweeps_dir} have registered models in several stores ({list_of_stores}): "
             "choose one with `tracking_uri`"
         )
     if stores:

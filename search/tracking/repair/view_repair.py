@@ -51,8 +51,8 @@ def sync_view(
         TrackingDown: the store does not answer, or refuses a repair; what was repaired stays repaired.
     """
     started = min((record.started_ms for record in records), default=int(time.time() * 1000))
-    found = store.find_run(sweep__id=sweep_id, sweep__kind=config.kind)
-    sweep_run_id = str(found.info.run_id) if found else store.open_sweep(config, sweep_id, started)
+    sweep_run = store.find_run(sweep__id=sweep_id, sweep__kind=config.kind)
+    sweep_run_id = str(sweep_run.info.run_id) if sweep_run else store.open_sweep(config, sweep_id, started)
     children = store.children(sweep_run_id)
     duplicates = duplicate_runs(children)
     for run_id in duplicates:
@@ -74,8 +74,8 @@ def sync_view(
         elif missing or not shows_end(run, record, params):
             completed += 1
             store.write_trial(config, run.info.run_id, record, epochs_written=0)
-    completed += _sync_sweep_run(store, config, sweep_run_id, records, found)
-    return Repairs(created + (found is None), completed, replaced, len(duplicates))
+    completed += _sync_sweep_run(store, config, sweep_run_id, records, sweep_run)
+    return Repairs(created + (sweep_run is None), completed, replaced, len(duplicates))
 
 
 def _write(
@@ -90,11 +90,11 @@ def _sync_sweep_run(
     config: SweepConfig,
     run_id: str,
     records: Sequence[TrialRecord],
-    found: Run | None,
+    sweep_run: Run | None,
 ) -> int:
     """Bring the sweep's own run up to date; returns 1 if that was needed and it was there (`found`)."""
     expected = sweep_points(config, best_so_far(records, config.goal))
-    extra, missing = _differences([] if found is None else points(store, found), expected)
+    extra, missing = _differences([] if sweep_run is None else points(store, sweep_run), expected)
     if extra:
         names = ", ".join(sorted({point.name for point in extra}))
         _logger.warning("the sweep's run has points of %s that the study does not have; they stay", names)
@@ -102,12 +102,12 @@ def _sync_sweep_run(
     end, state = ("FINISHED", "complete") if finished else ("KILLED", "interrupted")
     # A sweep that stopped because its trials failed is FAILED: the study does not tell why it stopped.
     exact = {end} if finished else {end, "FAILED"}
-    if found is not None and not missing and found.info.status in exact:
+    if sweep_run is not None and not missing and sweep_run.info.status in exact:
         return 0
     store.write_sweep(run_id, missing, summary_note(config, records))
     ended = max((record.ended_ms or 0 for record in records), default=0) or int(time.time() * 1000)
     store.end_sweep(run_id, end, state, ended)
-    return 0 if found is None else 1
+    return 0 if sweep_run is None else 1
 
 
 def _is_finished(config: SweepConfig, records: Sequence[TrialRecord]) -> bool:
@@ -115,7 +115,7 @@ def _is_finished(config: SweepConfig, records: Sequence[TrialRecord]) -> bool:
     return not running and len(not_retried(records)) >= config.budget
 
 
-def _differences(there: Iterable[Point], expected: Iterable[Point]) -> tuple[set[Point], set[Point]]:
+def _differences(existing: Iterable[Point], expected: Iterable[Point]) -> tuple[set[Point], set[Point]]:
     """Points that should not be there, and those that should."""
-    found, wanted = set(there), set(expected)
-    return found - wanted, wanted - found
+    shown, wanted = set(existing), set(expected)
+    return shown - wanted, wanted - shown

@@ -11,7 +11,7 @@ from sweep_makers import record, sweep_config
 
 from search.errors import UserError
 from search.finalists.confirm import Confirmation, choose_finalists, confirmed
-from search.finalists.repeats import told_failures
+from search.finalists.repeats import failure_summary
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary
 from search.study.records import StopReason, TrialRecord
@@ -94,9 +94,9 @@ def test_nothing_is_said_before_all_seeds_have_ended_or_where_none_completed() -
 
 def test_a_seed_trained_again_counts_once() -> None:
     before = trainings([0.7, math.nan, 0.72], [0.75, 0.76, 0.77], [0.60, 0.61, 0.62])
-    assert told_failures(before) == "1 diverged (NonFiniteLoss: it diverged)"
+    assert failure_summary(before) == "1 diverged (NonFiniteLoss: it diverged)"
     again = record(9, params={"arm": 0, "repeat": 1}, value=0.71, retry_of=1)
-    assert told_failures([*before, again]) == ""
+    assert failure_summary([*before, again]) == ""
     first = next(each for each in confirmation([*before, again]).finalists if each.record.number == 7)
     assert (sorted(first.values), first.failed) == ([0.7, 0.71, 0.72], 0)
 

@@ -42,6 +42,24 @@ class Dispatcher(RemembersFaults):
         slots: how many trials may run at the moment; asked again each time, for a cluster grows.
         observers: told of every change after it is in the study.
         clock: monotonic seconds; a test hands in its own.
+
+    Example:
+        >>> from optuna.storages import InMemoryStorage
+        >>> from search.policy.making import make_policy
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="one", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> ledger = Ledger.open(config, InMemoryStorage(), make_policy(config))
+        >>> dispatcher = Dispatcher(ledger, config, CheckpointStore(config.checkpoint_root), lambda: 1)
+        >>> dispatcher.next("attempt").number
+        0
+        >>> epoch = Epoch(1, {"val_acc": 0.5}, timestamp_ms=0, worker="host:1")
+        >>> dispatcher.receive("attempt", Message(epochs=(epoch,)))
+        <Decision.CONTINUE: 'continue'>
+        >>> dispatcher.receive("attempt", Message(finished=True))
+        <Decision.COMPLETE: 'complete'>
+        >>> dispatcher.ended("attempt")
+        >>> dispatcher.done
+        True
     """
 
     def __init__(

@@ -24,7 +24,14 @@ _FORWARD_SHARE = 1 / 3  # of a training step; what validating an image costs
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep's plan; its time is measured on this machine, for trials that are never pruned."""
+    """A sweep's plan; its time is measured on this machine, for trials that are never pruned.
+
+    Example:
+        >>> placement = Placement(cpus=2, gpus=0, concurrency=None)
+        >>> plan = Plan(placement, 4, images_per_s=900.0, seconds=120.0, largest_bytes=1, available_bytes=2)
+        >>> f"{plan.slots} at a time, {plan.placement}"
+        '4 at a time, 2 CPU a trial'
+    """
 
     placement: Placement
     slots: int

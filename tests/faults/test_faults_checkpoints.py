@@ -24,8 +24,9 @@ pytestmark = pytest.mark.usefixtures("local_ray", "by_value")
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_it_is_said(
-    tmp_path: Path, tracking_uri: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, tracking_uri: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("search.engine.waiting.FIRST_PAUSE_S", 0.5)
     config = logged_sweep(
         tmp_path, tracking_uri, trials=4, settings={"damage": {}, "marks": str(tmp_path), "epoch_s": 0.05}
     )

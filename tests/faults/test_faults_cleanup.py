@@ -61,7 +61,7 @@ def test_a_clean_up_that_takes_too_long_costs_its_worker_alone(
     assert {record.times_lost for record in result.records} == {0}
     assert first.epochs[0].worker not in {record.epochs[0].worker for record in rest}
     assert [record.getMessage() for record in caplog.records] == [
-        "trial-000: its clean-up took longer than the 1 s of --cleanup-time; its worker was killed"
+        "trial-000: its clean-up took longer than the 1 s of `cleanup_time`; its worker was killed"
     ]
     check_view(config)
 

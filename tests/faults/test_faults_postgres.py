@@ -75,6 +75,7 @@ def test_an_epoch_written_amid_a_read_is_seen_whole_or_not_at_all(config: SweepC
         check_a_read_amid_writes(config, report)
 
 
+@pytest.mark.slow
 def test_a_server_that_crashes_and_comes_back_is_waited_for(
     config: SweepConfig, postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,6 +22,7 @@ def reached(config_folder: Path, epoch: int) -> bool:
     return any(int(path.name[-4:]) >= epoch for path in config_folder.glob("checkpoints/*/epoch-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_interrupted_twice_and_resumed(
     tmp_path: Path, digits_dir: Path, monkeypatch: pytest.MonkeyPatch

@@ -111,6 +111,7 @@ def test_what_failed_is_trained_again_and_what_mlflow_lacks_is_added_by_the_same
     assert model.model_uri == whole.published.model_uri
 
 
+@pytest.mark.slow
 def test_seeds_add_up_whatever_their_number_is_the_next_time(swept: SweepSummary) -> None:
     two = trained(swept, config := retrain_config(swept, BEST, 2))
     assert two.published.registration is not None

@@ -43,4 +43,4 @@ def test_a_trial_that_hangs_is_started_again_and_one_that_always_hangs_fails(
     assert "`trial_timeout`" in (records[1].error or "")
     assert "(attempt 2 of 2)" in (records[1].error or "")
     assert len(records[1].epochs) == 1, "what was trained before it hung is kept"
-    assert "trial-000: worker lost (no report for as long as --trial-timeout allows)" in caplog.text
+    assert "trial-000: worker lost (no report for as long as `trial_timeout` allows)" in caplog.text

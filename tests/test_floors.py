@@ -93,7 +93,19 @@ def test_each_room_of_the_search_imports_only_rooms_below_it() -> None:
 
 @pytest.mark.parametrize(
     "folder",
-    ["objective", "study", "policy", "results", "engine", "ray_tune", "progress", "reporting"],
+    [
+        "objective",
+        "config",
+        "study",
+        "policy",
+        "results",
+        "engine",
+        "ray_tune",
+        "progress",
+        "finalists",
+        "reporting",
+        "launching",
+    ],
 )
 def test_a_folder_says_which_of_its_rooms_are_for_others(folder: str) -> None:
     inside = f"search/{folder}/"

@@ -3,3 +3,7 @@
 For others: `context` (a trial as the function sees it), `reference` (its name), `module` (where it lies),
 `portable` (it on its way to the workers).
 """
+
+from search.objective.context import Objective, TrialContext, TrialStopped
+
+__all__ = ["Objective", "TrialContext", "TrialStopped"]

@@ -224,6 +224,16 @@ def test_everything_of_the_public_face_is_there() -> None:
         search.run_swep  # noqa: B018
 
 
+def test_folders_hand_on_what_users_know_them_by() -> None:
+    from search.config import SweepConfig
+    from search.objective import TrialContext
+
+    assert SweepConfig is search.SweepConfig
+    assert TrialContext is search.TrialContext
+    with pytest.raises(ImportError, match="SweepConfg"):
+        from search.config import SweepConfg  # type: ignore[attr-defined] # noqa: F401
+
+
 def test_the_public_face_loads_nothing_before_it_is_used() -> None:
     heavy = {"ray", "optuna", "mlflow", "torch", "pandas", "pydantic"}
     program = f"import sys, search; assert not {heavy} & set(sys.modules), sys.modules.keys() & {heavy}"

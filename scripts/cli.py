@@ -42,6 +42,7 @@ def app(file: str, text: str | None) -> App:
         help_format="plaintext",
         help_epilogue=examples,
         version_flags=[],
+        suppress_keyboard_interrupt=False,  # `main` says so, and what was stopped is taken apart
         # As on most command lines, the last of two wins; text in brackets is text.
         default_parameter=Parameter(allow_repeating=True, json_dict=False, json_list=False),
     )

@@ -9,6 +9,8 @@ import importlib
 import json
 import sys
 
+from scripts import cli
+
 for _place, _value in json.loads(sys.argv[1]).items():
     _module, _, _name = _place.rpartition(".")
     _loaded = importlib.import_module(_module)
@@ -16,4 +18,4 @@ for _place, _value in json.loads(sys.argv[1]).items():
     setattr(_loaded, _name, _value)
 _script = importlib.import_module(f"scripts.{sys.argv[2]}")
 sys.argv = [f"{sys.argv[2]}.py", *sys.argv[3:]]
-_script.app()
+cli.main(_script.app)

@@ -30,4 +30,4 @@ if __name__ == "__main__":
             fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh22x", b"lo", flags | _UP))
     sys.argv = sys.argv[2:]
     sys.path.insert(0, os.getcwd())
-    importlib.import_module(f"scripts.{sys.argv[0]}").app()
+    importlib.import_module("scripts.cli").main(importlib.import_module(f"scripts.{sys.argv[0]}").app)

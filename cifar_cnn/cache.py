@@ -106,7 +106,7 @@ def _build(config: DataConfig, target: Path) -> None:
         _write(decode(config, scratch), part)
         shutil.rmtree(scratch)
         part.rename(target)
-    except BaseException:
+    except BaseException:  # of any kind, a stop too: it is raised on
         shutil.rmtree(part, ignore_errors=True)
         raise
 

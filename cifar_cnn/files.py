@@ -59,6 +59,6 @@ def write_atomically(path: Path, text: str, *, private: bool = False) -> None:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException:  # of any kind, a stop too: it is raised on
         temporary.unlink()
         raise

@@ -124,7 +124,7 @@ class Drive:
                 dispatcher = Dispatcher(ledger, config, checkpoints, slots(self.placement), followers)
                 with stopped_by_signals(dispatcher):
                     run_tune(dispatcher, self.spec, self.folder)
-            except BaseException:
+            except BaseException:  # of any kind, a stop too: it is raised on
                 # Whoever drives the sweep next brings the view up to date; this one may have lost its lease.
                 view.abandon()
                 raise

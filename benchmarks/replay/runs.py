@@ -22,6 +22,7 @@ from benchmarks.replay.scores import score
 from benchmarks.replay.simulation import simulate
 from benchmarks.replay.tables import Table
 from benchmarks.replay.tasks import Task
+from cifar_cnn.files import write_atomically
 
 
 class Job(NamedTuple):
@@ -104,7 +105,5 @@ def _make(setting: Setting, job: Job) -> Job:
     scores = score(task, run, workers=setting.workers, trainings=setting.trainings)
     file = setting.file(job)
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(scores))
-    part.replace(file)
+    write_atomically(file, json.dumps(scores))
     return job

@@ -34,7 +34,7 @@ def run_tune(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> None:
         tuner = _tuner(dispatcher, spec, folder)
         try:
             tuner.fit()
-        except Exception as error:
+        except Exception as error:  # of any kind: it is raised on, as what it was
             # Ray wraps whatever its callbacks raise, in text; the dispatcher remembers the real one, which
             # has a cause of its own.
             if dispatcher.fault:

@@ -81,7 +81,7 @@ class Lease:
         _held.add(lease._token)
         try:
             lease._take()
-        except BaseException:
+        except BaseException:  # of any kind, a stop too: it is raised on
             _held.discard(lease._token)
             raise
         renewer = threading.Thread(target=lease._renew_until_released, name="lease", daemon=True)

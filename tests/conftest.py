@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import threading
 import time
@@ -28,14 +27,6 @@ ENVIRONMENT_OF_OTHERS = (
 )
 CACHES = {".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache", "__pycache__", ".coverage", "uv.lock"}
 THREADS_END_WITHIN_S = 3.0
-
-
-@pytest.fixture(autouse=True)
-def _log_records_as_before() -> Iterator[None]:
-    """Scripts that are run in this process have the library's warnings name options."""
-    factory = logging.getLogRecordFactory()
-    yield
-    logging.setLogRecordFactory(factory)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +53,7 @@ def run_script(script: str, *arguments: object) -> Result:
     """What a script printed and its exit code; whatever it does not turn into one is raised."""
     out, err = io.StringIO(), io.StringIO()
     with (
+        _log_records_as_before(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         pytest.raises(SystemExit) as ended,
@@ -58,6 +61,16 @@ def run_script(script: str, *arguments: object) -> Result:
         cli.main(APPS[script], [str(argument) for argument in arguments])
     assert isinstance(ended.value.code, int)
     return Result(ended.value.code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _log_records_as_before() -> Iterator[None]:
+    """A script has the library's warnings name options; what else this process logs names fields."""
+    factory = logging.getLogRecordFactory()
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(factory)
 
 
 def write_space(file: Path, parameters: str, fixed: str = "") -> Path:

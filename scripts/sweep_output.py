@@ -37,7 +37,7 @@ def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequenc
 
 def announce(config: SweepConfig) -> None:
     """Say what is about to run."""
-    what = f"{config.budget} trials of up to {config.max_epochs} epochs, {config.goal}, {_data(config)}"
+    what = f"{config.most_trials} trials of up to {config.max_epochs} epochs, {config.goal}, {_data(config)}"
     err.print(f"{config.kind} {config.name}: {what}; the workers start first, which takes some 15 s")
 
 
@@ -59,7 +59,7 @@ def print_result(result: SweepResult) -> None:
         out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
     out.print(
         f"{summary[Outcome.COMPLETE]} complete, {summary[Outcome.PRUNED]} pruned{diverged}, "
-        f"{summary[Outcome.FAILED]} failed{unfinished} of {config.budget} trials; "
+        f"{summary[Outcome.FAILED]} failed{unfinished} of {config.most_trials} trials; "
         f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning"
     )
     out.print(_this_run(result))

@@ -80,7 +80,7 @@ class SweepConfig(Definition, RunSettings):
         return f"{place.rstrip('/')}/{self.name}{mark}{options}"
 
     @property
-    def budget(self) -> int:
+    def most_trials(self) -> int:
         """Trials the sweep ends with; a grid ends when it is exhausted."""
         size = self.space.size() if self.sampler == "grid" else None
         return self.trials if size is None else min(self.trials, size)

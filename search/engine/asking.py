@@ -32,7 +32,7 @@ def ask_for_trials(
         What was asked for, RUNNING or, if it was enqueued with values that the space does not hold, FAILED.
     """
     left = ledger.remaining()
-    few = min(LAST_ROUNDS * slots, ledger.budget // _LAST_SHARE)
+    few = min(LAST_ROUNDS * slots, ledger.most_trials // _LAST_SHARE)
     if slots == 1 or config.time_budget is not None:
         few = 0
     asked = [ledger.ask() for _ in range(left if left <= few else min(left, 1))]

@@ -48,7 +48,7 @@ class Plan:
         free = "an unknown amount" if self.available_bytes is None else _gigabytes(self.available_bytes)
         memory = f"{_gigabytes(self.largest_bytes)} for the largest model, {free} free"
         return [
-            ("sweep", f"{config.name}: {config.budget} trials of up to {config.max_epochs} epochs"),
+            ("sweep", f"{config.name}: {config.most_trials} trials of up to {config.max_epochs} epochs"),
             ("data", f"{config.dataset.name}: {sizes} (a sweep does not read test)"),
             ("sampler", config.sampler),
             ("pruner", pruner_name(config.pruner, config.max_epochs)),
@@ -75,7 +75,7 @@ def plan_sweep(config: SweepConfig) -> Plan:
     assert config.dataset is not None
     nodes = _nodes(config)
     placement = plan_placement(config, nodes)
-    slots = min(placement.slots(nodes), config.budget)
+    slots = min(placement.slots(nodes), config.most_trials)
 
     classes = config.dataset.classes
     largest = max(estimate_memory_bytes(c, classes) for c in largest_configs(config.space, config.max_epochs))
@@ -88,7 +88,7 @@ def plan_sweep(config: SweepConfig) -> Plan:
     )
     speed = statistics.harmonic_mean(map(measure, sampled_configs(config, _PROBED_CONFIGS)))
     images = config.dataset.sizes["train"] + _FORWARD_SHARE * config.dataset.sizes["val"]
-    seconds = images / speed * config.max_epochs * config.budget / slots
+    seconds = images / speed * config.max_epochs * config.most_trials / slots
     return Plan(placement, slots, speed, seconds, largest, available)
 
 

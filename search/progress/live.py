@@ -125,7 +125,7 @@ class Progress:
 
     def _summary(self) -> str:
         ended, best = self._ended, next(iter(self._best), None)
-        parts = [f"{ended.total()}/{self._config.budget} done"]
+        parts = [f"{ended.total()}/{self._config.most_trials} done"]
         parts.append(f"{ended[Outcome.PRUNED]} pruned")
         parts += [f"{ended[Outcome.DIVERGED]} diverged"] if ended[Outcome.DIVERGED] else []
         parts.append(f"{ended[Outcome.FAILED]} failed")
@@ -138,7 +138,7 @@ class Progress:
 
     def _seconds_left(self) -> float | None:
         """At the pace of the trials that ended in this launch; None until there is one."""
-        to_come = self._config.budget - self._ended.total()
+        to_come = self._config.most_trials - self._ended.total()
         if not self._ended_here or to_come <= 0:
             return None
         return self._seconds_here / self._ended_here * to_come / max(1, self._most_running)

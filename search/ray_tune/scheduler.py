@@ -49,7 +49,7 @@ class LedgerScheduler(FIFOScheduler):
         match self._dispatcher.receive(trial.trial_id, message):
             case Decision.CONTINUE:
                 return str(TrialScheduler.CONTINUE)
-            case Decision.PRUNE | Decision.COMPLETE | Decision.STOP:
+            case Decision.FREEZE | Decision.PRUNE | Decision.COMPLETE | Decision.STOP:
                 if message.last:
                     return str(TrialScheduler.STOP)
                 actor = trial.temporary_state.ray_actor

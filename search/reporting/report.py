@@ -137,7 +137,7 @@ def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
     sizes = "" if data is None else ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
     return [
         *([] if data is None else [("data", f"{data.name}: {sizes}")]),
-        ("budget", f"{config.budget} trials of up to {config.max_epochs} epochs"),
+        ("budget", f"{config.most_trials} trials of up to {config.max_epochs} epochs"),
         ("sampler, pruner", f"{config.sampler}, {pruner_name(config.pruner, config.max_epochs)}"),
         (
             "pruning saved",

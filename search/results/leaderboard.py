@@ -136,7 +136,7 @@ def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
         f"**{config.name}**: space `{config.space.name}`, sampler `{config.sampler}`, "
         f"pruner `{config.pruner}`.",
         "",
-        f"{len(trials)} of {config.budget} trials: {count[Outcome.COMPLETE]} complete, "
+        f"{len(trials)} of {config.most_trials} trials: {count[Outcome.COMPLETE]} complete, "
         f"{count[Outcome.PRUNED]} pruned, {count[Outcome.DIVERGED]} diverged, "
         f"{count[Outcome.FAILED]} failed, {count[Outcome.RUNNING]} running. "
         f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning.",

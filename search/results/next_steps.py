@@ -12,7 +12,7 @@ from search.study.records import Outcome, TrialRecord, not_retried
 def go_on(config: SweepConfig, records: Sequence[TrialRecord]) -> Step | None:
     """How a sweep comes to more completed trials; None if it cannot, for its grid is exhausted."""
     trials = not_retried(records)
-    if len(trials) < config.budget or any(not record.state.is_finished() for record in trials):
+    if len(trials) < config.most_trials or any(not record.state.is_finished() for record in trials):
         return Step("resume", config.name, config.sweeps_dir, "resume it")
     if any(record.outcome is Outcome.FAILED for record in trials):
         retry = {"retry_failed": True}
@@ -22,17 +22,17 @@ def go_on(config: SweepConfig, records: Sequence[TrialRecord]) -> Step | None:
 
 def grow(config: SweepConfig) -> Step | None:
     """How a sweep that has used its trials up gets as many again; None if its grid is exhausted."""
-    more = config.model_copy(update={"trials": 2 * config.budget})
-    if more.budget == config.budget:
+    more = config.model_copy(update={"trials": 2 * config.most_trials})
+    if more.most_trials == config.most_trials:
         return None
-    return Step("resume", config.name, config.sweeps_dir, "let it grow", {"trials": more.budget})
+    return Step("resume", config.name, config.sweeps_dir, "let it grow", {"trials": more.most_trials})
 
 
 def without_completion(config: SweepConfig, records: Sequence[TrialRecord]) -> tuple[str, list[Step]]:
     """What to do about a sweep of which no trial has completed, in one sentence, and the steps in it."""
     steps = [step for step in [go_on(config, records)] if step is not None]
     trials = not_retried(records)
-    unfinished = len(trials) < config.budget
+    unfinished = len(trials) < config.most_trials
     if unfinished or any(record.outcome is Outcome.FAILED for record in trials):
         return str(steps[0]), steps
     other = "launch another sweep, with a gentler pruner or another space"

@@ -26,7 +26,7 @@ class Budget:
     """
 
     def __init__(self, config: SweepConfig, study: optuna.Study, mirror: StudyMirror) -> None:
-        self.trials = config.budget  # that the sweep ends with; a grid ends when it is exhausted
+        self.trials = config.most_trials  # that the sweep ends with; a grid ends when it is exhausted
         self._config = config
         self._study = study
         self._mirror = mirror

@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.study.mirror import StudyMirror
+from search.study.promotion import Promotion
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Policy:
 
     sampler: BaseSampler
     pruner: BasePruner
+    promotion: Promotion | None = None  # freezes trials at rungs and thaws them; None: no trial is frozen
 
 
 def create_or_open(

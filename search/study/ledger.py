@@ -85,7 +85,7 @@ class Ledger:
         return str(self.study.user_attrs["sweep_id"])
 
     @property
-    def budget(self) -> int:
+    def most_trials(self) -> int:
         """Trials the sweep ends with; a grid ends when it is exhausted."""
         return self._budget.trials
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.goals import Goal
+from search.study.hand_outs import HandOut, hand_outs_of
 from search.text import encodable
 
 _DIVERGED = ("diverged", "nan")  # the second is what it was called when it was a failure
@@ -41,6 +42,7 @@ class Outcome(enum.StrEnum):
     """What a trial is called wherever it is shown."""
 
     RUNNING = "running"
+    FROZEN = "frozen"
     COMPLETE = "complete"
     PRUNED = "pruned"
     DIVERGED = "diverged"
@@ -112,6 +114,7 @@ class TrialRecord:
     drivers_lost: int = 0  # how many drivers in a row died with it, without a finished epoch between
     run_id: str | None = None  # of its MLflow run
     retry_of: int | None = None
+    hand_outs: tuple[HandOut, ...] = ()  # where trials are frozen: its beginning and each thaw
 
     @property
     def key(self) -> str:
@@ -121,8 +124,26 @@ class TrialRecord:
     @property
     def outcome(self) -> Outcome:
         """Its state in a word, in which one that diverged is not taken for one that was pruned."""
+        if self.frozen:
+            return Outcome.FROZEN
         diverged = self.stop_reason is StopReason.DIVERGED
         return Outcome.DIVERGED if diverged else _OUTCOMES[self.state]
+
+    @property
+    def until(self) -> int | None:
+        """The epoch that it freezes at; None: it trains to its end."""
+        return self.hand_outs[-1].until if self.hand_outs else None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it has trained as far as it was handed out, and waits to be thawed."""
+        running = self.state is TrialState.RUNNING
+        return running and self.until is not None and len(self.epochs) >= self.until
+
+    @property
+    def thawed(self) -> int:
+        """How often it went on after it had been frozen."""
+        return max(0, len(self.hand_outs) - 1)
 
     @property
     def interrupted(self) -> bool:
@@ -135,29 +156,36 @@ class TrialRecord:
         return sum(epoch.metrics.get("epoch_s", 0.0) for epoch in self.epochs)
 
     @classmethod
-    def of(cls, trial: FrozenTrial) -> Self:
-        """The record of a trial of the study."""
+    def of(cls, trial: FrozenTrial, state: TrialState | None = None) -> Self:
+        """The record of a trial of the study.
+
+        Args:
+            trial: as the study has it.
+            state: its state in the database, where memory has another.
+        """
+        state = state or trial.state
         attrs = trial.user_attrs
         # What somebody else has added to the study comes without the epochs' metrics.
         steps = [step for step in sorted(trial.intermediate_values) if epoch_attr(step) in attrs]
         epochs = (Epoch.from_json(attrs[epoch_attr(step)]) for step in steps)
         # Details are written before the state they explain: a driver killed between the two left some
         # that explain nothing.
-        reason = attrs.get("stop_reason", StopReason.EXTERNAL) if trial.state.is_finished() else None
+        reason = attrs.get("stop_reason", StopReason.EXTERNAL) if state.is_finished() else None
         return cls(
             number=trial.number,
-            state=trial.state,
+            state=state,
             params=dict(trial.params),
             epochs=tuple(epochs),
-            value=trial.value if trial.state is TrialState.COMPLETE else None,
+            value=trial.value if state is TrialState.COMPLETE else None,
             started_ms=_milliseconds(trial.datetime_start) or 0,
             ended_ms=_milliseconds(trial.datetime_complete),
             stop_reason=StopReason(reason) if reason else None,
-            error=_error(attrs) if trial.state is TrialState.FAIL or reason in _DIVERGED else None,
+            error=_error(attrs) if state is TrialState.FAIL or reason in _DIVERGED else None,
             times_lost=attrs.get("times_lost", 0),
             drivers_lost=_drivers_lost(attrs, len(steps)),
             run_id=attrs.get("mlflow_run_id"),
             retry_of=attrs.get("retry_of"),
+            hand_outs=hand_outs_of(attrs),
         )
 
 

@@ -59,6 +59,7 @@ class Decision(enum.Enum):
     """What the engine answers to a worker's report."""
 
     CONTINUE = "continue"
+    FREEZE = "freeze"  # the trial has trained as far as it was handed out; it may be thawed
     PRUNE = "prune"  # the trial has been pruned
     COMPLETE = "complete"  # the trial has trained to its end
     STOP = "stop"  # the attempt ends; the trial has ended otherwise, or waits for a resume

@@ -112,7 +112,7 @@ def _sync_sweep_run(
 
 def _is_finished(config: SweepConfig, records: Sequence[TrialRecord]) -> bool:
     running = any(record.state is TrialState.RUNNING for record in records)
-    return not running and len(not_retried(records)) >= config.budget
+    return not running and len(not_retried(records)) >= config.most_trials
 
 
 def _differences(existing: Iterable[Point], expected: Iterable[Point]) -> tuple[set[Point], set[Point]]:

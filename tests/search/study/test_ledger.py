@@ -182,9 +182,9 @@ def test_the_budget_counts_every_trial_and_grows(ledger: Ledger) -> None:
     with pytest.raises(AssertionError):
         ledger.ask()
     grown = open_ledger(sweep_config(trials=6), ledger.study._storage)
-    assert (grown.budget, grown.remaining()) == (6, 2)
+    assert (grown.most_trials, grown.remaining()) == (6, 2)
     shrunk = open_ledger(sweep_config(trials=2), ledger.study._storage)
-    assert (shrunk.budget, shrunk.remaining()) == (2, 0)
+    assert (shrunk.most_trials, shrunk.remaining()) == (2, 0)
 
 
 def test_a_worker_may_be_lost_so_often_and_no_more() -> None:
@@ -239,7 +239,7 @@ def test_what_is_enqueued_is_tried_first_and_once_whatever_is_killed() -> None:
 def test_a_grid_ends_when_each_point_was_tried_once(trials: int, budget: int) -> None:
     config = sweep_config(space=DISCRETE, sampler="grid", trials=trials)
     ledger = open_ledger(config)
-    assert ledger.budget == budget
+    assert ledger.most_trials == budget
     drawn = []
     while ledger.remaining():
         drawn.append(run_trial(ledger, [0.5]).params)

@@ -1,0 +1,43 @@
+"""Up to which epoch a trial was given to a worker, and why: attributes of the trial in the study."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+_PREFIX = "handed_out:"
+
+
+@dataclass(frozen=True)
+class HandOut:
+    """A trial was given to a worker to be trained up to an epoch, and why.
+
+    Example:
+        >>> HandOut(until=9, reports=40, why="best third of rung 3").until
+        9
+    """
+
+    until: int | None  # the epoch that it freezes at; None: it trains to its end
+    reports: int  # epochs that the study held when this was decided
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The hand-out as plain JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(**data)
+
+
+def hand_out_attr(place: int) -> str:
+    """The user attribute that holds a trial's hand-out, counted from 0."""
+    return f"{_PREFIX}{place:03d}"
+
+
+def hand_outs_of(attrs: Mapping[str, Any]) -> tuple[HandOut, ...]:
+    """A trial's hand-outs, by its user attributes, the first one first."""
+    return tuple(HandOut.from_json(attrs[key]) for key in sorted(attrs) if key.startswith(_PREFIX))

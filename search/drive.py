@@ -34,7 +34,19 @@ _LAST_S = 8.0  # of the time that a stop has, for what comes after the view: Ray
 
 @dataclass(frozen=True)
 class Driven:
-    """What driving a sweep leaves."""
+    """What driving a sweep leaves.
+
+    Attributes:
+        records: every trial of the sweep, by number.
+        stop: why it ended before the sweep was done; None: it is done.
+        view_missing: what the MLflow view lacks, in words; None: it is exact.
+        page: where MLflow shows the sweep, if the store answered.
+
+    Example:
+        >>> driven = Driven(records=[], stop=Stop.INTERRUPTED, view_missing=None, page=None)
+        >>> driven.stop.value
+        'interrupted'
+    """
 
     records: list[TrialRecord]
     stop: Stop | None
@@ -77,6 +89,22 @@ class Drive:
         requests: to be carried out first.
         connect: opens the tracking store.
         began_at: when the time budget began, on the monotonic clock.
+
+    Example:
+        >>> from search.tracking.store import TrackingStore
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> drive = Drive(
+        ...     config=config,
+        ...     spec=WorkerSpec(abs, {}, {}, "val_acc", 1, config.checkpoint_root, cpus=1, gpus=0),
+        ...     placement=Placement(cpus=1, gpus=0, concurrency=None),
+        ...     folder=Path("ray"),
+        ...     observers=[],
+        ...     requests=Requests(retry_failed=False, skip=[]),
+        ...     connect=lambda: TrackingStore(config.tracking_uri, config.experiment),
+        ...     began_at=time.monotonic(),
+        ... )
+        >>> driven = drive.run()  # doctest: +SKIP
     """
 
     config: SweepConfig

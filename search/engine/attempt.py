@@ -32,6 +32,18 @@ class Attempt:
         assignment: the trial.
         scratch: a folder of the attempt's own.
         send: hands a message to the driver and waits for its answer: whether the attempt continues.
+
+    Example:
+        >>> def objective(params, trial):
+        ...     trial.report(1, {"val_acc": params["lr"]})
+        >>> sent, scratch = [], Path("attempt")
+        >>> scratch.mkdir()
+        >>> spec = WorkerSpec(objective, {}, {}, "val_acc", 1, str(Path("kept").absolute()), cpus=1, gpus=0)
+        >>> assignment = Assignment(number=0, params={"lr": 0.5}, seed=0, epochs_known=0)
+        >>> attempt = Attempt(spec, assignment, scratch, send=lambda message: not sent.append(message))
+        >>> end, error = attempt.run()
+        >>> end.finished, [epoch.metrics["val_acc"] for message in sent for epoch in message.epochs]
+        (True, [0.5])
     """
 
     def __init__(

@@ -23,6 +23,17 @@ class FollowedTrials:
         config: the sweep.
         checkpoints: of the sweep; those that nothing needs any more are deleted.
         observers: told of every change after it is in the study.
+
+    Example:
+        >>> from optuna.storages import InMemoryStorage
+        >>> from search.policy.making import make_policy
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="one", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> ledger = Ledger.open(config, InMemoryStorage(), make_policy(config))
+        >>> trials = FollowedTrials(ledger, config, CheckpointStore(config.checkpoint_root), observers=[])
+        >>> trials.changed(ledger.ask())
+        >>> trials[0].state.name, len(trials.all)
+        ('RUNNING', 1)
     """
 
     def __init__(

@@ -22,6 +22,22 @@ class Retention:
         config: tells how many finished trials keep theirs.
         records: every trial of the sweep.
         unfinished: numbers of the trials that have not ended, whether or not anybody works on them.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from optuna.trial import TrialState
+        >>> from search.study.records import Epoch
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=1, max_epochs=2)
+        >>> checkpoints = CheckpointStore(config.checkpoint_root)
+        >>> retention = Retention(checkpoints, config, records=[], unfinished=[])
+        >>> retention.started(0)
+        >>> weights = Path("weights")
+        >>> weights.mkdir()
+        >>> checkpoints.save(0, (Epoch(1, {"val_acc": 0.5}, 1_000, "host:1"),), weights)
+        >>> retention.ended(TrialRecord(0, TrialState.PRUNED, {"lr": 0.1}))
+        >>> checkpoints.newest(0)
+        (None, [])
     """
 
     def __init__(

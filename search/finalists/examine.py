@@ -30,6 +30,14 @@ class Examination:
         interval: 95% interval of its accuracy by the number of images alone.
         corrupted: accuracy by corruption, mild to strong; empty unless asked for.
         files: what was written.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> corrupted = {"blur": [0.6, 0.4], "noise": [0.8, 0.6]}
+        >>> examination = Examination(config, {"accuracy": 0.9}, (0.88, 0.92), corrupted, files=[])
+        >>> round(mean_corrupted(examination), 2)
+        0.6
     """
 
     retraining: SweepConfig

@@ -52,7 +52,19 @@ class Published:
 
 @dataclass(frozen=True)
 class Retrained:
-    """The winner, retrained and tested."""
+    """The winner, retrained and tested.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=2, max_epochs=1)
+        >>> result = SweepResult(config, [], None, None, seconds=60.0, page=None, utilisation=None)
+        >>> accuracies = (0.81, 0.79)
+        >>> test = estimates({0: accuracies})[0]
+        >>> retrained = Retrained(result, test, accuracies, 10_000, 1, Path("model"), Published())
+        >>> low, high = retrained.binomial
+        >>> f"{retrained.test.mean:.3f}, {low:.3f} to {high:.3f}"
+        '0.800, 0.792 to 0.808'
+    """
 
     result: SweepResult
     test: Estimate  # accuracy over the seeds, each evaluated once

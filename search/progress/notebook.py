@@ -18,6 +18,12 @@ class NotebookTable:
 
     Args:
         draw: gives what is to be seen now; called by a thread.
+
+    Example:
+        >>> frame = Frame({"trial": ["trial-000"], "epoch": ["2/9"]}, ["night: 0/16 done"])
+        >>> table = NotebookTable(lambda: frame)
+        >>> table.start()  # doctest: +SKIP
+        >>> table.stop(frame)  # doctest: +SKIP
     """
 
     def __init__(self, draw: Callable[[], Frame]) -> None:

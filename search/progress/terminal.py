@@ -25,6 +25,16 @@ class TerminalTable:
     Args:
         console: on the terminal.
         draw: gives what is to be seen now; called by a thread, and by whoever prints.
+
+    Example:
+        >>> import io
+        >>> screen = io.StringIO()
+        >>> frame = Frame({"trial": ["trial-000"], "epoch": ["2/9"]}, ["night: 0/16 done"])
+        >>> table = TerminalTable(Console(file=screen, force_terminal=True), lambda: frame)
+        >>> table.start()
+        >>> table.stop(frame)
+        >>> "trial-000" in screen.getvalue()
+        True
     """
 
     def __init__(self, console: Console, draw: Callable[[], Frame]) -> None:

@@ -22,7 +22,25 @@ from search.text import encodable
 
 
 class LedgerScheduler(FIFOScheduler):
-    """A thin adapter: pruning is the study's decision, Ray only carries it out."""
+    """A thin adapter: pruning is the study's decision, Ray only carries it out.
+
+    Args:
+        dispatcher: who decides.
+
+    Example:
+        >>> from optuna.storages import InMemoryStorage
+        >>> from search.config.sweep_config import SweepConfig
+        >>> from search.policy.making import make_policy
+        >>> from search.study.checkpoints import CheckpointStore
+        >>> from search.study.ledger import Ledger
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="one", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> ledger = Ledger.open(config, InMemoryStorage(), make_policy(config))
+        >>> dispatcher = Dispatcher(ledger, config, CheckpointStore(config.checkpoint_root), lambda: 1)
+        >>> scheduler = LedgerScheduler(dispatcher)
+        >>> scheduler.choose_trial_to_run(tune_controller=None) is None  # no trial waits for a worker
+        True
+    """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -111,7 +129,26 @@ class LedgerScheduler(FIFOScheduler):
 
 
 class SweepStopper(Stopper):
-    """Ends Ray's loop when a stop was asked for and its grace is over."""
+    """Ends Ray's loop when a stop was asked for and its grace is over.
+
+    Args:
+        dispatcher: who knows of the stop.
+        scheduler: of the same Tuner; kills the workers that still run.
+
+    Example:
+        >>> from optuna.storages import InMemoryStorage
+        >>> from search.config.sweep_config import SweepConfig
+        >>> from search.policy.making import make_policy
+        >>> from search.study.checkpoints import CheckpointStore
+        >>> from search.study.ledger import Ledger
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="one", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> ledger = Ledger.open(config, InMemoryStorage(), make_policy(config))
+        >>> dispatcher = Dispatcher(ledger, config, CheckpointStore(config.checkpoint_root), lambda: 1)
+        >>> stopper = SweepStopper(dispatcher, LedgerScheduler(dispatcher))
+        >>> stopper.stop_all()
+        False
+    """
 
     def __init__(self, dispatcher: Dispatcher, scheduler: LedgerScheduler) -> None:
         self._dispatcher = dispatcher

@@ -21,6 +21,22 @@ class LedgerSearcher(Searcher):
         scheduler: of the same Tuner. With no trial under way Ray asks for one once a second and does nothing
             else, for ten minutes, so the scheduler's work has to be done from here.
         most: attempts after which it is finished all the same; a fresh Tuner takes over.
+
+    Example:
+        >>> from optuna.storages import InMemoryStorage
+        >>> from search.config.sweep_config import SweepConfig
+        >>> from search.policy.making import make_policy
+        >>> from search.study.checkpoints import CheckpointStore
+        >>> from search.study.ledger import Ledger
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="one", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> ledger = Ledger.open(config, InMemoryStorage(), make_policy(config))
+        >>> dispatcher = Dispatcher(ledger, config, CheckpointStore(config.checkpoint_root), lambda: 1)
+        >>> searcher = LedgerSearcher(dispatcher, LedgerScheduler(dispatcher), most=1000)
+        >>> searcher.suggest("8a1f")["number"]
+        0
+        >>> searcher.suggest("9c3e") is None  # the only slot is taken
+        True
     """
 
     def __init__(self, dispatcher: Dispatcher, scheduler: LedgerScheduler, most: int) -> None:

@@ -23,6 +23,20 @@ class Budget:
         config: the sweep.
         study: its study.
         mirror: the study's storage.
+
+    Example:
+        >>> from optuna.storages import InMemoryStorage
+        >>> storage = InMemoryStorage()
+        >>> _ = optuna.create_study(storage=storage, study_name="day")
+        >>> mirror = StudyMirror(storage, "day", ranges={})
+        >>> study = optuna.load_study(storage=mirror, study_name="day")
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=2, max_epochs=1)
+        >>> budget = Budget(config, study, mirror)
+        >>> trial = study.ask()
+        >>> budget.recount()
+        >>> budget.remaining()
+        1
     """
 
     def __init__(self, config: SweepConfig, study: optuna.Study, mirror: StudyMirror) -> None:

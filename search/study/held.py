@@ -20,6 +20,19 @@ class HeldTrials:
 
     Args:
         mirror: the study's storage.
+
+    Example:
+        >>> import optuna
+        >>> from optuna.storages import InMemoryStorage
+        >>> storage = InMemoryStorage()
+        >>> _ = optuna.create_study(storage=storage, study_name="day")
+        >>> mirror = StudyMirror(storage, "day", ranges={})
+        >>> study = optuna.load_study(storage=mirror, study_name="day")
+        >>> held = HeldTrials(mirror)
+        >>> record = held.hold(study.ask())
+        >>> held.update(record.number, times_lost=1)
+        >>> held.record(record.number).times_lost
+        1
     """
 
     def __init__(self, mirror: StudyMirror) -> None:

@@ -22,6 +22,18 @@ class Launches:
     Args:
         study: of the sweep.
         mirror: the study's storage.
+
+    Example:
+        >>> from optuna.storages import InMemoryStorage
+        >>> storage = InMemoryStorage()
+        >>> _ = optuna.create_study(storage=storage, study_name="day")
+        >>> mirror = StudyMirror(storage, "day", ranges={})
+        >>> study = optuna.load_study(storage=mirror, study_name="day")
+        >>> launches = Launches(study, mirror)
+        >>> launches.append({"host": "one"}) is None  # nobody drove it before
+        True
+        >>> launches.append({"host": "two"}), launches.count
+        ({'host': 'one'}, 2)
     """
 
     def __init__(self, study: optuna.Study, mirror: StudyMirror) -> None:

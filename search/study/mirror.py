@@ -39,6 +39,18 @@ class StudyMirror(TrialsInMemory):
 
     Raises:
         UserError: the study holds numbers twice, so that nothing tells whose a checkpoint is.
+
+    Example:
+        >>> import optuna
+        >>> storage = optuna.storages.InMemoryStorage()
+        >>> study = optuna.create_study(storage=storage, study_name="day")
+        >>> mirror = StudyMirror(storage, "day", ranges={})
+        >>> trial = optuna.load_study(storage=mirror, study_name="day").ask()
+        >>> mirror.trial(trial.number).state.name, study.trials[0].state.name
+        ('RUNNING', 'WAITING')
+        >>> mirror.start(trial.number)
+        >>> study.trials[0].state.name
+        'RUNNING'
     """
 
     def __init__(self, backend: BaseStorage, study_name: str, ranges: Mapping[str, BaseDistribution]) -> None:

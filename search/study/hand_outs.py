@@ -15,11 +15,12 @@ class HandOut:
     """A trial was given to a worker to be trained up to an epoch, and why.
 
     Example:
-        >>> HandOut(until=9, reports=40, why="best third of rung 3").until
+        >>> HandOut(until=9, cost=6, reports=40, why="best third of rung 3").until
         9
     """
 
     until: int | None  # the epoch that it freezes at; None: it trains to its end
+    cost: int  # epochs to train for that: of a trial whose checkpoint is gone, from the first one on
     reports: int  # epochs that the study held when this was decided
     why: str
 

@@ -114,6 +114,7 @@ class TrialRecord:
     drivers_lost: int = 0  # how many drivers in a row died with it, without a finished epoch between
     run_id: str | None = None  # of its MLflow run
     retry_of: int | None = None
+    checkpoint_dropped: bool = False  # those of its epochs so far, to save room while it was frozen
     hand_outs: tuple[HandOut, ...] = ()  # where trials are frozen: its beginning and each thaw
 
     @property
@@ -139,6 +140,12 @@ class TrialRecord:
         """Whether it has trained as far as it was handed out, and waits to be thawed."""
         running = self.state is TrialState.RUNNING
         return running and self.until is not None and len(self.epochs) >= self.until
+
+    @property
+    def resumes_at(self) -> int:
+        """Epochs that need not be trained again when it goes on: none if there is no checkpoint of them."""
+        kept = self.epochs and self.epochs[-1].checkpoint is not None and not self.checkpoint_dropped
+        return len(self.epochs) if kept else 0
 
     @property
     def thawed(self) -> int:
@@ -185,6 +192,7 @@ class TrialRecord:
             drivers_lost=_drivers_lost(attrs, len(steps)),
             run_id=attrs.get("mlflow_run_id"),
             retry_of=attrs.get("retry_of"),
+            checkpoint_dropped=attrs.get("checkpoint_dropped") == len(steps),
             hand_outs=hand_outs_of(attrs),
         )
 

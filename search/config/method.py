@@ -29,7 +29,7 @@ class Method(Settings):
     pruner: str = Field(
         default="auto",
         description="auto (by the epochs of a trial), hyperband, asha, median, percentile, threshold, "
-        "patient or none.",
+        "patient, promotion or none. Promotion freezes every trial at its rungs and thaws the best of each.",
     )
     pruner_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the pruner.")
     seed: int = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search.config.sweep_config import SweepConfig
+from search.policy.promotion import CappedPromotion, Freezing
 from search.policy.pruners import make_pruner
 from search.policy.samplers import make_sampler
 from search.study.creating import Policy
@@ -14,7 +15,8 @@ def make_policy(config: SweepConfig) -> Policy:
     Raises:
         UserError: an unknown name or argument.
     """
-    return Policy(
-        make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args),
-        make_pruner(config.pruner, config.max_epochs, config.goal, config.pruner_args, config.classes),
-    )
+    sampler = make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args)
+    pruner = make_pruner(config.pruner, config.max_epochs, config.goal, config.pruner_args, config.classes)
+    if not isinstance(pruner, Freezing):
+        return Policy(sampler, pruner)
+    return Policy(sampler, pruner, CappedPromotion(pruner, config.max_epochs, config.goal))

@@ -24,6 +24,7 @@ from optuna.pruners import (
 
 from search.config.goals import Goal
 from search.errors import UserError
+from search.policy.promotion import Freezing
 from search.policy.samplers import build
 
 _ETA = 3  # the reduction factor with which both papers ran their experiments on small budgets
@@ -46,6 +47,7 @@ PRUNERS: dict[str, Callable[..., BasePruner]] = {
     "percentile": PercentilePruner,
     "threshold": ThresholdPruner,
     "patient": PatientPruner,
+    "promotion": Freezing,
     "none": NopPruner,
 }
 

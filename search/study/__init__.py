@@ -3,9 +3,9 @@
 For others, to read: `records` (what is known of a trial), `opening` (a sweep's study, opened), `snapshot`
 (a copy of it in memory), `reading` (its records and counts), `launch_notes` (what it was run with).
 
-To write: `ledger` (the only writer), `transitions` (what may become of a trial), `creating` (a study and its
-definition), `lease` (one driver at a time), `database` (the storage), `checkpoints` (of trials), `failpoints`
-(where a test may kill).
+To write: `ledger` (the only writer), `transitions` (what may become of a trial), `promotion` (what a free
+slot may do), `creating` (a study and its definition), `lease` (one driver at a time), `database` (the
+storage), `checkpoints` (of trials), `failpoints` (where a test may kill).
 
 For samplers: `divergence` (trials that diverged), `optuna_private` (what Optuna shows nobody).
 """

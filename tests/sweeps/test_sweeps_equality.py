@@ -99,4 +99,4 @@ def test_a_sequential_sweep_decides_as_optuna_does(
 
 def test_the_pairs_cover_every_sampler_and_pruner() -> None:
     assert {sampler for sampler, _, _ in PAIRS} == set(SAMPLERS)
-    assert {pruner for _, pruner, _ in PAIRS} == set(PRUNERS)
+    assert {pruner for _, pruner, _ in PAIRS} == set(PRUNERS) - {"promotion"}, "Optuna freezes no trial"

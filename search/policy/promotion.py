@@ -1,0 +1,271 @@
+"""Promotion: every trial freezes at its rungs, and the best of a rung are thawed.
+
+Asynchronous successive halving by promotion (ASHA: Li et al. 2020, arXiv:1810.05934, Algorithm 2): a free
+slot thaws the best trial that waits on the highest rung and is among the best 1/eta there, else it asks for
+a new trial. Three things are added.
+
+- A cap: at most 1/eta of a rung's trials pass it. With a sampler that gets ever better, each new trial would
+  be among the best of its rung, and nearly all would be trained to their ends.
+- The beginning: by a fifth of the budget one trial is on its way to its end, so that whoever stops early
+  has one.
+- The finish: the last part of the budget trains the frozen trials with the best predictions to their ends,
+  for what a sweep finds should have been trained.
+
+In a sweep whose size is in trials alone, all of which have been asked for, a rung lets its best 1/eta pass,
+and one trial at least, once nobody is on the way to it: synchronous successive halving (Jamieson and
+Talwalkar 2016, arXiv:1502.07943).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from optuna.pruners import NopPruner
+
+from search.config.goals import Goal
+from search.policy.known_trials import KnownTrials
+from search.policy.rungs import Rung, Rungs, rungs_below
+from search.study.promotion import Ask, Left, Thaw
+from search.study.records import TrialRecord
+
+_FIRST_COMPLETE = 0.2  # of the budget, by which one trial has trained to its end or is about to
+_logger = logging.getLogger(__name__)
+
+
+class Freezing(NopPruner):
+    """The pruner of a sweep that freezes trials: it ends none. Its arguments are the promotion's.
+
+    Args:
+        reduction_factor: eta; rungs are that many times as far apart, and one in so many trials passes one.
+        min_resource: r, the first rung, in epochs.
+        finish: the last share of a budget in epochs, which trains frozen trials to their ends.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+        >>> Freezing(reduction_factor=4).reduction_factor
+        4
+    """
+
+    def __init__(self, reduction_factor: int = 3, min_resource: int = 1, finish: float = 0.2) -> None:
+        if reduction_factor < 2:
+            raise ValueError(f"reduction_factor={reduction_factor}: give at least 2")
+        if min_resource < 1:
+            raise ValueError(f"min_resource={min_resource}: the first rung is at epoch 1 at the earliest")
+        if not 0 <= finish < 1:
+            raise ValueError(f"finish={finish}: give a share of the budget, from 0 to below 1")
+        self.reduction_factor, self.min_resource, self.finish = reduction_factor, min_resource, finish
+
+
+class Predictor(Protocol):
+    """What a model of learning curves foretells."""
+
+    def ends(self, records: Collection[TrialRecord], numbers: Sequence[int]) -> Sequence[float] | None:
+        """How good these trials' last epochs would be, smaller being better; None: it cannot tell."""
+
+
+class CappedPromotion:
+    """Decides what a free slot does, from the trials' records alone.
+
+    Args:
+        freezing: its arguments.
+        max_epochs: of a trial that trains to its end.
+        goal: of the sweep.
+        predictor: ranks what the finish trains; None: the highest rung does, and the value there.
+
+    Example:
+        >>> promotion = CappedPromotion(Freezing(), max_epochs=9, goal=Goal("val_acc", "maximize"))
+        >>> promotion.next(Left(trials=100, epochs=90, budget=90))
+        Ask(until=1, why='new')
+    """
+
+    def __init__(
+        self, freezing: Freezing, max_epochs: int, goal: Goal, predictor: Predictor | None = None
+    ) -> None:
+        self._max_epochs = max_epochs
+        self._goal = goal
+        self._finish = freezing.finish
+        self._eta = freezing.reduction_factor
+        self._predictor = predictor
+        self._epochs = rungs_below(max_epochs, freezing.min_resource, self._eta)
+        if not self._epochs:
+            _logger.info("promotion freezes nothing: no rung lies below the last epoch, %d", max_epochs)
+        self._trials = KnownTrials()
+        self._restarts = False  # whether a thawed trial begins again, for want of a checkpoint
+        self._rungs = Rungs(self._ladder(), goal)
+
+    def changed(self, record: TrialRecord) -> None:
+        """A trial is another than before, in the study."""
+        if record.retry_of is not None:  # the retry takes its place
+            self._rungs.change(self._trials.drop(record.retry_of), None)
+        self._rungs.change(self._trials.put(record), record)
+        if self._trials.without_checkpoints != self._restarts:
+            self._restarts = not self._restarts
+            self._rungs = Rungs(self._ladder(), self._goal)
+            for known in self._trials.records.values():
+                self._rungs.change(None, known)
+            if self._restarts:
+                self._tell_of_restarts()
+
+    def next(self, left: Left) -> Thaw | Ask | None:
+        """What a free slot does; None: nothing, until a trial that runs has changed, or for good."""
+        if self._is_finish(left):
+            finalist = self._finalist(left)
+            if finalist is not None or self._trials.one_ends:
+                return finalist
+        return (
+            self._first_complete(left)
+            or self._promoted(left)
+            or self._new(left)
+            or self._last(left)
+            or self._only_one(left)
+        )
+
+    def _ladder(self) -> list[tuple[int, int]]:
+        """The rungs' epochs, each with how many trials there are to one that passes.
+
+        Where a thawed trial begins again, every second rung is left out, the first one before all: going
+        from 3 to 27 then costs 27 epochs in the place of 24; from 1 to 3 it would be 3 in the place of 2.
+        """
+        if not self._restarts or len(self._epochs) < 2:
+            return [(epoch, self._eta) for epoch in self._epochs]
+        kept = self._epochs[1::2]
+        squared = self._eta**2
+        return [(epoch, squared if epoch * squared < self._max_epochs else self._eta) for epoch in kept]
+
+    def _tell_of_restarts(self) -> None:
+        epochs = ", ".join(str(epoch) for epoch, _ in self._ladder())
+        _logger.warning(
+            "trials keep no checkpoints, so one that is thawed trains again from its first epoch, which the "
+            "budget pays for: from now on they freeze at fewer epochs (%s); with checkpoints, or "
+            "`pruner=asha`, no epoch is trained twice",
+            epochs,
+        )
+
+    # What may be chosen
+
+    def _thaw(self, left: Left, record: TrialRecord, until: int | None, why: str) -> Thaw | None:
+        end = until is None
+        target = self._max_epochs if until is None else until
+        cost = target - record.resumes_at
+        after = 0 if end else self._max_epochs - (0 if self._restarts else target)
+        return Thaw(record.number, until, why) if self._may_cost(left, cost, after) else None
+
+    def _may_cost(self, left: Left, cost: int, after: int) -> bool:
+        """Whether it fits, and still lets one trial be trained to its end if none is or is about to be.
+
+        Args:
+            left: of the sweep's size.
+            cost: epochs.
+            after: epochs that the same trial would then need to its end.
+        """
+        if left.epochs is None:
+            return True
+        if cost > left.epochs:
+            return False
+        if self._trials.one_ends or after == 0 or cost + self._max_epochs <= left.epochs:
+            return True
+        needed = min([after, *map(self._to_its_end, self._trials.unended)])
+        impossible = needed > left.epochs  # so that nothing can be kept for it
+        return impossible or cost + needed <= left.epochs
+
+    def _to_its_end(self, record: TrialRecord) -> int:
+        """Epochs that it needs beyond those that it was handed out for."""
+        if record.frozen:
+            return self._max_epochs - record.resumes_at
+        return self._max_epochs - (0 if self._restarts else record.until or self._max_epochs)
+
+    # What a slot may do, in this order
+
+    def _is_finish(self, left: Left) -> bool:
+        """Whether the rest of the budget is for training to the end, which takes one training at least."""
+        if left.budget is None or left.epochs is None or not self._finish:
+            return False
+        return left.epochs <= max(self._finish * left.budget, self._max_epochs)
+
+    def _finalist(self, left: Left) -> Thaw | None:
+        """The best of the frozen trials whose last epochs the budget still pays."""
+        assert left.epochs is not None
+        frozen = self._trials.frozen.values()
+        within = [each for each in frozen if self._max_epochs - each.resumes_at <= left.epochs]
+        for least in (self._epochs[max(0, len(self._epochs) // 2 - 1)], 0) if within else ():
+            candidates = [each for each in within if len(each.epochs) >= least]
+            if candidates:
+                best, by = self._best(candidates)
+                return self._thaw(left, best, None, f"finish: best of {len(candidates)} by {by}")
+        return None
+
+    def _best(self, candidates: Sequence[TrialRecord]) -> tuple[TrialRecord, str]:
+        numbers = sorted(record.number for record in candidates)
+        records = self._trials.records
+        ends = self._predictor.ends(records.values(), numbers) if self._predictor else None
+        if ends is None:
+            return min(candidates, key=self._by_rung), "rung and value"
+        return records[min(zip(ends, numbers, strict=True))[1]], "prediction"
+
+    def _by_rung(self, record: TrialRecord) -> tuple[int, float, int]:
+        value = record.epochs[-1].metrics[self._goal.metric]
+        return -len(record.epochs), self._goal.sort_key(value), record.number
+
+    def _first_complete(self, left: Left) -> Thaw | None:
+        """The best so far, if a fifth of the budget would else pass without a trial at its end."""
+        frozen = self._trials.frozen.values()
+        if left.budget is None or left.epochs is None or self._trials.one_ends or not frozen:
+            return None
+        before_then = left.epochs - (1 - _FIRST_COMPLETE) * left.budget
+        if before_then > self._max_epochs:
+            return None
+        best = min(frozen, key=self._by_rung)
+        if before_then > self._max_epochs - best.resumes_at:
+            return None
+        return self._thaw(left, best, None, f"the first to its end, best at epoch {len(best.epochs)}")
+
+    def _promoted(self, left: Left) -> Thaw | None:
+        """The best that waits on the highest rung that lets it pass."""
+        for rung in reversed(self._rungs):
+            if rung.passed < rung.may_pass and rung.waiting and rung.place(rung.waiting[0]) <= rung.may_pass:
+                thaw = self._beyond(left, rung)
+                if thaw is not None:
+                    return thaw
+        return None
+
+    def _beyond(self, left: Left, rung: Rung) -> Thaw | None:
+        best = rung.waiting[0]
+        why = f"{_ordinal(rung.place(best))} of {len(rung.standing)} at epoch {rung.epochs}"
+        return self._thaw(left, self._trials.records[best[1]], rung.beyond, why)
+
+    def _new(self, left: Left) -> Ask | None:
+        until = next((rung.epochs for rung in self._rungs), None)
+        cost = until or self._max_epochs
+        after = 0 if until is None else self._max_epochs - (0 if self._restarts else cost)
+        return Ask(until, "new") if left.trials > 0 and self._may_cost(left, cost, after) else None
+
+    def _last(self, left: Left) -> Thaw | None:
+        """Of the lowest rung that nobody comes to any more: its best third, and one at least."""
+        if left.trials > 0:
+            return None
+        running = self._trials.running.values()
+        arriving = min((record.until or math.inf for record in running), default=math.inf)
+        for rung in self._rungs:
+            if arriving <= rung.epochs:
+                return None
+            if rung.waiting and rung.passed < max(1, rung.may_pass):
+                return self._beyond(left, rung)
+        return None
+
+    def _only_one(self, left: Left) -> Thaw | None:
+        """Where all that passed have failed: the best that is left, so that the sweep has one."""
+        if self._trials.one_ends or self._trials.running or not self._trials.frozen:
+            return None
+        best = min(self._trials.frozen.values(), key=self._by_rung)
+        return self._thaw(left, best, None, "no other is left to train to its end")
+
+
+def _ordinal(number: int) -> str:
+    """`1st`, `2nd`, `11th`."""
+    last = 0 if number % 100 in (11, 12, 13) else number % 10
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') }"

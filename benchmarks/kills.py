@@ -147,9 +147,9 @@ def _one_sweep(
     kills: list[tuple[str, int, set[tuple[int, int]]]] = []  # kind, epochs begun and epochs known at each
     for kind in kinds:
         while not _run_and_kill(planned, kind, folder, chance):  # done before it came to that: let it grow
-            config = config.model_copy(update={"trials": config.trials + TRIALS})
+            config = config.model_copy(update={"trials": config.most_trials + TRIALS})
             planned.write_text(config.model_dump_json())
-            assert config.trials < 100 * TRIALS, f"no driver ever comes to {kind}"
+            assert config.most_trials < 100 * TRIALS, f"no driver ever comes to {kind}"
         # A driver goes on by itself after the death of a worker: what counts is the moment of that.
         died = (folder / "died").stat().st_mtime if kind in IN_WORKER else math.inf
         kills.append((kind, len(begun(log, died)), _known_epochs(config, died)))
@@ -188,9 +188,11 @@ def _count_sweep(config: SweepConfig, outcome: Outcome) -> None:
     summary = summarise(config.name, config.sweeps_dir)
     records = summary.records
     outcome.sweeps += 1
-    outcome.trials += config.trials
+    outcome.trials += config.most_trials
     outcome.zombies += sum(not record.state.is_finished() for record in records)
-    outcome.trials_lost += abs(config.trials - len(records)) + sum(_has_gap(record) for record in records)
+    outcome.trials_lost += abs(config.most_trials - len(records)) + sum(
+        _has_gap(record) for record in records
+    )
     decisions = judged_again(config)
     outcome.decisions += len(decisions)
     outcome.decisions_wrong += sum(not right for right in decisions)

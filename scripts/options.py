@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
-from pydantic import BaseModel
+from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
 from search.config.model import is_duration
 
 # Options that are given once a value are called after one value.
 _NAMES = {"sampler_args": "sampler-arg", "pruner_args": "pruner-arg"}
-_METAVARS = {int: "INT", float: "FLOAT", Path: "PATH"}
+_METAVARS = {int: "INT", float: "FLOAT", Path: "PATH", ByteSize: "SIZE", int | str: "SIZE"}
 _positions = itertools.count(1)  # of groups in the help
 
 

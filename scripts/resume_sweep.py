@@ -13,14 +13,14 @@ from cyclopts import Parameter
 
 from scripts import cli
 from scripts.options import options, takes
-from search.config.run_settings import Limits, Places, Resources, RunSettings
+from search.config.run_settings import Limits, Places, Resources, Size
 
 app = cli.app(__file__, __doc__)
 
 
 @app.default
 @takes(
-    *options("Trials", RunSettings, ["trials"], shows_defaults=False),
+    *options("How large the sweep is", Size, shows_defaults=False),
     *options("Resources of the trials", Resources, shows_defaults=False),
     *options("When the sweep or a trial is ended", Limits, shows_defaults=False),
     *options("Where things are", Places, shows_defaults=False),

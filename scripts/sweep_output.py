@@ -37,7 +37,7 @@ def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequenc
 
 def announce(config: SweepConfig) -> None:
     """Say what is about to run."""
-    what = f"{config.most_trials} trials of up to {config.max_epochs} epochs, {config.goal}, {_data(config)}"
+    what = f"{config.size_text}, {config.goal}, {_data(config)}"
     err.print(f"{config.kind} {config.name}: {what}; the workers start first, which takes some 15 s")
 
 

@@ -21,6 +21,7 @@ from search.config.model import one_line
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.policy.rehearsal import rehearse
+from search.policy.settling import settled
 from search.study.creating import check_same_definition
 from spaces.registry import load_space, shipped_spaces
 from spaces.space import SearchSpace
@@ -75,7 +76,7 @@ def cifar_config(
     loaded = _load(space)
     _check_space(loaded)
     try:
-        config = SweepConfig(
+        asked = SweepConfig(
             space=loaded,
             space_source=_source(space),
             objective=OBJECTIVE,
@@ -86,6 +87,7 @@ def cifar_config(
         )
     except ValidationError as error:
         raise UserError(one_line(error)) from error
+    config = settled(asked)
     rehearse(config)
     return config.model_copy(update={"dataset": _note_at_launch(data)})
 

@@ -19,6 +19,7 @@ from search.objective.portable import PortableObjective
 from search.objective.reference import load_objective
 from search.policy.pruners import warn_of_no_bound
 from search.policy.rehearsal import rehearse
+from search.policy.settling import settled
 from search.progress.live import Progress
 from search.ray_tune.loop import nodes
 from search.ray_tune.placement import Placement, on_cluster, plan_placement
@@ -108,6 +109,7 @@ def run_sweep(
         SweepFailed: Ray failed, or the storage for longer than it is waited for; run it again to go on.
     """
     started, started_ms = time.monotonic(), int(time.time() * 1000)
+    config = settled(config)
     _check_policy(config)
     config, portable = _to_send(config, objective)
     with (

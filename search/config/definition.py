@@ -27,7 +27,9 @@ from spaces.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
 
-VERSION = 1  # goes up when a key is added that may not be left out, or a default changes
+VERSION = 2  # goes up when a key is added that may not be left out, or a default changes
+# Of earlier versions: a direction now goes by the metric's name, a sampler by the sweep's size.
+_DEFAULTS_OF_THEN = {"direction": "maximize", "sampler": "tpe"}
 # Training functions that studies of earlier versions know under another name.
 _MOVED_OBJECTIVES = {"search.repeats:train_repeat": "search.finalists.repeats:train_repeat"}
 
@@ -160,7 +162,8 @@ class Definition(Method):
 def migrated(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a definition that was kept, in the words of this version.
 
-    What it lacks is from before there was such a thing: it means the default.
+    What it lacks is from before there was such a thing: it means the default of then. `auto` is what it
+    stood for then: since version 2 the names themselves are kept.
 
     Raises:
         UserError: it is of a later version.
@@ -175,6 +178,14 @@ def migrated(recorded: Mapping[str, Any]) -> dict[str, Any]:
         key: field.get_default(call_default_factory=True)
         for key, field in Definition.model_fields.items()
         if not field.is_required()
-    } | {"direction": "maximize"}  # of earlier versions; it now goes by the metric's name
+    } | _DEFAULTS_OF_THEN
     whole = {**defaults, **{key: value for key, value in recorded.items() if key != "version"}}
+    if version < 2 and whole["pruner"] == "auto" and type(whole.get("max_epochs")) is int:
+        whole["pruner"] = _pruner_of_then(whole["max_epochs"])
     return whole | {"objective": _reference(whole.get("objective"))}
+
+
+def _pruner_of_then(max_epochs: int) -> str:
+    if max_epochs < 3:
+        return "none"
+    return "asha" if max_epochs < 27 else "hyperband"

@@ -16,20 +16,21 @@ class Method(Settings):
 
     Example:
         >>> Method(max_epochs=3).sampler
-        'tpe'
+        'auto'
     """
 
     max_epochs: MaxEpochs
     sampler: str = Field(
-        default="tpe",
-        description="tpe, random, gp, cmaes, qmc or grid. TPE, Optuna's own default, needs the fewest trials "
-        "to learn from.",
+        default="auto",
+        description="auto (by the sweep's size and the epochs of a trial), curves, tpe, random, gp, cmaes, "
+        "qmc or grid.",
     )
     sampler_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the sampler.")
     pruner: str = Field(
         default="auto",
-        description="auto (by the epochs of a trial), hyperband, asha, median, percentile, threshold, "
-        "patient, promotion or none. Promotion freezes every trial at its rungs and thaws the best of each.",
+        description="auto (by the sweep's size and the epochs of a trial), promotion, hyperband, asha, "
+        "median, percentile, threshold, patient or none. Promotion freezes every trial at its rungs and thaws "
+        "the best of each.",
     )
     pruner_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the pruner.")
     seed: int = Field(

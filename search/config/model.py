@@ -67,9 +67,12 @@ def one_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+        message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "missing":  # its input is all that is there
             return f"{place} is missing"
-        return hide_in(f"`{place}={_typed(first['input'])}`: {first['msg'].removeprefix('Value error, ')}")
+        if not place:  # of fields that do not go together
+            return hide_in(message)
+        return hide_in(f"`{place}={_typed(first['input'])}`: {message}")
     return hide_in(" ".join(str(error).split()))
 
 

@@ -7,10 +7,22 @@ shows: see `search/config/places.py` and `search/config/credentials.py`.
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, ValidationInfo, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from search.config.credentials import HIDDEN, hide
 from search.config.model import Duration, Settings
@@ -26,6 +38,57 @@ RENAMED = {
 }
 # Fields that may carry a password.
 URL_FIELDS = ("storage", "tracking_uri", "checkpoints")
+
+
+_EPOCHS_OR_TRAININGS = re.compile(r"[1-9][0-9]*x?")
+
+
+def _budget(given: Any) -> Any:
+    match = _EPOCHS_OR_TRAININGS.fullmatch(str(given).strip())
+    if match is None:
+        raise ValueError("write epochs, such as 540, or whole trainings, such as 20x")
+    return match[0] if match[0].endswith("x") else int(match[0])
+
+
+def _room(given: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(given)
+    except ValidationError as error:
+        raise ValueError("write a number and a unit, such as 500MB or 10GB") from error
+
+
+# Epochs; a text such as `20x` says whole trainings.
+Budget = Annotated[int | str, BeforeValidator(_budget)]
+# Bytes; a text says its unit.
+Room = Annotated[ByteSize, WrapValidator(_room)]
+
+
+class Size(Settings):
+    """How much is trained; of two limits the one that is used up first ends the sweep.
+
+    >>> Size(budget="540").budget, Size(budget="20x").budget
+    (540, '20x')
+    """
+
+    trials: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Trials in all, pruned and failed ones included; by default as many as the budget of "
+        "epochs is for.",
+    )
+    budget: Budget | None = Field(
+        default=None,
+        description="Epochs to train in all, such as 540, or whole trainings, such as 20x; with a number of "
+        "trials too, what is used up first ends the sweep.",
+    )
+
+    @model_validator(mode="after")
+    def _check_given(self) -> Self:
+        if self.trials is None and self.budget is None:
+            raise ValueError(
+                "how large the sweep is nobody says: give `trials=30`, or `budget=20x` for the epochs of 20 "
+                "whole trainings"
+            )
+        return self
 
 
 class Resources(Settings):
@@ -158,6 +221,17 @@ class Places(Stores):
     keep_checkpoints: int = Field(
         default=3, ge=1, description="Finished trials whose newest checkpoint is kept: the finalists."
     )
+    keep_frozen: int = Field(
+        default=50,
+        ge=0,
+        description="Frozen trials whose checkpoint is kept, the best ones; the others start again from "
+        "their first epoch when they are thawed.",
+    )
+    keep_frozen_size: Room | None = Field(
+        default=None,
+        description="Most room for the checkpoints of frozen trials, such as 10GB; by default there is no "
+        "limit.",
+    )
 
     @field_validator("experiment")
     @classmethod
@@ -165,10 +239,7 @@ class Places(Stores):
         return check_experiment(name)
 
 
-Trials = Annotated[int, Field(ge=1, description="Trials in all, pruned and failed ones included.")]
-
-
-class RunSettings(Places, Limits, Resources):
+class RunSettings(Places, Limits, Resources, Size):
     """Everything that may differ when a sweep is resumed.
 
     Example:
@@ -176,7 +247,6 @@ class RunSettings(Places, Limits, Resources):
         7200.0
     """
 
-    trials: Trials
     paths: dict[str, str] = Field(
         default_factory=dict,
         description="Where things lie on the machines that train, handed to the objective by name: the data. "

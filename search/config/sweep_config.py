@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from search.config import folder_file
 from search.config.credentials import hide
@@ -34,8 +34,8 @@ class SweepConfig(Definition, RunSettings):
     ...     trials=20,
     ...     time_budget="8h",
     ... )
-    >>> config.definition().sampler, config.run_settings().time_budget
-    ('tpe', 28800.0)
+    >>> config.definition().metric, config.run_settings().time_budget
+    ('val_acc', 28800.0)
     """
 
     name: str = Field(description="Name of the sweep, its study and its MLflow parent run.")
@@ -61,6 +61,15 @@ class SweepConfig(Definition, RunSettings):
     def _check_tags(cls, tags: dict[str, str]) -> dict[str, str]:
         return check_tags(tags)
 
+    @model_validator(mode="after")
+    def _check_one_training(self) -> Self:
+        if self.budget_epochs is not None and self.budget_epochs < self.max_epochs:
+            raise ValueError(
+                f"`budget={self.budget}` trains no trial to its end, which takes {self.max_epochs} epochs: "
+                "give `budget=1x` or more, or fewer `max_epochs`"
+            )
+        return self
+
     @property
     def folder(self) -> Path:
         """The sweep's own folder."""
@@ -80,10 +89,25 @@ class SweepConfig(Definition, RunSettings):
         return f"{place.rstrip('/')}/{self.name}{mark}{options}"
 
     @property
+    def budget_epochs(self) -> int | None:
+        """Epochs that are trained in all; None: the sweep's size is in trials alone."""
+        if isinstance(self.budget, str):
+            return int(self.budget.removesuffix("x")) * self.max_epochs
+        return self.budget
+
+    @property
     def most_trials(self) -> int:
-        """Trials the sweep ends with; a grid ends when it is exhausted."""
-        size = self.space.size() if self.sampler == "grid" else None
-        return self.trials if size is None else min(self.trials, size)
+        """Trials the sweep ends with at the latest: its epochs may be used up before, as a grid may be."""
+        grid = self.space.size() if self.sampler == "grid" else None
+        return min(most for most in (self.trials, self.budget_epochs, grid) if most is not None)
+
+    @property
+    def size_text(self) -> str:
+        """How large the sweep is, in words: `16 trials of up to 6 epochs`."""
+        if self.budget_epochs is None:
+            return f"{self.most_trials} trials of up to {self.max_epochs} epochs"
+        epochs = f"{self.budget_epochs} epochs in trials of up to {self.max_epochs}"
+        return epochs if self.trials is None else f"{epochs}, {self.most_trials} trials at most"
 
     def definition(self) -> Definition:
         """What the trials are: the part that a resume may not change."""
@@ -146,9 +170,9 @@ class SweepConfig(Definition, RunSettings):
             )
         try:
             fields = folder_file.read(absolute(path.parent), given)
-            if "definition" in fields:
-                fields |= migrated(fields.pop("definition"))
-            return cls.model_validate({**fields, "sweeps_dir": sweeps_dir})
+            flat = {key: fields[key] for key in Definition.model_fields if key in fields}
+            recorded = fields.pop("definition", flat)
+            return cls.model_validate({**fields, **migrated(recorded), "sweeps_dir": sweeps_dir})
         except UserError:
             raise
         except (AttributeError, OSError, TypeError, ValueError) as error:

@@ -27,8 +27,9 @@ class FollowedTrials:
     Example:
         >>> from optuna.storages import InMemoryStorage
         >>> from search.policy.making import make_policy
+        >>> from search.policy.settling import settled
         >>> from spaces.quickstart import SPACE
-        >>> config = SweepConfig(name="one", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> config = settled(SweepConfig(name="a", space=SPACE, objective="math:exp", trials=1, max_epochs=1))
         >>> ledger = Ledger.open(config, InMemoryStorage(), make_policy(config))
         >>> trials = FollowedTrials(ledger, config, CheckpointStore(config.checkpoint_root), observers=[])
         >>> trials.changed(ledger.ask())

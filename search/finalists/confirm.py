@@ -214,9 +214,9 @@ def confirmed(
     for record in records:
         if record.state is TrialState.COMPLETE and record.value is not None:
             arms[record.params["arm"]].append(record.value)
-    if len(ended) < config.trials or not any(arms.values()):
+    if len(ended) < config.most_trials or not any(arms.values()):
         return None
-    return _compare(finalists, arms, config.trials // len(finalists), config.goal)
+    return _compare(finalists, arms, config.most_trials // len(finalists), config.goal)
 
 
 def newest_confirmation(summary: SweepSummary) -> Confirmation | None:

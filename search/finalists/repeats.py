@@ -84,6 +84,7 @@ def repeats_config(
     run = config.run_settings().model_copy(
         update={
             "trials": len(arms) * seeds,
+            "budget": None,
             "time_budget": None,
             # The saved model is the first seed's: it stays, whatever is asked for later.
             "keep_checkpoints": MOST_SEEDS if kind == "retrain" else 1,

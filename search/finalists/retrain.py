@@ -129,9 +129,9 @@ def retrain(
     check_test_read(summary.config, [config.name], again=test_again)
     result = run_sweep(config, retry_failed=True)
     complete = [record for record in result.records if record.state is TrialState.COMPLETE]
-    if len(complete) < config.trials or result.stop is Stop.INTERRUPTED:
+    if len(complete) < config.most_trials or result.stop is Stop.INTERRUPTED:
         kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed
-        raise kind(f"{len(complete)} of {config.trials} trainings completed{_how_to_go_on(result)}")
+        raise kind(f"{len(complete)} of {config.most_trials} trainings completed{_how_to_go_on(result)}")
     note_test_read(summary.config, config.name)
     with one_line_errors():
         evaluations = [_test_once(config, record) for record in complete]

@@ -24,7 +24,7 @@ from search.config.sweep_config import SweepConfig
 from search.errors import Step, UserError
 from search.study.database import NoStudies, check_url, opened_storage, printable
 from search.study.opening import NoStudyYet, existing_study, known_study
-from search.study.reading import check_unfinished, counted
+from search.study.reading import check_unfinished, counted, records_of
 
 
 def fresh_name(called: str, sweeps_dir: Path, storage: str | None = None) -> str:
@@ -83,7 +83,7 @@ def resumed(name: str, sweeps_dir: Path, changes: Mapping[str, Any]) -> SweepCon
 
     Raises:
         UserError: there is no such sweep, its study or tracking store is gone, a value is wrong, it has more
-            trials already, or the space's file or the data have changed.
+            trials or epochs already, or the space's file or the data have changed.
     """
     config = SweepConfig.load(name, sweeps_dir, given=changes.keys() & set(URL_FIELDS))
     try:
@@ -138,16 +138,22 @@ def check_tracking_there(config: SweepConfig) -> None:
 
 
 def _check_study(config: SweepConfig, changes: Mapping[str, Any]) -> None:
-    """That the study is where the sweep says, and has no more trials than are wanted now."""
+    """That the study is where the sweep says, and has no more trials or epochs than are wanted now."""
     try:
         with existing_study(config, whole=False) as (_, study):
             existing = counted(study.get_trials(deepcopy=False))
+            trained = sum(len(record.epochs) for record in records_of(study)) if "budget" in changes else 0
     except NoStudyYet:
         return
-    if "trials" in changes and config.trials < existing:
+    if "trials" in changes and config.trials is not None and config.trials < existing:
         raise UserError(
             f"`trials={config.trials}`: sweep {config.name!r} has {existing} already; give more to let it "
             "grow, or leave `trials` out to finish those"
+        )
+    if config.budget_epochs is not None and config.budget_epochs < trained:
+        raise UserError(
+            f"`budget={config.budget}`: sweep {config.name!r} has trained {trained} epochs already; give "
+            "more to let it grow, or leave `budget` out to finish those"
         )
     if "tracking_uri" not in changes and known_study(config) is not None:
         check_tracking_there(config)

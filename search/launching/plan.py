@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from cifar_cnn.cores import usable_cores
 from search.cifar import largest_configs, sampled_configs
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
-from search.policy.pruners import pruner_name
 from search.ray_tune.placement import Node, Placement, on_cluster, plan_placement
 from search.results.digits import human_seconds
 
@@ -24,7 +24,7 @@ _FORWARD_SHARE = 1 / 3  # of a training step; what validating an image costs
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep's plan; its time is measured on this machine, for trials that are never pruned.
+    """A sweep's plan; its time is measured on this machine.
 
     Example:
         >>> placement = Placement(cpus=2, gpus=0, concurrency=None)
@@ -36,7 +36,7 @@ class Plan:
     placement: Placement
     slots: int
     images_per_s: float  # of one trial, mean over sampled configurations
-    seconds: float  # wall time of the whole sweep if no trial is pruned
+    seconds: float  # wall time of the whole sweep: of its budget of epochs, or if no trial is pruned
     largest_bytes: int  # what training the largest model takes, without data and libraries
     available_bytes: int | None  # None: it is the cluster's nodes' memory, which is not known here
 
@@ -46,18 +46,19 @@ class Plan:
         sizes = ", ".join(f"{count:,} {split}" for split, count in config.dataset.sizes.items())
         space = [f"{name}: {text}" for name, text in config.space.describe()]
         free = "an unknown amount" if self.available_bytes is None else _gigabytes(self.available_bytes)
+        if_whole = "" if config.trials is None else " if nothing is pruned"
         memory = f"{_gigabytes(self.largest_bytes)} for the largest model, {free} free"
         return [
-            ("sweep", f"{config.name}: {config.most_trials} trials of up to {config.max_epochs} epochs"),
+            ("sweep", f"{config.name}: {config.size_text}"),
             ("data", f"{config.dataset.name}: {sizes} (a sweep does not read test)"),
             ("sampler", config.sampler),
-            ("pruner", pruner_name(config.pruner, config.max_epochs)),
+            ("pruner", config.pruner),
             *zip(["space"] + [""] * (len(space) - 1), space, strict=True),
             *(("first" if not n else "", _described(params)) for n, params in enumerate(config.enqueue)),
             ("placement", f"{self.slots} at a time, {self.placement}"),
             ("memory", memory),
             ("speed", f"about {self.images_per_s:,.0f} images/s a trial, measured here"),
-            ("time", f"about {human_seconds(self.seconds)} if nothing is pruned, and some 15 s of start"),
+            ("time", f"about {human_seconds(self.seconds)}{if_whole}, and some 15 s of start"),
         ]
 
 
@@ -88,7 +89,8 @@ def plan_sweep(config: SweepConfig) -> Plan:
     )
     speed = statistics.harmonic_mean(map(measure, sampled_configs(config, _PROBED_CONFIGS)))
     images = config.dataset.sizes["train"] + _FORWARD_SHARE * config.dataset.sizes["val"]
-    seconds = images / speed * config.max_epochs * config.most_trials / slots
+    epochs = min(config.budget_epochs or math.inf, config.max_epochs * config.most_trials)
+    seconds = images / speed * epochs / slots
     return Plan(placement, slots, speed, seconds, largest, available)
 
 

@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from cifar_cnn.config import DataConfig
 from search.config.method import MaxEpochs, Method
 from search.config.model import one_line
-from search.config.run_settings import Limits, Places, Resources, Trials
+from search.config.run_settings import Limits, Places, Resources, Size
 from search.errors import UserError
 from spaces.typed import value
+
+_TRIALS = 16  # of a sweep that nobody has given a size
 
 if TYPE_CHECKING:
     from search.config.sweep_config import SweepConfig
@@ -63,7 +65,7 @@ Arguments = Annotated[dict[str, Any], BeforeValidator(_arguments)]
 Configuration = Annotated[dict[str, str], BeforeValidator(_configuration)]
 
 
-class SweepRequest(Places, Limits, Resources, Method):
+class SweepRequest(Places, Limits, Resources, Method, Size):
     """A sweep of CNNs as it is asked for; the defaults are the quickstart.
 
     >>> request = SweepRequest.of({"trials": "30", "sampler_args": ["group=true"], "enqueue": ["lr=0.05"]})
@@ -80,7 +82,6 @@ class SweepRequest(Places, Limits, Resources, Method):
     train_size: int | None = _field(DataConfig, "train_size")
     val_size: int | None = _field(DataConfig, "val_size")
     skip_damaged: bool = _field(DataConfig, "skip_damaged")
-    trials: Trials = 16
     max_epochs: MaxEpochs = 6
     enqueue: list[Configuration] = Field(
         default_factory=list,
@@ -94,6 +95,14 @@ class SweepRequest(Places, Limits, Resources, Method):
         default_factory=dict, description="NAME=VALUE for the pruner, such as lower=0.1; repeatable."
     )
     sweeps_dir: Path = Field(default=Path("sweeps"), description="Folder that holds one folder per sweep.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _size(cls, given: Any) -> Any:
+        """What is left out has its default, but for a size that the other size tells."""
+        if given.get("trials") is None and given.get("budget") is None:
+            return {**given, "trials": _TRIALS}
+        return given
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> SweepRequest:
@@ -137,7 +146,7 @@ DATA = ("dataset", "data_dir", "train_size", "val_size", "skip_damaged")
 # The fields by what they are about, in the order in which people are shown them.
 GROUPS: Mapping[str, Sequence[str]] = {
     "What is trained": ("name", "space", *DATA),
-    "How the space is searched": ("trials", *Method.model_fields, "enqueue"),
+    "How the space is searched": (*Size.model_fields, *Method.model_fields, "enqueue"),
     "Resources of the trials": tuple(Resources.model_fields),
     "When the sweep or a trial is ended": tuple(Limits.model_fields),
     "Where things are": (*Places.model_fields, "sweeps_dir"),

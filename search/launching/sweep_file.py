@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from pydantic import ValidationError
+from pydantic import ByteSize, ValidationError
 
 from search.config.credentials import hide, hide_in
 from search.config.model import is_duration
@@ -131,6 +131,8 @@ def _add(document: tomlkit.TOMLDocument, field: str, request: SweepRequest, fold
         held = relative_place(str(held), folder, folder)
     elif is_duration(info):
         held = f"{held:.15g}s"
+    elif isinstance(held, ByteSize):
+        held = f"{held}B"
     elif field == "enqueue":
         held = [{name: _written(text) for name, text in each.items()} for each in held]
     elif isinstance(held, dict) and "null" in json.dumps(held):  # which TOML has no word for

@@ -1,5 +1,5 @@
 """What to try next and when to stop it: samplers and pruners. Knows nothing of workers.
 
-For others: `making` (a sweep's sampler and pruner), `rehearsal` (both tried before anything starts),
-`pruners` (which one a name stands for), `expected_cost` (which trial takes longest).
+For others: `settling` (what an automatic choice is), `making` (the sampler and the pruner), `rehearsal` (both
+tried before anything starts), `pruners` (which needs a bound), `expected_cost` (which trial takes longest).
 """

@@ -26,10 +26,11 @@ class LedgerSearcher(Searcher):
         >>> from optuna.storages import InMemoryStorage
         >>> from search.config.sweep_config import SweepConfig
         >>> from search.policy.making import make_policy
+        >>> from search.policy.settling import settled
         >>> from search.study.checkpoints import CheckpointStore
         >>> from search.study.ledger import Ledger
         >>> from spaces.quickstart import SPACE
-        >>> config = SweepConfig(name="one", space=SPACE, objective="math:sqrt", trials=1, max_epochs=1)
+        >>> config = settled(SweepConfig(name="a", space=SPACE, objective="math:exp", trials=1, max_epochs=1))
         >>> ledger = Ledger.open(config, InMemoryStorage(), make_policy(config))
         >>> dispatcher = Dispatcher(ledger, config, CheckpointStore(config.checkpoint_root), lambda: 1)
         >>> searcher = LedgerSearcher(dispatcher, LedgerScheduler(dispatcher), most=1000)

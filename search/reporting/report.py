@@ -15,7 +15,6 @@ from plotly.offline import get_plotlyjs
 from cifar_cnn.files import write_atomically
 from search.config.credentials import hide_in
 from search.finalists.confirm import newest_confirmation
-from search.policy.pruners import pruner_name
 from search.reporting import finalists_table
 from search.reporting.figures import Section, sweep_sections
 from search.results.columns import Columns
@@ -137,8 +136,8 @@ def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
     sizes = "" if data is None else ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
     return [
         *([] if data is None else [("data", f"{data.name}: {sizes}")]),
-        ("budget", f"{config.most_trials} trials of up to {config.max_epochs} epochs"),
-        ("sampler, pruner", f"{config.sampler}, {pruner_name(config.pruner, config.max_epochs)}"),
+        ("budget", config.size_text),
+        ("sampler, pruner", f"{config.sampler}, {config.pruner}"),
         (
             "pruning saved",
             f"{saved.epochs_saved} of {saved.epochs_run + saved.epochs_saved} epochs, about "

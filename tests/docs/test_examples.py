@@ -43,6 +43,7 @@ def make_night() -> None:
         enqueue=[{"lr": 0.01}, {"lr": 0.1}, {"lr": 1.0}],
         max_epochs=2,
         trials=3,
+        sampler="random",
         pruner="threshold",
         pruner_args={"lower": 0.2, "n_warmup_steps": 0},
     )

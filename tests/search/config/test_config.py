@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ OTHER_VALUES: dict[str, Any] = {
     "pruner_args": {"n_startup_trials": 3},
     "seed": 7,
     "trials": 40,
+    "budget": "20x",
+    "keep_frozen": 7,
+    "keep_frozen_size": 10**10,
     "cpus_per_trial": 2.0,
     "gpus_per_trial": 0.5,
     "concurrency": 3,
@@ -85,6 +89,8 @@ configs = st.builds(
     sampler_args=st.dictionaries(texts, plain, max_size=2),
     seed=st.integers(0, 2**31 - 1),
     trials=st.integers(1, 10_000),
+    budget=st.none() | st.integers(1000, 10**6) | st.integers(1, 99).map("{}x".format),
+    keep_frozen_size=st.none() | st.integers(0, 10**15),
     cpus_per_trial=st.none() | amounts,
     gpus_per_trial=st.none() | st.just(0.0) | amounts,
     concurrency=st.none() | st.integers(1, 99),
@@ -148,6 +154,12 @@ def test_a_trial_may_have_no_gpu_but_not_no_core() -> None:
         ("seed", 2**31),
         ("time_budget", 0),
         ("keep_checkpoints", 0),
+        ("keep_frozen", -1),
+        ("budget", 0),
+        ("budget", "2.5x"),
+        ("budget", True),
+        ("keep_frozen_size", "ten apples"),
+        ("keep_frozen_size", "-1GB"),
         ("max_failed_share", 0),
         ("direction", "up"),
         ("colour", 1),
@@ -159,6 +171,54 @@ def test_values_out_of_range_and_unknown_fields_are_refused_in_one_line(field: s
     line = one_line(refusal.value)
     assert line.startswith(f"`{field}={value}`: ")
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("size", "epochs", "trials"),
+    [
+        ({"trials": 4, "budget": None}, None, 4),
+        ({"trials": None, "budget": "20x"}, 60, 60),
+        ({"trials": None, "budget": 54}, 54, 54),
+        ({"trials": None, "budget": " 54 "}, 54, 54),
+        ({"trials": 4, "budget": "20x"}, 60, 4),
+        ({"trials": None, "budget": "20x", "sampler": "grid", "space": DISCRETE}, 60, 6),
+    ],
+)
+def test_a_size_is_in_trials_or_in_epochs_or_whole_trainings(
+    size: dict[str, Any], epochs: int | None, trials: int
+) -> None:
+    config = sweep_config(**size)
+    assert (config.budget_epochs, config.most_trials) == (epochs, trials)
+
+
+def test_a_sweep_says_its_size_in_words() -> None:
+    assert sweep_config().size_text == "4 trials of up to 3 epochs"
+    assert sweep_config(trials=None, budget="20x").size_text == "60 epochs in trials of up to 3"
+    assert sweep_config(budget=7).size_text == "7 epochs in trials of up to 3, 4 trials at most"
+
+
+@pytest.mark.parametrize(
+    ("size", "why"),
+    [
+        ({"trials": None}, r"how large .*: give `trials=30`, or `budget=20x` for the epochs of 20 whole"),
+        ({"budget": 2}, r"`budget=2` trains no trial to its end, which takes 3 epochs: give `budget=1x`"),
+    ],
+)
+def test_a_sweep_of_no_size_or_less_than_one_training_is_refused_in_one_line(
+    size: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        sweep_config(**size)
+    assert re.match(why, one_line(refusal.value))
+    sweep_config(trials=None, budget="1x")
+    sweep_config(trials=None, budget="20x")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("10GB", 10**10), ("1.5 GiB", 3 * 2**29), ("500MB", 5 * 10**8), (7, 7)]
+)
+def test_a_room_is_bytes_or_says_its_unit(text: object, size: int) -> None:
+    assert sweep_config(keep_frozen_size=text).keep_frozen_size == size
 
 
 def test_one_line_of_any_other_error_joins_its_lines() -> None:
@@ -300,6 +360,10 @@ def test_another_text_is_no_duration(text: str) -> None:
 FEWEST = {"name": "try", "space": FLAT, "objective": "package.module:function", "max_epochs": 3, "trials": 4}
 
 
+# What version 1 took where nobody said.
+OF_THEN = {"sampler": "tpe", "pruner": "asha"}
+
+
 @pytest.mark.parametrize("version", [3, 99, "1", None])
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path, version: object) -> None:
     sweep_config(tmp_path).save()
@@ -313,17 +377,24 @@ OPTIONAL = [key for key, field in Definition.model_fields.items() if not field.i
 
 
 @pytest.mark.parametrize("key", OPTIONAL)
-def test_what_an_earlier_versions_definition_lacks_has_its_default(key: str) -> None:
-    now = SweepConfig.model_validate(FEWEST).definition()
+def test_what_an_earlier_versions_definition_lacks_has_the_default_of_then(key: str) -> None:
+    now = SweepConfig.model_validate({**FEWEST, **OF_THEN}).definition()
     before = {name: value for name, value in now.to_json().items() if name not in ("version", key)}
     assert now.difference(before) == []
     other = {**OTHER_VALUES, "sampler": "random"}[key]
-    changed = SweepConfig.model_validate({**FEWEST, key: other}).definition().to_json()[key]
+    changed = SweepConfig.model_validate({**FEWEST, **OF_THEN, key: other}).definition().to_json()[key]
     assert now.difference({**before, key: changed}) == [f"{key}: {changed!r} -> {now.to_json()[key]!r}"]
 
 
-def test_what_an_earlier_versions_file_lacks_has_its_default(tmp_path: Path) -> None:
-    config = SweepConfig.model_validate({**FEWEST, "sweeps_dir": tmp_path})
+@pytest.mark.parametrize(("epochs", "pruner"), [(2, "none"), (3, "asha"), (26, "asha"), (27, "hyperband")])
+def test_an_earlier_versions_auto_is_the_pruner_that_it_stood_for(epochs: int, pruner: str) -> None:
+    config = SweepConfig.model_validate({**FEWEST, "max_epochs": epochs, "sampler": "tpe", "pruner": pruner})
+    before = {**config.definition().to_json(), "version": 1, "pruner": "auto"}
+    assert config.definition().difference(before) == []
+
+
+def test_what_an_earlier_versions_file_lacks_has_the_default_of_then(tmp_path: Path) -> None:
+    config = SweepConfig.model_validate({**FEWEST, **OF_THEN, "sweeps_dir": tmp_path})
     config.save()
     file = tmp_path / "try" / "sweep.json"
     saved = of_version_1(json.loads(file.read_text()))

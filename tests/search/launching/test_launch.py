@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.storages import RDBStorage
-from sweep_makers import sweep_config
+from sweep_makers import open_ledger, run_trial, sweep_config
 
 from scripts import resume_sweep
 from scripts.commands import command
@@ -120,6 +120,9 @@ def test_what_is_given_changes_and_what_is_not_stays(launched: SweepConfig) -> N
 # For each field of a run: what was launched with, and what a resume makes of it.
 SET: dict[str, tuple[Any, Any]] = {
     "trials": (3, 40),
+    "budget": ("10x", "20x"),
+    "keep_frozen": (20, 7),
+    "keep_frozen_size": (10**9, 10**10),
     "cpus_per_trial": (1.0, 2.0),
     "gpus_per_trial": (0.0, 0.5),
     "concurrency": (2, 3),
@@ -231,3 +234,19 @@ def test_a_resume_does_not_shrink_a_sweep(launched: SweepConfig) -> None:
         retry = study.ask()
         retry.set_user_attr("retry_of", 0)  # takes the failed trial's place
         assert resumed("try", launched.sweeps_dir, changes={"trials": 3}).trials == 3
+
+
+def test_a_resume_does_not_take_epochs_away_that_were_trained(tmp_path: Path) -> None:
+    config = sweep_config(tmp_path, trials=None, budget=9)
+    config.save()
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        run_trial(ledger, [0.1, 0.2, 0.3])
+        run_trial(ledger, [0.1, 0.2, 0.3])
+    with pytest.raises(UserError, match=r"`budget=5`: sweep 'try' has trained 6 epochs already; give more"):
+        resumed("try", tmp_path, changes={"budget": 5})
+    assert resumed("try", tmp_path, changes={"budget": "2x"}).budget_epochs == 6
+    assert resumed("try", tmp_path, changes={"budget": "40"}).most_trials == 40
+    assert resumed("try", tmp_path, changes={"budget": None, "trials": "7"}).most_trials == 7
+    with pytest.raises(UserError, match="how large the sweep is nobody says: give `trials=30`, or `budget="):
+        resumed("try", tmp_path, changes={"budget": None})

@@ -25,6 +25,7 @@ OTHERS: dict[str, Any] = {
     "val_size": "100",
     "skip_damaged": True,
     "trials": "20",
+    "budget": "20x",
     "max_epochs": "9",
     "sampler": "random",
     "sampler_args": ["group=true", "n_startup_trials=5"],
@@ -48,6 +49,8 @@ OTHERS: dict[str, Any] = {
     "experiment": "other",
     "storage": "sqlite:///../studies.db",
     "keep_checkpoints": "5",
+    "keep_frozen": "7",
+    "keep_frozen_size": "1.5GB",
     "sweeps_dir": "elsewhere",
 }
 
@@ -99,6 +102,9 @@ def test_what_is_written_is_asked_for_again(here: Path, monkeypatch: pytest.Monk
         {"pruner_args": {"nested": {"a": [1, 2.5, "x"]}}},
         {"enqueue": ["optimizer=None,lr=1e-3", "name=none"]},
         {"time_budget": "1234567.25s", "trial_timeout": "0.1s"},
+        {"budget": "540", "keep_frozen_size": "1234567890123"},
+        {"budget": "20x"},
+        {"trials": "7"},
         {"experiment": 'a "quoted" \\ name # with a hash', "name": "n.toml-1"},
     ],
 )
@@ -144,6 +150,19 @@ def test_what_is_typed_wins_and_what_is_unset_has_its_default() -> None:
     Path("night.toml").write_text('name = "dusk"\ntrials = 3\nconcurrency = 2\nenqueue = [{ depth = 2 }]\n')
     request, _ = asked("night.toml", {"trials": "5", "concurrency": None, "enqueue": [], "name": "dawn"})
     assert (request.trials, request.concurrency, request.enqueue, request.name) == (5, None, [], "dawn")
+
+
+def test_one_size_leaves_the_others_default_out_and_both_hold() -> None:
+    assert (SweepRequest.of({}).trials, SweepRequest.of({}).budget) == (16, None)
+    assert (SweepRequest.of({"budget": "9x"}).trials, SweepRequest.of({"budget": "9x"}).budget) == (
+        None,
+        "9x",
+    )
+    Path("night.toml").write_text("trials = 30\n")
+    both, _ = asked("night.toml", {"budget": "20x"})
+    assert (both.trials, both.budget) == (30, "20x")
+    other, _ = asked("night.toml", {"budget": "20x", "trials": None})
+    assert (other.trials, other.budget) == (None, "20x")
 
 
 def test_a_sweep_is_called_as_its_file_and_numbered_unless_it_has_a_name(here: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.storages import RDBStorage
-from sweep_makers import FLAT, open_ledger, sweep_config
+from sweep_makers import open_ledger, sweep_config
 
 from search.config.definition import Definition
 from search.config.sweep_config import SweepConfig
@@ -31,21 +31,19 @@ OPTIONAL = [key for key, field in Definition.model_fields.items() if not field.i
 
 @pytest.mark.parametrize("key", OPTIONAL)
 def test_a_study_from_before_a_key_existed_is_gone_on_with(sqlite_storage: RDBStorage, key: str) -> None:
-    config = SweepConfig.model_validate(
-        {"name": "try", "space": FLAT, "objective": "package.module:function", "max_epochs": 3, "trials": 4}
-    )
+    config = sweep_config(sampler="tpe", pruner="asha")
     ledger = open_ledger(config, sqlite_storage)
     number = ledger.start(ledger.ask().number).number
     rewrite(sqlite_storage, **{key: None, "version": None})
     assert open_ledger(config, sqlite_storage).unfinished() == [number]
 
 
-@pytest.mark.parametrize("version", [2, "2.0"])
+@pytest.mark.parametrize("version", [3, "2.0"])
 def test_a_study_of_a_later_version_is_refused(sqlite_storage: RDBStorage, version: object) -> None:
     open_ledger(sweep_config(), sqlite_storage)
     rewrite(sqlite_storage, version=version)
     told = re.escape(f"definition of version {version!r}, written by a later")
-    with pytest.raises(UserError, match=rf"{told} .* reads up to 1"):
+    with pytest.raises(UserError, match=rf"{told} .* reads up to 2"):
         open_ledger(sweep_config(), sqlite_storage)
 
 
@@ -71,9 +69,9 @@ def test_a_key_that_a_file_may_not_lack_is_named(tmp_path: Path) -> None:
     config.save()
     file = config.folder / "sweep.json"
     saved = json.loads(file.read_text())
-    del saved["run"]["trials"]
+    del saved["definition"]["max_epochs"]
     file.write_text(json.dumps(saved))
-    with pytest.raises(UserError, match=r"cannot be read \(trials is missing\): restore the file"):
+    with pytest.raises(UserError, match=r"cannot be read \(max_epochs is missing\): restore the file"):
         SweepConfig.load("try", tmp_path)
 
 

@@ -1,0 +1,36 @@
+"""What `auto` stands for, decided once: when a sweep is made, and kept in its definition from then on."""
+
+from __future__ import annotations
+
+from search.config.folder_file import CONFIG_FILE
+from search.config.run_settings import URL_FIELDS
+from search.config.sweep_config import SweepConfig
+from search.policy.pruners import pruner_name
+
+AUTO = "auto"
+
+
+def settled(config: SweepConfig) -> SweepConfig:
+    """The sweep with names in the place of `auto`: those that it was made with, if it was made already.
+
+    So a sweep that is given another size goes on as it began.
+
+    Raises:
+        UserError: a name is unknown, or the sweep was made and its file cannot be read.
+    """
+    if AUTO not in (config.sampler, config.pruner):
+        return config
+    chosen = _made(config) if (config.folder / CONFIG_FILE).exists() else _chosen(config)
+    names = {"sampler": config.sampler, "pruner": config.pruner}
+    return config.model_copy(
+        update={field: chosen[field] if name == AUTO else name for field, name in names.items()}
+    )
+
+
+def _made(config: SweepConfig) -> dict[str, str]:
+    made = SweepConfig.load(config.name, config.sweeps_dir, given=URL_FIELDS)
+    return {"sampler": made.sampler, "pruner": made.pruner}
+
+
+def _chosen(config: SweepConfig) -> dict[str, str]:
+    return {"sampler": "tpe", "pruner": pruner_name(AUTO, config.max_epochs)}

@@ -29,8 +29,8 @@ class Method(Settings):
     pruner: str = Field(
         default="auto",
         description="auto (by the sweep's size and the epochs of a trial), promotion, hyperband, asha, "
-        "median, percentile, threshold, patient or none. Promotion freezes every trial at its rungs and thaws "
-        "the best of each.",
+        "median, percentile, threshold, patient or none. Promotion freezes every trial at its rungs and "
+        "thaws the best of each.",
     )
     pruner_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the pruner.")
     seed: int = Field(

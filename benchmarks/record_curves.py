@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from search.study.records import Outcome, TrialRecord
 from spaces.ranges import to_json
 from spaces.space import SearchSpace
 
-# The widths are small, for a core to train hundreds of them; the ranges of lr and decay have both ends failing.
+# Widths that a core trains hundreds of; the ranges of lr and decay fail at both ends.
 RANGES: dict[str, Range] = {
     "depth": IntDistribution(1, 4),
     "width": IntDistribution(4, 12, step=4),
@@ -73,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace, data: DataConfig, name: str, **fields: object) -> SweepResult:
+def _run(options: argparse.Namespace, data: DataConfig, name: str, **fields: Any) -> SweepResult:
     """One of the sweeps, from wherever it stands.
 
     Raises:

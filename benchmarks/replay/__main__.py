@@ -1,9 +1,12 @@
 """Search methods compared on recorded learning curves, in simulated time.
 
-    uv run --with onnxruntime python -m benchmarks.replay --curves FOLDER --methods default random --seeds 30
+    uv run --with onnxruntime python -m benchmarks.replay --curves FOLDER --methods random gp --seeds 30
+    uv run python -m benchmarks.replay --curves benchmarks/curves --methods random "tpe + median"
 
-The folder holds tables (`*/*.npz`) and may hold LCBench's surrogate. Runs are kept under --results and not
-made again. Regret is normalised (0: the best known, 1: a random configuration after one epoch), times 1000.
+The folder holds tables (`*/*.npz`) and may hold LCBench's surrogate; this project's own table is in
+`benchmarks/curves`. Runs are kept under --results and not made again. Methods that begin with `syne tune:`
+need `uv run --with syne-tune==0.16.0`. Regret is normalised (0: the best known, 1: a random configuration
+after one epoch), times 1000.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import numpy as np
 from benchmarks.replay import scores
 from benchmarks.replay.methods import METHODS
 from benchmarks.replay.runs import Job, Setting, make_missing, task_names
+from benchmarks.replay.tasks import RANDOM_CONFIGURATIONS
 
 KINDS = ("complete", "seen", "end")  # of regret; see `scores.score`
 
@@ -40,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for method in methods
     }
     for kind in KINDS:
+        table = _table(stored, options.base, kind, setting.trainings)
         print(f"\n{kind}: {len(tasks)} tasks, {len(seeds)} seeds, {setting.workers} workers, ", end="")
-        print(f"{setting.trainings:g} trainings", *_table(stored, options.base, kind), sep="\n")
+        print(f"{setting.trainings:g} trainings", *table, sep="\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _table(stored: dict[str, list[list[dict[str, object]]]], base: str, kind: str) -> Iterator[str]:
+def _table(
+    stored: dict[str, list[list[dict[str, object]]]], base: str, kind: str, trainings: float
+) -> Iterator[str]:
     """A kind of regret, a line a method."""
 
     def of(method: str, key: str) -> scores.Regrets:
@@ -71,7 +78,10 @@ def _table(stored: dict[str, list[list[dict[str, object]]]], base: str, kind: st
     ranks = {point: scores.mean_ranks(regrets, point) for point in scores.POINTS}
     points = [f"{point}%" for point in scores.POINTS]
     heads = ["method", *points, *(f"{p} of the time" for p in points), *(f"rank {p}" for p in points)]
-    heads += [f"budget to {base}'s end", "difference [95%]", "trials", "ms a decision: 50%, 99%"]
+    heads += [f"budget to {base}'s end", "difference [95%]", "worse on"]
+    heads += [f"trainings to the best of {RANDOM_CONFIGURATIONS} random", "trials", "ms a decision: 50%, 99%"]
+    goal = of(base, kind).mean(1)[:, -1]
+    random_end = of(base, "random_end")[:, 0]
     yield _row(heads)
     yield _row(["---"] * len(heads))
     for method, ours in regrets.items():
@@ -84,8 +94,10 @@ def _table(stored: dict[str, list[list[dict[str, object]]]], base: str, kind: st
                 *(f"{1e3 * ours[:, :, point - 1].mean():.0f}" for point in scores.POINTS),
                 *(f"{1e3 * by_time[:, :, point - 1].mean():.0f}" for point in scores.POINTS),
                 *(f"{ranks[point][method]:.2f}" for point in scores.POINTS),
-                f"{np.median(scores.budget_to_reach(ours, regrets[base])):.2f}",
+                f"{np.median(scores.budget_to_reach(ours, goal)):.2f}",
                 f"{mean:+.0f} [{low:+.0f}, {high:+.0f}]",
+                f"{100 * scores.share_worse(ours, regrets[base]):.0f}%",
+                f"{trainings * np.median(scores.budget_to_reach(ours, random_end)):.1f}",
                 f"{of(method, 'trials').mean():.0f}",
                 f"{median:.1f}, {high_ms:.1f}",
             ]

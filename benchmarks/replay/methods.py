@@ -1,29 +1,28 @@
-"""The search methods that are compared, by name: what they set of a sweep's configuration."""
+"""The search methods that are compared, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from optuna.pruners import MedianPruner
+from optuna.samplers import GPSampler, TPESampler
 
+from benchmarks.replay.peers import OptunaAlone, SyneTune, hyperband, successive_halving
+from benchmarks.replay.project import Project
+from benchmarks.replay.simulation import Method
 
-@dataclass(frozen=True)
-class Method:
-    """A sampler and a pruner.
-
-    Example:
-        >>> METHODS["default"].settings
-        {'sampler': 'tpe', 'pruner': 'auto'}
-    """
-
-    settings: Mapping[str, Any]
-
-
-METHODS = {
-    "default": Method({"sampler": "tpe", "pruner": "auto"}),
-    "random": Method({"sampler": "random", "pruner": "none"}),
-    "random + asha": Method({"sampler": "random", "pruner": "asha"}),
-    "tpe + median": Method({"sampler": "tpe", "pruner": "median"}),
-    "tpe + asha": Method({"sampler": "tpe", "pruner": "asha"}),
-    "gp": Method({"sampler": "gp", "pruner": "auto"}),
+METHODS: dict[str, Method] = {
+    "default": Project({"sampler": "tpe", "pruner": "auto"}),
+    "random": Project({"sampler": "random", "pruner": "none"}),
+    "random + asha": Project({"sampler": "random", "pruner": "asha"}),
+    "tpe + median": Project({"sampler": "tpe", "pruner": "median"}),
+    "tpe + asha": Project({"sampler": "tpe", "pruner": "asha"}),
+    "gp": Project({"sampler": "gp", "pruner": "auto"}),
+    # Other tools.
+    "optuna: tpe + hyperband": OptunaAlone(lambda seed: TPESampler(seed=seed), hyperband),
+    "optuna: tpe + halving": OptunaAlone(lambda seed: TPESampler(seed=seed), successive_halving),
+    "optuna: tpe + median": OptunaAlone(lambda seed: TPESampler(seed=seed), lambda _: MedianPruner()),
+    "optuna: gp + hyperband": OptunaAlone(lambda seed: GPSampler(seed=seed), hyperband),
+    "syne tune: asha": SyneTune("ASHA"),
+    "syne tune: asha-cqr": SyneTune("ASHACQR"),
+    "syne tune: asha-bore": SyneTune("ASHABORE"),
+    "syne tune: bohb": SyneTune("BOHB"),
 }

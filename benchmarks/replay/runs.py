@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import sys
@@ -54,13 +55,19 @@ class Setting:
     def file(self, job: Job) -> Path:
         """Where a run is kept."""
         setting = f"e{self.epochs or 'all'}-w{self.workers}-b{self.trainings:g}"
-        return Path(self.results, setting, job.method, f"{job.task.replace(':', '-')}-{job.seed}.json")
+        return Path(
+            self.results,
+            setting,
+            job.method.replace(": ", "-"),
+            f"{job.task.replace(':', '-')}-{job.seed}.json",
+        )
 
     def stored(self, job: Job) -> dict[str, Any]:
         """The scores of a run that was made."""
         scores: dict[str, Any] = json.loads(self.file(job).read_text())
         return scores
 
+    @functools.cache  # noqa: B019  # a few tasks, for as long as the process
     def load(self, name: str) -> Task:
         """The task of that name."""
         family, _, which = name.partition(":")

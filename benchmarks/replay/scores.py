@@ -41,12 +41,14 @@ def score(task: Task, run: Run, *, workers: int, trainings: float) -> dict[str, 
         at = np.array(regrets)
         scores[kind] = at[by_epochs].round(6).tolist()
         scores[f"{kind}_s"] = np.where(by_time < 0, 1.0, at[by_time]).round(6).tolist()
-    took = 1e3 * np.array(run.decisions_s)
+    decisions, reports = 1e3 * np.array(run.decisions_s), 1e3 * np.array(run.reports_s)
     return scores | {
+        "random_end": task.goal.regret(task.goal.random_end, end=True),
         "trials": len(run.ends),
         "complete_trials": int((np.array(run.epoch) == task.epochs).sum()),
         "diverged": int(np.isnan(run.value).sum()),
-        "decision_ms": [round(float(np.quantile(took, q)), 3) for q in (0.5, 0.99)],
+        "decision_ms": [round(float(np.quantile(decisions, q)), 3) for q in (0.5, 0.99)],
+        "report_ms": [round(float(np.quantile(reports, q)), 3) for q in (0.5, 0.99)],
     }
 
 
@@ -60,10 +62,9 @@ def _ends(run: Run, values: NDArray[np.float64]) -> list[float]:
     return ends
 
 
-def budget_to_reach(ours: Regrets, base: Regrets) -> NDArray[np.float64]:
-    """Share of the budget after which a method has the base's mean regret at its end, by task; inf: never."""
-    mean, goal = ours.mean(1), base.mean(1)[:, -1]
-    reached = mean <= goal[:, None] + 1e-9
+def budget_to_reach(ours: Regrets, goal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the budget after which a method's mean regret is a goal's (tasks), by task; inf: never."""
+    reached = ours.mean(1) <= goal[:, None] + 1e-9
     return np.where(reached.any(1), (reached.argmax(1) + 1) / GRID, np.inf)
 
 
@@ -72,6 +73,17 @@ def mean_ranks(regrets: dict[str, Regrets], point: int) -> dict[str, float]:
     stacked = np.stack([each[:, :, point - 1] for each in regrets.values()])
     ranks = rankdata(stacked, axis=0).mean((1, 2))
     return {name: float(rank) for name, rank in zip(regrets, ranks, strict=True)}
+
+
+def share_worse(ours: Regrets, base: Regrets) -> float:
+    """Share of the tasks on which a method ends worse than the base by more than its seeds' noise.
+
+    By more than noise: the 95% interval of the mean difference over seeds, drawn again, lies above 0.
+    """
+    rng, paired = np.random.default_rng(0), ours[:, :, -1] - base[:, :, -1]
+    seeds = paired.shape[1]
+    means = paired[:, rng.integers(seeds, size=(_REPEATS, seeds))].mean(2)
+    return float((np.quantile(means, 0.025, axis=1) > 0).mean())
 
 
 def difference(ours: Regrets, base: Regrets) -> tuple[float, float, float]:

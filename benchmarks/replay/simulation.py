@@ -1,27 +1,66 @@
-"""One sweep on a task in simulated time: the real ledger and dispatcher, and workers that look epochs up."""
+"""One sweep on a task in simulated time: whatever decides, and workers that look epochs up."""
 
 from __future__ import annotations
 
 import heapq
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-from optuna.storages import InMemoryStorage
+from benchmarks.replay.tasks import Session, Task
 
-from benchmarks.replay.methods import Method
-from benchmarks.replay.tasks import Curve, Session, Task
-from search.config.sweep_config import SweepConfig
-from search.engine.dispatch import Dispatcher
-from search.engine.messages import Assignment, Message
-from search.policy.making import make_policy
-from search.study.checkpoints import CheckpointStore
-from search.study.ledger import Ledger
-from search.study.records import Epoch, StopReason
-from search.study.transitions import Decision
 
-METRIC = "val_loss"
+class Work(NamedTuple):
+    """What a free worker is to do: train a trial on."""
+
+    number: int
+    params: Mapping[str, Any]
+    done: int = 0  # epochs that it was trained for already
+
+
+class Sweep(Protocol):
+    """What decides in a sweep: of this project, or of another one."""
+
+    def next(self) -> Work | None:
+        """For a free worker; None: nothing for now."""
+
+    def report(self, number: int, epoch: int, value: float, seconds: float) -> bool:
+        """Take in an epoch of a trial (NaN: it diverged), and say whether its worker trains another.
+
+        Not asked for more than the task's epochs.
+        """
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a method makes a sweep from.
+
+    Attributes:
+        task: what is trained.
+        session: the task, as this sweep meets it.
+        workers: trials at a time.
+        budget: epochs in all.
+        seed: of the sweep.
+        folder: an empty one, for whatever it writes.
+        clock: the simulated time; the median epoch takes 1.
+    """
+
+    task: Task
+    session: Session
+    workers: int
+    budget: int
+    seed: int
+    folder: Path
+    clock: Callable[[], float]
+
+
+class Method(Protocol):
+    """A way to search."""
+
+    def begin(self, setup: Setup) -> Sweep:
+        """A new sweep."""
 
 
 @dataclass
@@ -34,19 +73,18 @@ class Run:
     value: list[float] = field(default_factory=list)  # NaN: it diverged
     ends: dict[int, float] = field(default_factory=dict)  # what each trial would report last, if trained on
     decisions_s: list[float] = field(default_factory=list)  # CPU time of each hand-out of work
+    reports_s: list[float] = field(default_factory=list)  # CPU time of taking in each epoch
 
 
 @dataclass
 class _Attempt:
-    name: str
-    given: Assignment
-    curve: Curve
+    number: int
     seconds: float
     done: int
 
 
 def simulate(task: Task, method: Method, *, workers: int, trainings: float, seed: int, folder: Path) -> Run:
-    """Run a sweep until its budget of epochs is used up.
+    """Run a sweep until its budget of epochs is used up, or it has nothing more to do.
 
     Args:
         task: what is trained.
@@ -56,91 +94,54 @@ def simulate(task: Task, method: Method, *, workers: int, trainings: float, seed
         seed: of the sweep.
         folder: an empty one, where checkpoints would lie.
     """
-    config = SweepConfig(
-        name=f"replay-{seed}",  # Hyperband's brackets follow from it
-        space=task.space,
-        objective="nobody:calls",
-        metric=METRIC,
-        max_epochs=task.epochs,
-        trials=round(trainings * task.epochs),  # the budget of epochs ends it, however short trials are
-        concurrency=workers,
-        seed=seed,
-        sweeps_dir=folder,
-        first_failures=0,
-        max_failed_share=1,
-        **method.settings,
-    )
-    return _Replay(task.session(), config, workers, round(trainings * task.epochs)).run()
+    replay = _Replay(task, workers, round(trainings * task.epochs))
+    setup = Setup(task, replay.session, workers, replay.budget, seed, folder, lambda: replay.now)
+    return replay.run(method.begin(setup))
 
 
 class _Replay:
-    def __init__(self, session: Session, config: SweepConfig, workers: int, budget: int) -> None:
-        self._session, self._config, self._budget = session, config, budget
-        self._now = 0.0
-        self._workers = workers
-        self._ledger = Ledger.open(config, InMemoryStorage(), make_policy(config))
-        self._dispatcher = Dispatcher(
-            self._ledger,
-            config,
-            CheckpointStore(str(config.sweeps_dir)),
-            lambda: workers,
-            clock=lambda: self._now,
-        )
+    def __init__(self, task: Task, workers: int, budget: int) -> None:
+        self.session, self.budget = task.session(), budget
+        self.now = 0.0
+        self._epochs, self._workers = task.epochs, workers
         self._run = Run()
-        self._begun = self._attempts = 0  # epochs and attempts so far
+        self._begun = 0  # epochs so far
         self._ahead: list[tuple[float, int, _Attempt]] = []  # epochs under way, by their end
 
-    def run(self) -> Run:
+    def run(self, sweep: Sweep) -> Run:
         while True:
-            while len(self._ahead) < self._workers and self._begun < self._budget and self._hand_out():
+            while len(self._ahead) < self._workers and self._begun < self.budget and self._hand_out(sweep):
                 pass
             if not self._ahead:
                 return self._run
-            self._now, _, attempt = heapq.heappop(self._ahead)
-            if self._epoch_ends(attempt) and self._begun < self._budget:
+            self.now, _, attempt = heapq.heappop(self._ahead)
+            if self._epoch_ends(sweep, attempt) and self._begun < self.budget:
                 self._begin_epoch(attempt)
 
-    def _hand_out(self) -> bool:
-        name = f"attempt-{self._attempts}"
-        self._attempts += 1
+    def _hand_out(self, sweep: Sweep) -> bool:
         before = time.thread_time()
-        given = self._dispatcher.next(name)
+        work = sweep.next()
         self._run.decisions_s.append(time.thread_time() - before)
-        if given is None:
+        if work is None:
             return False
-        self._dispatcher.started(name)
-        curve = self._session.curve(given.number, given.params)
-        seconds = self._session.seconds(given.number, given.params)
-        self._run.ends[given.number] = float(curve[-1])
-        self._begin_epoch(_Attempt(name, given, curve, seconds, given.epochs_known))
+        self.session.had(work.number, work.params)
+        self._run.ends[work.number] = self.session.end(work.number)
+        self._begin_epoch(_Attempt(work.number, self.session.seconds(work.number), work.done))
         return True
 
     def _begin_epoch(self, attempt: _Attempt) -> None:
         self._begun += 1
-        heapq.heappush(self._ahead, (self._now + attempt.seconds, self._begun, attempt))
+        heapq.heappush(self._ahead, (self.now + attempt.seconds, self._begun, attempt))
 
-    def _epoch_ends(self, attempt: _Attempt) -> bool:
+    def _epoch_ends(self, sweep: Sweep, attempt: _Attempt) -> bool:
         """Report an epoch; whether the attempt trains another."""
         attempt.done += 1
-        value = float(attempt.curve[attempt.done - 1])
-        self._run.clock.append(self._now)
-        self._run.trial.append(attempt.given.number)
+        value = self.session.value(attempt.number, attempt.done)
+        self._run.clock.append(self.now)
+        self._run.trial.append(attempt.number)
         self._run.epoch.append(attempt.done)
         self._run.value.append(value)
-        if np.isnan(value):
-            return self._say(attempt, Message(failure=StopReason.DIVERGED, error="as recorded"))
-        metrics = {METRIC: value, "epoch_s": attempt.seconds}
-        epoch = Epoch(attempt.done, metrics, round(1000 * self._now), "replay:1")
-        continues = self._say(attempt, Message(epochs=(epoch,)))
-        if continues and attempt.done == self._config.max_epochs:
-            return self._say(attempt, Message(finished=True))
-        return continues
-
-    def _say(self, attempt: _Attempt, message: Message) -> bool:
-        decision = self._dispatcher.receive(attempt.name, message)
-        if decision is Decision.CONTINUE:
-            return True
-        if not message.last:
-            self._dispatcher.receive(attempt.name, Message(left=True))
-        self._dispatcher.ended(attempt.name)
-        return False
+        before = time.thread_time()
+        goes_on = sweep.report(attempt.number, attempt.done, value, attempt.seconds)
+        self._run.reports_s.append(time.thread_time() - before)
+        return goes_on and attempt.done < self._epochs

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from benchmarks.replay.tasks import Curve, Goal, Range, thinned
+from benchmarks.replay.tasks import Goal, Range, best_of_random, thinned, value_at
+from cifar_cnn.files import write_atomically
 from spaces.space import SearchSpace
 
 MODEL = "lcbench.onnx"
@@ -29,6 +30,7 @@ _RANGES: dict[str, Range] = {
     "max_dropout": FloatDistribution(0.0, 1.0),
 }
 _SAMPLE = 4000  # random configurations from which the search for the best one begins
+_HEAD = 5  # epochs that are asked for at first: most trials get no further
 _WIDTHS = (0.15, 0.08, 0.04, 0.02, 0.01)  # of the steps around the best ones
 
 
@@ -42,20 +44,25 @@ class Surrogate:
         cache: folder in which the best value known is kept, which takes seconds to find.
     """
 
+    discrete = False
+
     def __init__(self, folder: Path, instance: str, epochs: int | None = None, *, cache: Path) -> None:
         self.name = f"lcbench:{instance}"
         self.epochs = epochs or _RECORDED
         self.space = SearchSpace(name="lcbench", description="LCBench's parameters.", parameters=_RANGES)
         self._model, self._code = _model(folder), _codes(folder)[instance]
-        self._at = thinned(self.epochs, _RECORDED)
+        self.at = thinned(self.epochs, _RECORDED)
         file = cache / f"lcbench-{instance}.json"
         if not file.exists():
             cache.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(self._explore()))
+            write_atomically(file, json.dumps(self._explore()))
         known = json.loads(file.read_text())
-        best = np.array(known["best"])[:, self._at]
+        best = np.array(known["best"])[:, self.at]
         self.goal = Goal(
-            best=float(best.min()), best_end=float(best[:, -1].min()), first=known["first"][int(self._at[0])]
+            best=float(best.min()),
+            best_end=float(best[:, -1].min()),
+            first=known["first"][int(self.at[0])],
+            random_end=known["random_end"],
         )
         self._second = float(known["second"])
 
@@ -81,6 +88,7 @@ class Surrogate:
         rng, end = np.random.default_rng(0), np.array([_RECORDED - 1])
         units = rng.random((_SAMPLE, len(_RANGES)))
         ends = self.infer(_rows(units), end)[:, 0, 1]
+        random_end = best_of_random(ends)
         sample = self.infer(_rows(units[:300]), np.arange(_RECORDED))
         for width in _WIDTHS:
             best = np.repeat(units[np.argsort(ends)[:40]], 25, 0)
@@ -91,6 +99,7 @@ class Surrogate:
         return {
             "best": np.concatenate([curves, sample[np.argsort(sample[:, :, 1].min(1))[:10], :, 1]]).tolist(),
             "first": np.median(sample[:, :, 1], 0).tolist(),
+            "random_end": random_end,
             "second": float(np.median(np.maximum(seconds, 1e-6))),
         }
 
@@ -98,43 +107,48 @@ class Surrogate:
 class _SurrogateSession:
     def __init__(self, task: Surrogate) -> None:
         self._task = task
-        self._curves: dict[int, Curve] = {}
+        self._rows: dict[int, NDArray[np.float64]] = {}
+        self._values: dict[int, NDArray[np.float64]] = {}  # of the first epochs, or of all
+        self._ends: dict[int, float] = {}
         self._seconds: dict[int, float] = {}
 
-    def curve(self, number: int, params: Mapping[str, Any]) -> Curve:
-        """The whole curve, asked for once."""
-        if number not in self._curves:
-            row = np.array([[float(params[name]) for name in _RANGES]])
-            out = self._task.infer(row, np.arange(_RECORDED))[0]
-            self._seconds[number] = self._task.seconds_of_epoch(out[0, 0], out[-1, 0], _RECORDED - 1)
-            self._curves[number] = out[thinned(self._task.epochs, _RECORDED), 1]
-        return self._curves[number]
+    def had(self, number: int, wish: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The wish itself: any configuration is to be had."""
+        if number not in self._rows:
+            self._rows[number] = row = np.array([[float(wish[name]) for name in _RANGES]])
+            out = self._task.infer(row, np.array([*self._task.at[:_HEAD], _RECORDED - 1]))[0]
+            recorded = max(1, _RECORDED - 1 - int(self._task.at[0]))
+            self._seconds[number] = self._task.seconds_of_epoch(out[0, 0], out[-1, 0], recorded)
+            self._values[number], self._ends[number] = out[:-1, 1], float(out[-1, 1])
+        return wish
 
-    def seconds(self, number: int, params: Mapping[str, Any]) -> float:
+    def value(self, number: int, epoch: int) -> float:
+        """By the surrogate."""
+        if epoch > len(self._values[number]):
+            self._values[number] = self._task.infer(self._rows[number], self._task.at)[0, :, 1]
+        return float(self._values[number][epoch - 1])
+
+    def end(self, number: int) -> float:
+        """By the surrogate."""
+        return self._ends[number]
+
+    def seconds(self, number: int) -> float:
         """The mean over the recorded epochs."""
-        self.curve(number, params)
         return self._seconds[number]
 
 
 def instances(folder: Path) -> list[str]:
-    """The OpenML tasks that a folder's surrogate knows, by number; none without a surrogate."""
+    """The OpenML tasks that a folder's surrogate was made for, by number; none without a surrogate."""
     if not (folder / MODEL).exists():
         return []
-    return sorted((name for name in _codes(folder) if name.isdigit()), key=int)
+    space = json.loads((folder / "lcbench_config_space.json").read_text())
+    tasks = next(each for each in space["hyperparameters"] if each["name"] == "OpenML_task_id")
+    return sorted(tasks["choices"], key=int)
 
 
 def _rows(units: NDArray[np.float64]) -> NDArray[np.float64]:
-    columns = []
-    for values, distribution in zip(units.T, _RANGES.values(), strict=True):
-        low, high = float(distribution.low), float(distribution.high)
-        if distribution.log:
-            raw = np.exp(np.log(low) + values * (np.log(high) - np.log(low)))
-        else:
-            raw = low + values * (high - low)
-        columns.append(
-            np.clip(np.round(raw), low, high) if isinstance(distribution, IntDistribution) else raw
-        )
-    return np.stack(columns, 1)
+    ranges = list(_RANGES.values())
+    return np.array([[value_at(each, at) for each, at in zip(ranges, row, strict=True)] for row in units])
 
 
 @functools.cache

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.distributions import FloatDistribution, json_to_distribution
 
-from benchmarks.replay.tasks import Curve, Goal, Range, thinned, unit
+from benchmarks.replay.tasks import Goal, Range, best_of_random, thinned, unit, value_at
 from spaces.space import SearchSpace
 
 # TaskSet's `adam8p` (Metz et al. 2020, arXiv:2002.11887), sampled log-uniformly; the betas as 1 - beta.
@@ -32,62 +31,74 @@ class Table:
 
     Args:
         file: `NAME.npz`; a `NAME.json` beside it names the parameters and their ranges as Optuna's JSON,
-            without it they are TaskSet's.
+            without it they are TaskSet's. It may hold the `seconds` of each configuration's epoch.
         epochs: of a whole training; curves are thinned to as many points. None: all that were recorded.
     """
 
+    discrete = True
+
     def __init__(self, file: Path, epochs: int | None = None) -> None:
         with np.load(file) as stored:
-            self._units = stored["u"].astype(np.float64)
+            self.units = stored["u"].astype(np.float64)
             curves = stored["curves"].astype(np.float64)
-            self._seconds = stored["seconds"].astype(np.float64) if "seconds" in stored else None
+            times = stored["seconds"].astype(np.float64) if "seconds" in stored else np.ones(len(curves))
         self.epochs = epochs or curves.shape[1]
-        self._curves = curves[:, thinned(self.epochs, curves.shape[1])]
+        self.curves = curves[:, thinned(self.epochs, curves.shape[1])]
+        self.seconds = times / np.median(times)
         self.name = f"{file.parent.name}:{file.stem}"
+        self.ranges = _ranges(file)
         self.space = SearchSpace(
-            name="table", description=f"As recorded in {file.name}.", parameters=_ranges(file)
+            name="table", description=f"As recorded in {file.name}.", parameters=self.ranges
         )
-        if self._units.shape != (len(self._curves), len(self.space.parameters)):
-            raise ValueError(f"{file}: u has shape {self._units.shape}, the curves {self._curves.shape}")
+        if self.units.shape != (len(self.curves), len(self.ranges)):
+            raise ValueError(f"{file}: u has shape {self.units.shape}, the curves {self.curves.shape}")
         self.goal = Goal(
-            best=float(np.nanmin(self._curves)),
-            best_end=float(np.nanmin(self._curves[:, -1])),
-            first=float(np.nanmedian(self._curves[:, 0])),
+            best=float(np.nanmin(self.curves)),
+            best_end=float(np.nanmin(self.curves[:, -1])),
+            first=float(np.nanmedian(self.curves[:, 0])),
+            random_end=best_of_random(self.curves[:, -1]),
         )
 
     def session(self) -> _TableSession:
         """The table with every configuration to be had."""
-        return _TableSession(self._units, self._curves, self._seconds, self.space)
+        return _TableSession(self)
 
 
 class _TableSession:
-    def __init__(
-        self,
-        units: NDArray[np.float64],
-        curves: Curve,
-        seconds: NDArray[np.float64] | None,
-        space: SearchSpace,
-    ) -> None:
-        self._units, self._curves, self._times, self._space = units, curves, seconds, space
-        self._free = np.ones(len(units), bool)
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._free = np.ones(len(table.units), bool)
         self._rows: dict[int, int] = {}  # by trial
 
-    def curve(self, number: int, params: Mapping[str, Any]) -> Curve:
-        """Of the row that is the trial's from its first call on."""
-        return np.asarray(self._curves[self._row(number, params)])
+    def had(self, number: int, wish: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of the row that is the trial's from its first call on.
 
-    def seconds(self, number: int, params: Mapping[str, Any]) -> float:
-        """As recorded; 1 where no times were."""
-        return 1.0 if self._times is None else float(self._times[self._row(number, params)])
-
-    def _row(self, number: int, params: Mapping[str, Any]) -> int:
+        Raises:
+            LookupError: the sweep has used every row.
+        """
+        ranges = self._table.ranges
         if number not in self._rows:
-            wish = [unit(_range(self._space, name), params[name]) for name in self._space.parameters]
-            distance = ((self._units - np.array(wish)) ** 2).sum(1)
+            if not self._free.any():
+                raise LookupError(f"{self._table.name} has no configuration left: give a smaller budget")
+            at = np.array([unit(each, wish[name]) for name, each in ranges.items()])
+            distance = ((self._table.units - at) ** 2).sum(1)
             distance[~self._free] = np.inf
             self._rows[number] = row = int(np.argmin(distance))
             self._free[row] = False
-        return self._rows[number]
+        places = self._table.units[self._rows[number]]
+        return {name: value_at(ranges[name], at) for name, at in zip(ranges, places, strict=True)}
+
+    def value(self, number: int, epoch: int) -> float:
+        """As recorded."""
+        return float(self._table.curves[self._rows[number], epoch - 1])
+
+    def end(self, number: int) -> float:
+        """As recorded."""
+        return self.value(number, self._table.epochs)
+
+    def seconds(self, number: int) -> float:
+        """As recorded; 1 where no times were."""
+        return float(self._table.seconds[self._rows[number]])
 
 
 def _ranges(file: Path) -> dict[str, Range]:
@@ -98,10 +109,6 @@ def _ranges(file: Path) -> dict[str, Range]:
         name: json_to_distribution(json.dumps(each)) for name, each in json.loads(beside.read_text()).items()
     }
     return {name: _numeric(each) for name, each in ranges.items()}
-
-
-def _range(space: SearchSpace, name: str) -> Range:
-    return _numeric(space.parameters[name])
 
 
 def _numeric(distribution: object) -> Range:

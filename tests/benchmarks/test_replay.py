@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution, distribution_to_json
+from optuna.samplers import RandomSampler
 
 from benchmarks.replay import scores
 from benchmarks.replay.__main__ import main
 from benchmarks.replay.methods import METHODS
 from benchmarks.replay.simulation import Run, simulate
+from benchmarks.replay.snapping import Snapping
 from benchmarks.replay.tables import Table
+from benchmarks.replay.tasks import best_of_random, unit
 
 EPOCHS, WORKERS, TRAININGS = 9, 2, 4.0
 
@@ -44,7 +48,7 @@ def replayed(task: Table, method: str, folder: Path, seed: int = 0) -> Run:
     return simulate(task, METHODS[method], workers=WORKERS, trainings=TRAININGS, seed=seed, folder=folder)
 
 
-@pytest.mark.parametrize("method", ["default", "random", "tpe + median"])
+@pytest.mark.parametrize("method", ["default", "random", "tpe + median", "optuna: tpe + hyperband"])
 def test_a_replay_uses_its_budget_of_epochs_and_repeats_itself(
     method: str, valley: Table, tmp_path: Path
 ) -> None:
@@ -88,7 +92,9 @@ def test_methods_are_compared_pair_by_pair() -> None:
     base = np.linspace(1, 0.5, scores.GRID)[None, None].repeat(3, 0).repeat(4, 1)
     better = np.maximum(base - 0.25, 0)
     assert scores.difference(better, base) == pytest.approx((-0.25, -0.25, -0.25))
-    assert scores.budget_to_reach(better, base) == pytest.approx([0.51] * 3, abs=0.011)
+    goal = base.mean(1)[:, -1]
+    assert scores.budget_to_reach(better, goal) == pytest.approx([0.51] * 3, abs=0.011)
+    assert (scores.share_worse(better, base), scores.share_worse(base, better)) == (0.0, 1.0)
     assert scores.mean_ranks({"base": base, "better": better}, 100) == {"base": 2.0, "better": 1.0}
 
 
@@ -103,6 +109,23 @@ def test_the_command_prints_a_table_and_keeps_its_runs(
     main([*arguments, "--methods", "random", "--trainings", "3"])
     again = capsys.readouterr()
     assert (again.out, again.err) == (first.out, "")
+
+
+def test_a_study_holds_the_configurations_that_the_table_had(valley: Table) -> None:
+    study = optuna.create_study(sampler=Snapping(RandomSampler(seed=0), valley, valley.session()))
+    trials = [study.ask(dict(valley.space.parameters)) for _ in range(len(valley.units))]
+    had = sorted(unit(valley.ranges["lr"], trial.params["lr"]) for trial in trials)
+    assert had == pytest.approx(sorted(valley.units[:, 0])), "each row once"
+    with pytest.raises(LookupError, match="has no configuration left"):
+        study.ask(dict(valley.space.parameters))
+
+
+def test_the_best_of_random_configurations_is_the_mean_over_draws() -> None:
+    rng = np.random.default_rng(0)
+    ends = rng.random(300)
+    ends[::7] = np.nan
+    drawn = [np.nanmin(rng.permutation(ends)[:60]) for _ in range(4000)]
+    assert best_of_random(ends) == pytest.approx(np.mean(drawn), abs=0.001)
 
 
 def test_a_folder_without_curves_is_told(tmp_path: Path) -> None:

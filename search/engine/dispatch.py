@@ -24,7 +24,8 @@ from search.engine.waiting import MOST_DRIVERS, WaitingTrials
 from search.engine.working import WorkingAttempts
 from search.study.checkpoints import CheckpointStore
 from search.study.ledger import Ledger
-from search.study.records import Epoch, StopReason, TrialRecord, interrupted_origins
+from search.study.promotion import Ask, Thaw
+from search.study.records import Epoch, Outcome, StopReason, TrialRecord, interrupted_origins
 from search.study.transitions import Decision
 
 STOP_GRACE_S = 10.0  # an epoch, or a clean-up, may end in this time after a signal; preemption gives 30 s
@@ -86,7 +87,7 @@ class Dispatcher(RemembersFaults):
     @property
     def stop(self) -> Stop | None:
         """Why the driver ends before the sweep is done, if it does."""
-        if self._stop is None and self._time.closed and self._ledger.remaining():
+        if self._stop is None and self._time.closed and self._ledger.choose():
             return Stop.TIME_BUDGET
         return self._stop
 
@@ -102,9 +103,14 @@ class Dispatcher(RemembersFaults):
 
     @property
     def done(self) -> bool:
-        """Nothing runs, waits or may be asked for."""
-        to_come = self._waiting or (self._ledger.remaining() and not self._time.closed)
-        return not self._working and (self._stop is not None or not to_come)
+        """Nothing runs, waits, is frozen or may be asked for."""
+        if self._working:
+            return False
+        if self._stop is not None:
+            return True
+        if self._ledger.choose():
+            return self._time.closed and not self._waiting
+        return not self._waiting and not self._ledger.frozen()
 
     @property
     def abandon(self) -> bool:
@@ -131,6 +137,7 @@ class Dispatcher(RemembersFaults):
                 self._ask()
             number = self._waiting.take(alone=not self._working)
             if number is None:
+                self._end_frozen()
                 return None
             record = self._ledger.adopt(number)
             if self._settled(record):
@@ -172,7 +179,7 @@ class Dispatcher(RemembersFaults):
     def _take_in(self, attempt: str, message: Message) -> Decision:
         number = self._working.number(attempt)
         raises = message.failure not in (None, StopReason.DIVERGED)
-        if self._trials[number].state is not TrialState.RUNNING:  # somebody else has ended it
+        if not self._trains(number):  # somebody else has ended it
             return Decision.CONTINUE if raises else Decision.STOP
         if message.failure is StopReason.DIVERGED:
             self._trials.changed(self._ledger.diverge(number, message.error))
@@ -185,6 +192,10 @@ class Dispatcher(RemembersFaults):
             self._concluded(record)
             return Decision.COMPLETE if record.state is TrialState.COMPLETE else Decision.STOP
         return self._judged(number, message.epochs)
+
+    def _trains(self, number: int) -> bool:
+        """Whether a trial has neither ended nor been frozen."""
+        return self._ledger.record(number).outcome is Outcome.RUNNING
 
     def _judged(self, number: int, epochs: Sequence[Epoch]) -> Decision:
         for epoch in epochs:
@@ -219,9 +230,7 @@ class Dispatcher(RemembersFaults):
             self._clean_up_cut_off(attempt)
             return
         number = self._working.forget(attempt)
-        if number is None or self._ledger.record(number).state is not TrialState.RUNNING:
-            return
-        if self._stop is not None:
+        if number is None or self._stop is not None or not self._trains(number):
             return
         record = self._ledger.lose(number, reason, error)
         self._concluded(record)
@@ -235,7 +244,7 @@ class Dispatcher(RemembersFaults):
         number = self._working.forget(attempt)
         if number is None or self._stop is not None:
             return
-        if self._ledger.record(number).state is TrialState.RUNNING:
+        if self._trains(number):
             self._failed(number, StopReason.ERROR, "KeyboardInterrupt in the worker's main thread")
 
     def _failed(self, number: int, reason: StopReason, error: str) -> None:
@@ -265,12 +274,23 @@ class Dispatcher(RemembersFaults):
 
     def _ask(self) -> None:
         known = self._trials.by_number.values()
-        if not self._time.worth_starting(known):
-            return
-        for record in ask_for_trials(self._ledger, self._config, self._slots(), known):
-            if record.state is TrialState.RUNNING:
-                self._waiting.join([record.number])
-            else:  # enqueued with values that the space does not hold
+        match self._ledger.choose():
+            case Thaw() as choice if self._time.worth_starting(known):
+                self._put_in_line(self._ledger.thaw(choice))
+            case Ask() as choice if self._time.worth_starting(known):
+                for record in ask_for_trials(self._ledger, self._config, choice, self._slots(), known):
+                    self._put_in_line(record)
+
+    def _put_in_line(self, record: TrialRecord) -> None:
+        if record.state is TrialState.RUNNING:
+            self._waiting.join([record.number])
+        else:  # enqueued with values that the space does not hold, or ended by somebody else
+            self._trials.changed(record)
+
+    def _end_frozen(self) -> None:
+        """The sweep has come to its end by itself: what is still frozen will not be thawed any more."""
+        if not self._working and not self._waiting and self._ledger.choose() is None:
+            for record in self._ledger.end_frozen():
                 self._trials.changed(record)
 
     def _settled(self, record: TrialRecord) -> bool:

@@ -50,7 +50,8 @@ class FollowedTrials:
         for observer in observers:
             observer.sweep_opened(self.all)
         unended = ledger.unfinished() + ledger.queued()
-        self._retention = Retention(checkpoints, config, self._records.values(), unended)
+        self._retention = Retention(checkpoints, config, self._records.values(), unended, self._drop)
+        self._ledger = ledger
 
     @property
     def all(self) -> list[TrialRecord]:
@@ -74,7 +75,9 @@ class FollowedTrials:
         self._records[record.number] = record
         for observer in self._observers:
             observer.trial_changed(record)
-        if record.state is not TrialState.RUNNING:
+        if record.frozen:
+            self._retention.froze(record)
+        elif record.state is not TrialState.RUNNING:
             self._failures.ended(record)
             self._retention.ended(record)
 
@@ -87,3 +90,7 @@ class FollowedTrials:
         for observer in self._observers:
             if isinstance(observer, StopObserver):
                 observer.stop_requested(reason, grace_s)
+
+    def _drop(self, number: int) -> None:
+        """A frozen trial's checkpoint is about to go, and it knows."""
+        self.changed(self._ledger.note_dropped(number))

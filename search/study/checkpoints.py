@@ -198,6 +198,11 @@ class CheckpointStore:
             if path not in whole[:1]:
                 self._delete(f"{self._root}/{path}")
 
+    def size(self, number: int) -> int:
+        """Bytes that the checkpoints of one trial take."""
+        below = fs.FileSelector(f"{self._root}/{trial_key(number)}", allow_not_found=True, recursive=True)
+        return sum(info.size or 0 for info in self._fs.get_file_info(below))
+
     def make_mark(self, name: str) -> None:
         """Put an empty file beside the checkpoints, for other nodes to look for."""
         self._fs.create_dir(self._root)

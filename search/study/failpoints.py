@@ -21,6 +21,9 @@ DurableWrite = Literal[
     "checkpoint",  # a checkpoint onto its file system; in a worker
     "report",  # an epoch into the study
     "points",  # an epoch into MLflow
+    "freeze",  # an epoch into the study at which a trial is frozen
+    "thaw",  # a frozen trial handed out again
+    "drop",  # a note that a frozen trial's checkpoint is about to go
     "prune",  # a trial's end in the study, by its kind
     "complete",
     "fail",

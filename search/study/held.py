@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import Trial
+from optuna.trial import Trial, TrialState
 
 from search.study.mirror import StudyMirror
 from search.study.records import TrialRecord
@@ -44,7 +44,7 @@ class HeldTrials:
 
     def hold(self, trial: Trial) -> TrialRecord:
         """Work on a trial from now on; or know it anew, as the study has it."""
-        record = TrialRecord.of(self._mirror.get_trial(trial.number))
+        record = self._of_mirror(trial.number)
         self._held[trial.number] = (trial, record)
         return record
 
@@ -61,7 +61,7 @@ class HeldTrials:
         """What is known of a trial, whether it is held or not."""
         if number in self._held:
             return self._held[number][1]
-        return TrialRecord.of(self._mirror.get_trial(number))
+        return self._of_mirror(number)
 
     def update(self, number: int, **changes: Any) -> None:
         """Note what has changed of a trial that is held."""
@@ -76,3 +76,7 @@ class HeldTrials:
                 yield
         except UpdateFinishedTrialError:
             self.let_go(number)
+
+    def _of_mirror(self, number: int) -> TrialRecord:
+        state = TrialState.RUNNING if number in self._mirror.frozen else None
+        return TrialRecord.of(self._mirror.get_trial(number), state)

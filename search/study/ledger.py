@@ -11,25 +11,27 @@ import contextlib
 import math
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from search.config.credentials import hide_in
 from search.config.sweep_config import SweepConfig
 from search.study.budget import Budget
+from search.study.choosing import Choosing
 from search.study.creating import Policy, create_or_open
 from search.study.divergence import mark_diverged
 from search.study.failpoints import durable
+from search.study.hand_outs import HandOut, hand_out_attr
 from search.study.held import HeldTrials
 from search.study.launches import Launches
 from search.study.mirror import StudyMirror
-from search.study.optuna_private import enqueued_params
-from search.study.reading import check_unfinished, failed_for_good, records_of
-from search.study.records import Epoch, StopReason, TrialRecord, epoch_attr
+from search.study.new_trials import NewTrials
+from search.study.promotion import Ask, Promotion, Thaw
+from search.study.reading import check_unfinished, records_of
+from search.study.records import DROPPED, Epoch, StopReason, TrialRecord, epoch_attr
 from search.study.transitions import Decision, IllegalTransition, TrialEnd, check_transition
-from search.study.writes import NumberTaken
-from spaces.space import InvalidSpace
+
+_WHOLE = Ask(until=None, why="new")
 
 
 class Ledger:
@@ -39,6 +41,7 @@ class Ledger:
         study: the study, with its sampler and pruner.
         mirror: the study's storage.
         config: the sweep; its definition is the study's.
+        promotion: the part of the policy that freezes trials and thaws them, if it does.
 
     Example:
         >>> from optuna.pruners import NopPruner
@@ -56,13 +59,17 @@ class Ledger:
         CONTINUE 0.75 1
     """
 
-    def __init__(self, study: optuna.Study, mirror: StudyMirror, config: SweepConfig) -> None:
+    def __init__(
+        self, study: optuna.Study, mirror: StudyMirror, config: SweepConfig, promotion: Promotion | None
+    ) -> None:
         self.study = study
         self._mirror = mirror
         self._config = config
         self.launches = Launches(study, mirror)
         self._held = HeldTrials(mirror)
         self._budget = Budget(config, study, mirror)
+        self._new = NewTrials(config, study, mirror, self._budget)
+        self._choosing = Choosing(config, self._budget, promotion, self.records())
 
     @classmethod
     def open(cls, config: SweepConfig, storage: BaseStorage, policy: Policy) -> Ledger:
@@ -77,7 +84,7 @@ class Ledger:
             UserError: the study was made with another definition; shows the difference.
         """
         study, mirror = create_or_open(config, storage, policy)
-        return cls(study, mirror, config)
+        return cls(study, mirror, config, policy.promotion)
 
     @property
     def sweep_id(self) -> str:
@@ -91,7 +98,15 @@ class Ledger:
 
     def remaining(self) -> int:
         """Trials that may still be asked for: of the budget, and beyond it what a guest has enqueued."""
-        return self._budget.remaining()
+        return self._choosing.trials_left()
+
+    def choose(self) -> Thaw | Ask | None:
+        """What a free slot does; None: nothing, until a trial that runs has changed, or for good."""
+        return self._choosing.next()
+
+    def frozen(self) -> list[int]:
+        """Numbers of the trials that are frozen, oldest first."""
+        return sorted(self._mirror.frozen)
 
     def unfinished(self) -> list[int]:
         """Numbers of the trials that an earlier driver left RUNNING, oldest first."""
@@ -103,30 +118,43 @@ class Ledger:
         waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         return [trial.number for trial in waiting]
 
-    def ask(self) -> TrialRecord:
+    def ask(self, choice: Ask = _WHOLE) -> TrialRecord:
         """A new trial with its parameters: enqueued ones (a failed trial's, if it is a retry), else sampled.
 
         It is RUNNING from here on, though the database has it WAITING until `start`. One that somebody
         enqueued with values that the space does not hold has FAILED, with the reason.
         """
         assert self.remaining() > 0, "asked beyond the budget"
-        while True:
-            try:
-                with durable("ask"), self._mirror.at_once():
-                    trial = self.study.ask()
-                    problem = self._problem(trial)
-                    if problem is None:
-                        self._config.space.suggest(trial)
-            except NumberTaken:  # by a guest; numbers decide seeds, so it is drawn again
-                self._budget.take_in()
-                continue
-            except UpdateFinishedTrialError:  # a queued trial that a guest has ended
-                self._mirror.take_back(trial.number)
-                self._budget.recount()
-                continue
-            self._budget.recount()
-            record = self._held.hold(trial)
-            return record if problem is None else self.fail(record.number, StopReason.INVALID, problem)
+        hand_out = self._hand_out(choice, trained=0) if self._choosing.freezes else None
+        trial, problem = self._new.ask(hand_out)
+        self._held.hold(trial)
+        record = self._changed(trial.number)
+        return record if problem is None else self.fail(record.number, StopReason.INVALID, problem)
+
+    def thaw(self, choice: Thaw) -> TrialRecord:
+        """Hand a frozen trial out again, unless somebody else has ended it."""
+        number = choice.number
+        record = self.record(number)
+        if not record.frozen:
+            raise IllegalTransition(f"trial {number} is {record.outcome} and cannot be thawed")
+        hand_out = self._hand_out(choice, trained=record.resumes_at)
+        self._mirror.thaw(number)
+        trial = Trial(self.study, number)
+        self._held.hold(trial)
+        with durable("thaw"), self._held.changing(number):
+            trial.set_user_attr(hand_out_attr(len(record.hand_outs)), hand_out.to_json())
+            self._held.hold(trial)
+        return self._changed(number)
+
+    def note_dropped(self, number: int) -> TrialRecord:
+        """The checkpoint of a frozen trial is about to go: thawed, it is trained from its first epoch."""
+        with durable("drop"):
+            self._mirror.annotate(number, DROPPED, len(self.record(number).epochs))
+        return self._changed(number)
+
+    def end_frozen(self) -> list[TrialRecord]:
+        """The sweep is over: what is still frozen is pruned."""
+        return [self._end_frozen(number, TrialEnd(StopReason.PRUNED)) for number in self.frozen()]
 
     def adopt(self, number: int) -> TrialRecord:
         """Take an unfinished trial on: the same number and parameters, its epochs kept."""
@@ -136,7 +164,7 @@ class Ledger:
         trial = Trial(self.study, number)
         with self._held.changing(number):
             self._config.space.suggest(trial)  # what a killed driver of an earlier version left to be written
-            return self._held.hold(trial)
+            self._held.hold(trial)
         return self.record(number)
 
     def start(self, number: int) -> TrialRecord:
@@ -146,7 +174,7 @@ class Ledger:
             trial.set_user_attr("launch", self.launches.count)
             self._mirror.start(number)
             self._held.hold(trial)
-        return self.record(number)
+        return self._changed(number)
 
     def record(self, number: int) -> TrialRecord:
         """What is known of one trial."""
@@ -154,14 +182,15 @@ class Ledger:
 
     def records(self) -> list[TrialRecord]:
         """What is known of all trials that were started, in the order of their numbers."""
-        return records_of(self.study)
+        return records_of(self.study, self._mirror.frozen)
 
     def report(self, number: int, epoch: Epoch) -> tuple[TrialRecord, Decision]:
         """Write a finished epoch down and judge the trial by it, once; a known epoch changes nothing.
 
         The judgement and a pruned trial's end are in the transaction of the report: some pruners note what
         they have judged, and go on when they are asked again. A trial that has trained its last epoch is
-        never pruned: there is nothing left to save, and a COMPLETE trial tells the sampler more.
+        never pruned: there is nothing left to save, and a COMPLETE trial tells the sampler more. One that was
+        handed out up to this epoch is frozen.
         """
         trial, record = self._held[number]
         if any(known.epoch == epoch.epoch for known in record.epochs):
@@ -170,16 +199,21 @@ class Ledger:
         assert math.isfinite(value), f"the worker lets no {self._config.metric}={value} pass"
         decision = Decision.CONTINUE
         end = TrialEnd(StopReason.PRUNED)
-        with contextlib.ExitStack() as pruned, durable("report"), self._held.changing(number):
+        with contextlib.ExitStack() as ended, durable("report"), self._held.changing(number):
             trial.set_user_attr(epoch_attr(epoch.epoch), epoch.to_json())
             trial.report(value, step=epoch.epoch)
             epochs = tuple(sorted((*record.epochs, epoch), key=lambda known: known.epoch))
             self._held.update(number, epochs=epochs, drivers_lost=0)
-            if epochs[-1].epoch < self._config.max_epochs and trial.should_prune():
+            if record.until is not None and len(epochs) >= record.until:
+                decision = Decision.FREEZE
+                ended.enter_context(durable("freeze"))
+                self._mirror.freeze(number)
+                self._held.let_go(number)
+            elif epochs[-1].epoch < self._config.max_epochs and trial.should_prune():
                 decision = Decision.PRUNE
-                pruned.enter_context(durable(end.write))
+                ended.enter_context(durable(end.write))
                 self._write_end(trial, record, end)
-        record = self.record(number)
+        record = self._changed(number)
         if record.state is not TrialState.RUNNING and record.stop_reason is not StopReason.PRUNED:
             decision = Decision.STOP  # somebody else has ended it
         return record, decision
@@ -218,7 +252,7 @@ class Ledger:
         with self._held.changing(number):
             trial.set_user_attr("times_lost", times_lost)
             self._held.update(number, times_lost=times_lost)
-        return self.record(number)
+        return self._changed(number)
 
     def skip(self, number: int) -> TrialRecord:
         """End a trial that an earlier driver left unfinished, for it is not to be trained any further.
@@ -226,35 +260,43 @@ class Ledger:
         Raises:
             UserError: it is not unfinished.
         """
-        check_unfinished(number, self.unfinished(), self._config.name)
+        check_unfinished(number, self.unfinished() + self.frozen(), self._config.name)
+        end = TrialEnd(StopReason.SKIPPED, error="skipped by hand; `retry_failed` trains it once more")
+        if number in self._mirror.frozen:
+            return self._end_frozen(number, end)
         self.adopt(number)
-        return self.fail(number, StopReason.SKIPPED, "skipped by hand; `retry_failed` trains it once more")
+        return self._finish(number, end)
 
     def retry_failed(self) -> list[int]:
         """Enqueue failed trials' parameters again; a retry takes the failed one's place in the budget.
 
         One that diverged has not failed, and would diverge again.
         """
-        failed = failed_for_good(self.study)
-        for trial in failed:
-            self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
-        self._budget.recount()
-        return [trial.number for trial in failed]
+        return self._new.retry_failed()
 
-    def _problem(self, trial: Trial) -> str | None:
-        """What is wrong with the values that somebody has enqueued a trial with, if anything is."""
-        fixed = enqueued_params(self._mirror.get_trial(trial.number)) or {}
-        try:
-            self._config.space.check_some(fixed)
-        except InvalidSpace as error:
-            return f"enqueued with {fixed}: {error}"
-        return None
+    def _hand_out(self, choice: Ask | Thaw, trained: int) -> HandOut:
+        until, last = choice.until, self._config.max_epochs
+        assert until is None or trained < until < last, (
+            f"a trial that is handed out trains, to {until} of {last}"
+        )
+        return HandOut(until, (until or last) - trained, self._choosing.reported, choice.why)
+
+    def _changed(self, number: int) -> TrialRecord:
+        """A trial is another than before: whatever decides by its record hears of it."""
+        record = self.record(number)
+        self._choosing.changed(record)
+        return record
+
+    def _end_frozen(self, number: int, end: TrialEnd) -> TrialRecord:
+        self._mirror.thaw(number)
+        self._held.hold(Trial(self.study, number))
+        return self._finish(number, end)
 
     def _finish(self, number: int, end: TrialEnd) -> TrialRecord:
         trial, record = self._held[number]
         with durable(end.write), self._held.changing(number):
             self._write_end(trial, record, end)
-        return self.record(number)
+        return self._changed(number)
 
     def _write_end(self, trial: Trial, record: TrialRecord, end: TrialEnd) -> None:
         """The one place where a trial ends, once."""

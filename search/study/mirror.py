@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import UserError
+from search.study.fitting import fitting
 from search.study.optuna_private import TrialsInMemory, storage_id
+from search.study.records import TrialRecord
 from search.study.transitions import check_transition
 from search.study.writes import NumberTaken, SweepStorage
 
@@ -29,7 +31,8 @@ class StudyMirror(TrialsInMemory):
     trial's state does not allow.
 
     A trial's id in here is its number, which is also its number in the database. A new trial is RUNNING in
-    memory, so that samplers count with it, and WAITING in the database until a worker takes it (`start`).
+    memory, so that samplers count with it, and WAITING in the database until a worker takes it (`start`). A
+    frozen trial is PRUNED in memory, so that samplers learn from it, and RUNNING in the database.
 
     Args:
         backend: where the study is.
@@ -65,6 +68,7 @@ class StudyMirror(TrialsInMemory):
             super().set_study_system_attr(self._id, key, value)
         self._source_ids: list[int | None] = []  # of each trial, by number; None: it is not written yet
         self._waiting: set[int] = set()  # trials that are RUNNING in memory and WAITING in the database
+        self._frozen: set[int] = set()  # trials that are PRUNED in memory and RUNNING in the database
         for trial in backend.get_all_trials(self._source_id, deepcopy=False):
             self._add(trial)
         self._joined = False
@@ -80,8 +84,9 @@ class StudyMirror(TrialsInMemory):
         """Have a trial in memory as the database does."""
         source_id = self._source_ids[number]
         assert source_id is not None
-        self.replace_trial(number, self._fitting(self._backend.get_trial(source_id)))
+        self.replace_trial(number, fitting(self._backend.get_trial(source_id), self._ranges))
         self._waiting.discard(number)
+        self._frozen.discard(number)
 
     @contextlib.contextmanager
     def at_once(self, changed: int | None = None) -> Iterator[None]:
@@ -106,7 +111,29 @@ class StudyMirror(TrialsInMemory):
 
     def state(self, number: int) -> TrialState:
         """A trial's state in the database, as far as this process knows."""
+        if number in self._frozen:
+            return TrialState.RUNNING
         return TrialState.WAITING if number in self._waiting else self.trial(number).state
+
+    @property
+    def frozen(self) -> Collection[int]:
+        """Numbers of the trials that are frozen."""
+        return self._frozen
+
+    def freeze(self, number: int) -> None:
+        """A trial has trained as far as it was handed out: in memory it is PRUNED until it is thawed."""
+        trial = copy.copy(self.trial(number))
+        assert trial.last_step is not None, "a trial is handed out for an epoch at least"
+        trial.state, trial.value = TrialState.PRUNED, trial.intermediate_values[trial.last_step]
+        self.replace_trial(number, trial)
+        self._frozen.add(number)
+
+    def thaw(self, number: int) -> None:
+        """A frozen trial is RUNNING again, in memory too."""
+        trial = copy.copy(self.trial(number))
+        trial.state, trial.values = TrialState.RUNNING, None
+        self.replace_trial(number, trial)
+        self._frozen.discard(number)
 
     def start(self, number: int) -> None:
         """A worker has taken a trial: it starts now, and is RUNNING in the database too from now on."""
@@ -200,18 +227,9 @@ class StudyMirror(TrialsInMemory):
                 "told apart: compare and report it as it is; to continue, launch a sweep under another name"
             )
         self._source_ids.append(storage_id(trial))
-        super().create_new_trial(self._id, self._fitting(trial))
-
-    def _fitting(self, trial: FrozenTrial) -> FrozenTrial:
-        """A copy with those parameters that are from ranges of the sweep's kind, or not sampled by it."""
-        fitting = copy.copy(trial)
-        fitting.distributions = {
-            name: distribution
-            for name, distribution in trial.distributions.items()
-            if name not in self._ranges or _compatible(self._ranges[name], distribution)
-        }
-        fitting.params = {name: trial.params[name] for name in fitting.distributions}
-        return fitting
+        super().create_new_trial(self._id, fitting(trial, self._ranges))
+        if TrialRecord.of(trial).frozen:
+            self.freeze(trial.number)
 
     def _create(self, number: int) -> None:
         """Into the database; if somebody else was quicker it goes from memory again."""
@@ -256,11 +274,3 @@ class StudyMirror(TrialsInMemory):
             if number is not None:
                 self.take_back(number)
             raise
-
-
-def _compatible(ours: BaseDistribution, theirs: BaseDistribution) -> bool:
-    try:
-        check_distribution_compatibility(ours, theirs)
-    except ValueError:
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -11,10 +11,19 @@ from search.errors import UserError
 from search.study.records import Outcome, TrialRecord
 
 
-def records_of(study: optuna.Study) -> list[TrialRecord]:
-    """The records of a study's started trials, in the order of their numbers."""
+def records_of(study: optuna.Study, frozen: Collection[int] = ()) -> list[TrialRecord]:
+    """The records of a study's started trials, in the order of their numbers.
+
+    Args:
+        study: the study.
+        frozen: numbers of trials that are shown to samplers as PRUNED, and are RUNNING.
+    """
     trials = study.get_trials(deepcopy=False)
-    return [TrialRecord.of(trial) for trial in trials if trial.state is not TrialState.WAITING]
+    return [
+        TrialRecord.of(trial, TrialState.RUNNING if trial.number in frozen else None)
+        for trial in trials
+        if trial.state is not TrialState.WAITING
+    ]
 
 
 def counted(trials: Iterable[FrozenTrial]) -> int:

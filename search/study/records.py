@@ -13,6 +13,7 @@ from search.config.goals import Goal
 from search.study.hand_outs import HandOut, hand_outs_of
 from search.text import encodable
 
+DROPPED = "checkpoint_dropped"  # attribute: after how many epochs a frozen trial lost its checkpoint
 _DIVERGED = ("diverged", "nan")  # the second is what it was called when it was a failure
 
 
@@ -143,9 +144,10 @@ class TrialRecord:
 
     @property
     def resumes_at(self) -> int:
-        """Epochs that need not be trained again when it goes on: none if there is no checkpoint of them."""
-        kept = self.epochs and self.epochs[-1].checkpoint is not None and not self.checkpoint_dropped
-        return len(self.epochs) if kept else 0
+        """Epochs that need not be trained again when it goes on: as many as its newest checkpoint has."""
+        if self.checkpoint_dropped:
+            return 0
+        return max((epoch.epoch for epoch in self.epochs if epoch.checkpoint is not None), default=0)
 
     @property
     def thawed(self) -> int:
@@ -170,7 +172,7 @@ class TrialRecord:
             trial: as the study has it.
             state: its state in the database, where memory has another.
         """
-        state = state or trial.state
+        state = trial.state if state is None else state
         attrs = trial.user_attrs
         # What somebody else has added to the study comes without the epochs' metrics.
         steps = [step for step in sorted(trial.intermediate_values) if epoch_attr(step) in attrs]
@@ -192,7 +194,7 @@ class TrialRecord:
             drivers_lost=_drivers_lost(attrs, len(steps)),
             run_id=attrs.get("mlflow_run_id"),
             retry_of=attrs.get("retry_of"),
-            checkpoint_dropped=attrs.get("checkpoint_dropped") == len(steps),
+            checkpoint_dropped=attrs.get(DROPPED) == len(steps),
             hand_outs=hand_outs_of(attrs),
         )
 

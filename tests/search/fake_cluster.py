@@ -15,8 +15,9 @@ from search.engine.dispatch import Dispatcher
 from search.engine.failures import failure_reason
 from search.engine.messages import Assignment, Message
 from search.engine.observers import Observer
-from search.study.checkpoints import CheckpointStore
+from search.study.checkpoints import CheckpointStore, checkpoint_path
 from search.study.ledger import Ledger
+from search.study.promotion import Promotion
 from search.study.records import Epoch, StopReason, TrialRecord
 from search.study.transitions import Decision
 
@@ -42,6 +43,10 @@ class Checkpoints:
 
     def discard(self, number: int) -> None:
         self.epochs.pop(number, None)
+
+    def size(self, number: int) -> int:
+        """A byte an epoch."""
+        return len(self.epochs.get(number, ()))
 
     def keep_newest(self, number: int) -> None:
         """Nothing: it is the whole history of a trial that is kept here."""
@@ -71,13 +76,14 @@ class Drivers:
     storage: BaseStorage = field(default_factory=InMemoryStorage)
     clock: Clock = field(default_factory=Clock)
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    promotion: Callable[[], Promotion | None] = lambda: None
 
     def start(
         self, slots: int | Callable[[], int] = 2, observers: Sequence[Observer] = (), **changes: Any
     ) -> Dispatcher:
         """A new driver; an earlier one is as good as killed."""
         self.config = sweep_config(**{**dict(self.config), **changes})
-        ledger = open_ledger(self.config, self.storage)
+        ledger = open_ledger(self.config, self.storage, self.promotion())
         self.follower = Follower(ledger)
         return Dispatcher(
             ledger,
@@ -152,7 +158,8 @@ class Cluster:
                 dispatcher.lost(attempt, StopReason.LOST, "the worker raised")
             return Decision.STOP
         self.trained[number, len(history) + 1] += 1
-        finished = epoch(len(history) + 1, value)
+        saved = checkpoint_path(number, len(history) + 1)
+        finished = epoch(len(history) + 1, value, checkpoint=saved)
         self.drivers.checkpoints.epochs[number] = (*history, finished)
         return dispatcher.receive(attempt, Message(epochs=(finished,)))
 

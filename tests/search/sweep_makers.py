@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from search.config.run_settings import RENAMED
 from search.config.sweep_config import SweepConfig
 from search.policy.making import make_policy
 from search.study.ledger import Ledger
+from search.study.promotion import Promotion
 from search.study.records import Epoch, StopReason, TrialRecord
 from search.study.transitions import TrialEnd
 from spaces.space import Condition, SearchSpace
@@ -76,9 +78,14 @@ def epoch(number: int, val_acc: float = 0.5, **fields: Any) -> Epoch:
     return Epoch(epoch=number, **{**defaults, **fields})
 
 
-def open_ledger(config: SweepConfig, storage: BaseStorage | None = None) -> Ledger:
+def open_ledger(
+    config: SweepConfig, storage: BaseStorage | None = None, promotion: Promotion | None = None
+) -> Ledger:
     """A sweep's ledger, over a study in memory if there is no storage."""
-    return Ledger.open(config, storage or InMemoryStorage(), make_policy(config))
+    policy = make_policy(config)
+    if promotion is not None:
+        policy = dataclasses.replace(policy, promotion=promotion)
+    return Ledger.open(config, storage or InMemoryStorage(), policy)
 
 
 PRUNES_BELOW_HALF: dict[str, Any] = {

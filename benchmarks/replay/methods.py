@@ -10,12 +10,19 @@ from benchmarks.replay.project import Project
 from benchmarks.replay.simulation import Method
 
 METHODS: dict[str, Method] = {
-    "default": Project({"sampler": "tpe", "pruner": "auto"}),
-    "random": Project({"sampler": "random", "pruner": "none"}),
-    "random + asha": Project({"sampler": "random", "pruner": "asha"}),
-    "tpe + median": Project({"sampler": "tpe", "pruner": "median"}),
-    "tpe + asha": Project({"sampler": "tpe", "pruner": "asha"}),
-    "gp": Project({"sampler": "gp", "pruner": "auto"}),
+    "default": Project("tpe", None),  # before trials could be frozen
+    "random": Project("random", "none"),
+    "random + asha": Project("random", "asha"),
+    "tpe + median": Project("tpe", "median"),
+    "tpe + asha": Project("tpe", "asha"),
+    "gp": Project("gp", None),
+    "auto": Project("auto", "auto", told_budget=True),
+    "random + promotion": Project("random", "promotion", told_budget=True),
+    "tpe + promotion": Project("tpe", "promotion", told_budget=True),
+    "curves + promotion": Project("curves", "promotion", told_budget=True),
+    "curves + hyperband": Project("curves", "hyperband", told_budget=True),
+    "curves + asha": Project("curves", "asha", told_budget=True),
+    "default, told its budget": Project("tpe", None, told_budget=True),
     # Other tools.
     "optuna: tpe + hyperband": OptunaAlone(lambda seed: TPESampler(seed=seed), hyperband),
     "optuna: tpe + halving": OptunaAlone(lambda seed: TPESampler(seed=seed), successive_halving),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from optuna.storages import InMemoryStorage
@@ -16,6 +14,8 @@ from search.config.sweep_config import SweepConfig
 from search.engine.dispatch import Dispatcher
 from search.engine.messages import Message
 from search.policy.making import make_policy
+from search.policy.pruners import pruner_name
+from search.policy.settling import settled
 from search.study.checkpoints import CheckpointStore
 from search.study.ledger import Ledger
 from search.study.records import Epoch, StopReason
@@ -26,32 +26,43 @@ METRIC = "val_loss"
 
 @dataclass(frozen=True)
 class Project:
-    """A method of this project: what it sets of a sweep's configuration.
+    """A method of this project.
+
+    Args:
+        sampler: by name.
+        pruner: by name; None: what `auto` chose before trials could be frozen.
+        told_budget: whether the sweep is told its budget in epochs; else it has as many trials as it likes
+            and is cut off when the epochs are used up.
 
     Example:
-        >>> Project({"sampler": "random", "pruner": "none"}).settings["sampler"]
-        'random'
+        >>> Project("random", "none").told_budget
+        False
     """
 
-    settings: Mapping[str, Any]
+    sampler: str
+    pruner: str | None
+    told_budget: bool = False
 
     def begin(self, setup: Setup) -> ProjectSweep:
         """A new sweep."""
+        epochs = setup.task.epochs
         config = SweepConfig(
             name=f"replay-{setup.seed}",  # Hyperband's brackets follow from it
             space=setup.task.space,
             objective="nobody:calls",
             metric=METRIC,
-            max_epochs=setup.task.epochs,
-            trials=setup.budget,  # the budget of epochs ends it, however short trials are
+            max_epochs=epochs,
+            trials=None if self.told_budget else setup.budget,
+            budget=setup.budget if self.told_budget else None,
             concurrency=setup.workers,
+            sampler=self.sampler,
+            pruner=pruner_name("auto", epochs) if self.pruner is None else self.pruner,
             seed=setup.seed,
             sweeps_dir=setup.folder,
             first_failures=0,
             max_failed_share=1,
-            **self.settings,
         )
-        return ProjectSweep(config, setup)
+        return ProjectSweep(settled(config), setup)
 
 
 class ProjectSweep:

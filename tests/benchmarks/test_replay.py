@@ -11,10 +11,11 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution, distribution_to_json
 from optuna.samplers import RandomSampler
 
+from benchmarks import decisions
 from benchmarks.replay import scores
 from benchmarks.replay.__main__ import main
 from benchmarks.replay.methods import METHODS
-from benchmarks.replay.simulation import Run, simulate
+from benchmarks.replay.simulation import Run, Setup, Work, simulate
 from benchmarks.replay.snapping import Snapping
 from benchmarks.replay.tables import Table
 from benchmarks.replay.tasks import best_of_random, unit
@@ -48,7 +49,7 @@ def replayed(task: Table, method: str, folder: Path, seed: int = 0) -> Run:
     return simulate(task, METHODS[method], workers=WORKERS, trainings=TRAININGS, seed=seed, folder=folder)
 
 
-@pytest.mark.parametrize("method", ["default", "random", "tpe + median", "optuna: tpe + hyperband"])
+@pytest.mark.parametrize("method", ["default", "random", "tpe + median", "random + promotion", "optuna: tpe + hyperband"])
 def test_a_replay_uses_its_budget_of_epochs_and_repeats_itself(
     method: str, valley: Table, tmp_path: Path
 ) -> None:
@@ -74,6 +75,36 @@ def test_what_diverges_ends_there(valley: Table, tmp_path: Path) -> None:
     ended = [(epoch, value) for run in runs for epoch, value in zip(run.epoch, run.value, strict=True)]
     assert any(np.isnan(value) for _, value in ended)
     assert all(epoch == 5 for epoch, value in ended if np.isnan(value))
+
+
+class Freezes:
+    """Trains every trial to its third epoch, freezes it, and thaws it when the next one is frozen."""
+
+    def __init__(self) -> None:
+        self._frozen: list[int] = []
+        self._number = -1
+
+    def begin(self, _: Setup) -> Freezes:
+        return self
+
+    def next(self) -> Work:
+        if len(self._frozen) == 2:
+            return Work(self._frozen.pop(0), {"lr": 0.1, "depth": 2}, done=3)
+        self._number += 1
+        return Work(self._number, {"lr": 0.1, "depth": 2})
+
+    def report(self, number: int, epoch: int, value: float, seconds: float) -> bool:
+        if epoch == 3:
+            self._frozen.append(number)
+        return epoch != 3 and not np.isnan(value)
+
+
+def test_a_frozen_trial_goes_on_where_it_was(valley: Table, tmp_path: Path) -> None:
+    run = simulate(valley, Freezes(), workers=1, trainings=TRAININGS, seed=0, folder=tmp_path)
+    thawed = [at for at, number in enumerate(run.trial) if number == 0]
+    assert [run.epoch[at] for at in thawed] == list(range(1, EPOCHS + 1))
+    assert thawed == [0, 1, 2, *range(6, 12)], "trial 1 was trained in between"
+    assert run.ends[0] == run.value[thawed[-1]]
 
 
 def test_regret_follows_what_was_found(valley: Table, tmp_path: Path) -> None:
@@ -126,6 +157,15 @@ def test_the_best_of_random_configurations_is_the_mean_over_draws() -> None:
     ends[::7] = np.nan
     drawn = [np.nanmin(rng.permutation(ends)[:60]) for _ in range(4000)]
     assert best_of_random(ends) == pytest.approx(np.mean(drawn), abs=0.001)
+
+
+def test_the_time_of_decisions_is_taken_among_many_trials(capsys: pytest.CaptureFixture[str]) -> None:
+    decisions.main(["--methods", "random", "--trials", "20", "--epochs", "3"])
+    row = capsys.readouterr().out.splitlines()[-1]
+    name, *cells = (cell.strip() for cell in row.strip("|").split("|"))
+    assert name == "random"
+    assert 2 <= int(cells[3]) <= 4, "of the last two trials, and of what workers that are free ask in vain"
+    assert 0 < float(cells[0]) <= float(cells[1]) <= float(cells[2])
 
 
 def test_a_folder_without_curves_is_told(tmp_path: Path) -> None:

@@ -49,12 +49,15 @@ def replayed(task: Table, method: str, folder: Path, seed: int = 0) -> Run:
     return simulate(task, METHODS[method], workers=WORKERS, trainings=TRAININGS, seed=seed, folder=folder)
 
 
-@pytest.mark.parametrize("method", ["default", "random", "tpe + median", "random + promotion", "optuna: tpe + hyperband"])
+@pytest.mark.parametrize(
+    "method", ["default", "random", "tpe + median", "random + promotion", "optuna: tpe + hyperband"]
+)
 def test_a_replay_uses_its_budget_of_epochs_and_repeats_itself(
     method: str, valley: Table, tmp_path: Path
 ) -> None:
     run = replayed(valley, method, tmp_path)
-    assert len(run.epoch) == round(TRAININGS * EPOCHS)
+    left = round(TRAININGS * EPOCHS) - len(run.epoch)
+    assert 0 <= left < (EPOCHS if "promotion" in method else 1), "too little for what there is to be thawed"
     assert run.clock == sorted(run.clock)
     for trial in run.ends:
         epochs = [epoch for number, epoch in zip(run.trial, run.epoch, strict=True) if number == trial]

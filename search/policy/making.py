@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search.config.sweep_config import SweepConfig
+from search.policy.curves.prediction import CurvePredictor
 from search.policy.promotion import CappedPromotion, Freezing
 from search.policy.pruners import make_pruner
 from search.policy.samplers import make_sampler
@@ -15,8 +16,13 @@ def make_policy(config: SweepConfig) -> Policy:
     Raises:
         UserError: an unknown name or argument.
     """
-    sampler = make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args)
+    sampler = make_sampler(
+        config.sampler, config.space, config.seed, config.max_epochs, args=config.sampler_args
+    )
     pruner = make_pruner(config.pruner, config.max_epochs, config.goal, config.pruner_args, config.classes)
     if not isinstance(pruner, Freezing):
         return Policy(sampler, pruner)
-    return Policy(sampler, pruner, CappedPromotion(pruner, config.max_epochs, config.goal))
+    predictor = None
+    if config.sampler == "curves":
+        predictor = CurvePredictor(config.space, config.max_epochs, config.goal)
+    return Policy(sampler, pruner, CappedPromotion(pruner, config.max_epochs, config.goal, predictor))

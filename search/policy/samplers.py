@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial
 from search.errors import UserError
 from search.policy.arguments import of_right_types
 from search.policy.bounded_tpe import BoundedTPESampler
+from search.policy.curves.sampler import CurvesSampler
 from search.policy.diverged import SweepCmaEsSampler, SweepGPSampler
 from search.policy.reseeding import Reseeded
 from search.study.optuna_private import drawn_from_grid, forget_fit, is_grid_point
@@ -78,6 +79,7 @@ SAMPLERS: dict[str, Callable[..., Reseeded]] = {
     "cmaes": _CmaEs,
     "qmc": _QMC,
     "grid": _Grid,
+    "curves": CurvesSampler,
 }
 MOST_GRID_POINTS = (
     100_000  # asking for a trial goes through all of them: 18 ms with that many, 0.2 s with ten times
@@ -91,8 +93,17 @@ _QUIET: dict[str, dict[str, Any]] = {
 }
 
 
+# Arguments that are the sweep's own.
+_OF_THE_SWEEP = {
+    "seed": "give `seed`, which the trials use too",
+    "search_space": "a grid is the space's own, so leave it out",
+    "space": "it is the sweep's own, so leave it out",
+    "max_epochs": "give `max_epochs`, which the trials train for too",
+}
+
+
 def make_sampler(
-    name: str, space: SearchSpace, seed: int, *, args: Mapping[str, Any] | None = None
+    name: str, space: SearchSpace, seed: int, max_epochs: int, *, args: Mapping[str, Any] | None = None
 ) -> BaseSampler:
     """The sampler called `name`, whose draws follow from seed and history.
 
@@ -100,6 +111,7 @@ def make_sampler(
         name: one of `SAMPLERS`.
         space: the search space; the grid sampler enumerates it.
         seed: seed of the sweep.
+        max_epochs: epochs of a trial that trains to its end.
         args: further arguments of the sampler's class.
 
     Raises:
@@ -108,13 +120,14 @@ def make_sampler(
     if name not in SAMPLERS:
         raise UserError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
     given = dict(args or {})
-    if "seed" in given:
-        raise UserError(f"sampler argument seed={given['seed']!r}: give `seed`, which the trials use too")
+    own: dict[str, Any] = {"seed": seed}
     if name == "grid":
-        if "search_space" in given:
-            raise UserError("sampler argument search_space: a grid is the space's own, so leave it out")
-        given["search_space"] = _grid(space)
-    sampler = build(SAMPLERS[name], f"sampler {name}", {**_QUIET.get(name, {}), **given, "seed": seed})
+        own["search_space"] = _grid(space)
+    if name == "curves":
+        own |= {"space": space, "max_epochs": max_epochs}
+    for argument in sorted(own.keys() & given.keys()):
+        raise UserError(f"sampler argument {argument}={given[argument]!r}: {_OF_THE_SWEEP[argument]}")
+    sampler = build(SAMPLERS[name], f"sampler {name}", {**_QUIET.get(name, {}), **given}, own)
     sampler.sweep_seed = seed
     return sampler
 
@@ -134,18 +147,21 @@ def _grid(space: SearchSpace) -> dict[str, Any]:
         raise UserError(str(error)) from error
 
 
-def build(kind: Callable[..., T], label: str, args: Mapping[str, Any]) -> T:
-    """Call `kind` with `args`; a wrong argument is a one-line UserError that lists the right ones."""
-    known = list(inspect.signature(kind).parameters)
+def build(
+    kind: Callable[..., T], label: str, args: Mapping[str, Any], own: Mapping[str, Any] | None = None
+) -> T:
+    """Call `kind` with `args`, and what a user may not give; a wrong argument is a one-line UserError."""
+    own = own or {}
+    known = [name for name in inspect.signature(kind).parameters if name not in own]
     unknown = [name for name in args if name not in known]
     if unknown:
-        arguments = ", ".join(name for name in known if name != "seed")
+        arguments = ", ".join(known)
         raise UserError(f"{label} has no argument {unknown[0]!r}: its arguments are {arguments or 'none'}")
     args = of_right_types(kind, label, args)
     try:
         with warnings.catch_warnings():
             # That Optuna may yet change an argument's name is for this project's version bounds.
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return kind(**args)
+            return kind(**args, **own)
     except (TypeError, ValueError) as error:
         raise UserError(f"{label} refuses {dict(args)}: {' '.join(str(error).split())}") from error

@@ -12,6 +12,7 @@ has changed.
 - `FrozenTrial._trial_id`: a trial's id in its storage, which is not its number. No public name has it.
 - `Study._get_trials`: what samplers ask a study for. Hyperband's part of a study has all trials there, and
   one bracket's alone in the public method. Without it samplers would see the wrong trials.
+- `Study._storage`: where a sampler's note on the trial that it draws goes, which is not to be seen by users.
 - `optuna.samplers._tpe.sampler._split_trials`: the order in which TPE holds trials to be good, so that a
   bounded history keeps the right ones.
 - `optuna.samplers._lazy_random_state.LazyRandomState`: what samplers draw from, found among their attributes.
@@ -124,6 +125,11 @@ class _StudyOfTrials:
     ) -> list[FrozenTrial]:
         assert not deepcopy, "samplers change no trial"
         return [trial for trial in self._trials if states is None or trial.state in states]
+
+
+def note(study: optuna.Study, trial: FrozenTrial, key: str, value: Any) -> None:
+    """Keep what a sampler drew a trial by in the trial's `system_attrs`."""
+    study._storage.set_trial_system_attr(trial._trial_id, key, value)
 
 
 def best_for_tpe(study: optuna.Study, finished: list[FrozenTrial], count: int) -> list[FrozenTrial]:

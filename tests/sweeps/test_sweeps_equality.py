@@ -35,6 +35,7 @@ PAIRS = [
     ("cmaes", "percentile", {"n_startup_trials": 3}),
     ("qmc", "threshold", {"lower": 0.2}),
     ("grid", "patient", {"patience": 2}),
+    ("curves", "median", {"n_startup_trials": 3}),
     ("tpe", "none", {}),
 ]
 
@@ -44,7 +45,9 @@ def optuna_alone(config: SweepConfig) -> list[FrozenTrial]:
     study = optuna.create_study(
         study_name=config.name,
         direction=config.direction,
-        sampler=make_sampler(config.sampler, config.space, config.seed, args=config.sampler_args),
+        sampler=make_sampler(
+            config.sampler, config.space, config.seed, config.max_epochs, args=config.sampler_args
+        ),
         pruner=make_pruner(config.pruner, config.max_epochs, config.goal, config.pruner_args, config.classes),
     )
     for _ in range(config.trials):

@@ -38,7 +38,7 @@ def make(name: str, args: dict[str, Any]) -> object:
     """The sampler or pruner of this name."""
     if name in PRUNERS:
         return make_pruner(name, 9, MAXIMIZE, args)
-    return make_sampler(name, DISCRETE if name == "grid" else FLAT, 0, args=args)
+    return make_sampler(name, DISCRETE if name == "grid" else FLAT, 0, 4, args=args)
 
 
 @pytest.mark.parametrize(("name", "args", "why"), WRONG, ids=[f"{n} {a}" for n, a, _ in WRONG])

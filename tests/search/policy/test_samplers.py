@@ -57,7 +57,7 @@ def study_of(
         storage=storage,
         load_if_exists=True,
         direction="maximize",
-        sampler=make_sampler(name, space, seed, args=args),
+        sampler=make_sampler(name, space, seed, 4, args=args),
         pruner=make_pruner(pruner, 4, MAXIMIZE),
     )
 
@@ -145,14 +145,14 @@ def test_unknown_names_list_what_there_is() -> None:
     with pytest.raises(
         UserError, match="unknown sampler 'bayes': choose one of tpe, random, gp, cmaes, qmc, grid"
     ):
-        make_sampler("bayes", FLAT, 0)
+        make_sampler("bayes", FLAT, 0, 4)
 
 
 def test_unknown_arguments_list_the_samplers_own() -> None:
     with pytest.raises(
         UserError, match=r"sampler tpe has no argument 'startup': .*n_startup_trials"
     ) as refusal:
-        make_sampler("tpe", FLAT, 0, args={"startup": 3})
+        make_sampler("tpe", FLAT, 0, 4, args={"startup": 3})
     assert "seed" not in str(refusal.value), "the seed is the sweep's"
 
 
@@ -163,7 +163,7 @@ def test_arguments_reach_the_sampler_and_wrong_values_are_its_own_to_refuse() ->
     assert one[0] == four[0], "the first is drawn at random whatever comes later"
     assert one != four
     with pytest.raises(UserError, match=r"sampler qmc refuses .*nonsense"):
-        make_sampler("qmc", FLAT, 0, args={"qmc_type": "nonsense"})
+        make_sampler("qmc", FLAT, 0, 4, args={"qmc_type": "nonsense"})
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_arguments_reach_the_sampler_and_wrong_values_are_its_own_to_refuse() ->
 )
 def test_a_grid_needs_a_space_it_can_enumerate(space: SearchSpace, why: str) -> None:
     with pytest.raises(UserError, match=why):
-        make_sampler("grid", space, 0)
+        make_sampler("grid", space, 0, 4)
 
 
 @pytest.mark.parametrize(
@@ -192,12 +192,12 @@ def test_a_grid_too_large_to_keep_track_of_is_refused_at_once(
     with pytest.raises(
         UserError, match=f"'huge' has a grid of {points} points, and 100,000 can be kept track"
     ):
-        make_sampler("grid", space, 0)
+        make_sampler("grid", space, 0, 4)
     assert time.monotonic() - began < 1
-    make_sampler("qmc", space, 0)
+    make_sampler("qmc", space, 0, 4)
 
 
 def test_the_largest_grid_is_taken() -> None:
     parameters = {"a": IntDistribution(1, 1000), "b": IntDistribution(1, 100)}
     space = SearchSpace(name="large", description="Just enough.", parameters=parameters)
-    make_sampler("grid", space, 0)
+    make_sampler("grid", space, 0, 4)

@@ -1,0 +1,67 @@
+"""How frozen trials would end: what the finish of a sweep goes by."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from search.config.goals import Goal
+from search.policy.curves.encoding import Encoding
+from search.policy.curves.model import Curve, CurveModel
+from search.study.records import StopReason, TrialRecord
+from spaces.space import SearchSpace
+
+_FEWEST = 4  # curves to learn from
+_FAILED = (StopReason.DIVERGED, StopReason.OOM)
+_logger = logging.getLogger(__name__)
+
+
+class CurvePredictor:
+    """Foretells trials' last values from all curves of a sweep.
+
+    The model is fitted anew for each state of the sweep, so that nothing but the records decides.
+
+    Args:
+        space: what is searched.
+        max_epochs: of a trial that trains to its end.
+        goal: of the sweep.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> CurvePredictor(SPACE, 9, Goal("val_acc", "maximize")).ends([], []) is None
+        True
+    """
+
+    def __init__(self, space: SearchSpace, max_epochs: int, goal: Goal) -> None:
+        self._model = CurveModel(Encoding(space), max_epochs)
+        self._goal = goal
+
+    def ends(self, records: Collection[TrialRecord], numbers: Sequence[int]) -> Sequence[float] | None:
+        """How good these trials' last epochs would be, smaller being better; None: it cannot tell."""
+        begun = sorted((each for each in records if each.epochs), key=lambda record: record.number)
+        if len(begun) < _FEWEST:
+            return None
+        curves = [self._curve(record) for record in begun]
+        places = {record.number: place for place, record in enumerate(begun)}
+        ids = np.array([places[number] for number in numbers], np.int64)
+        model = self._model
+        try:
+            observed = model.observed(curves)
+            posterior = model.posterior(model.fitted(observed), observed)
+        except np.linalg.LinAlgError as error:
+            _logger.warning("the model of the curves fails (%s): trials finish by rung and value", error)
+            return None
+        points = np.stack([curves[place].point for place in ids])
+        asked = model.at(points, model.max_epochs, ids)
+        return [float(mean) for mean in posterior.predict(asked)[0]]
+
+    def _curve(self, record: TrialRecord) -> Curve:
+        values = tuple(self._goal.sort_key(epoch.metrics[self._goal.metric]) for epoch in record.epochs)
+        return Curve(
+            self._model.encoding.point(record.params),
+            tuple(epoch.epoch for epoch in record.epochs),
+            values,
+            record.stop_reason in _FAILED,
+        )

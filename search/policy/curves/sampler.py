@@ -1,0 +1,227 @@
+"""A sampler that learns from whole curves, those of trials that froze, were pruned or still run among them.
+
+It begins with the middle of the space and goes on with a scrambled Sobol sequence (Owen 1998). Then it asks
+the model of the curves, of some hundred configurations drawn at random and near the best ones, for the most
+probable to be better than the best value so far, by a random amount, after a random number of epochs
+(Rakotoarison et al. 2024, arXiv:2404.16795). A share is drawn uniformly whatever the model says, so that
+nothing is left out for ever (Bull 2011, arXiv:1101.3501).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search.policy.curves.encoding import Encoding, Floats
+from search.policy.curves.model import Curve, CurveModel, Observed
+from search.policy.curves.process import Posterior
+from search.policy.reseeding import Reseeded
+from search.study.divergence import has_diverged
+from search.study.optuna_private import enqueued_params, every_trial, note
+from search.study.records import StopReason
+from spaces.space import SearchSpace
+
+NOTE = "curves"  # the trial's attribute that holds what its draw rests on
+_FEWEST = 4  # curves to learn from
+_SOBOL_POINTS = 1024  # more are drawn uniformly
+_FRESH, _NEAR = 128, 64  # candidates, drawn at random and near the best
+_BEST = 5
+_STEPS = (-2.0, -0.7)  # how far near is: powers of ten
+_IMPROVEMENTS = (-3.0, -0.3)  # and by how much a value is to be better
+_REFIT = 1.25  # hyperparameters are fitted again after so many times the epochs
+_logger = logging.getLogger(__name__)
+
+
+class CurvesSampler(Reseeded, BaseSampler):
+    """Chooses new configurations by a Gaussian process over configurations and epochs.
+
+    Args:
+        space: what is searched.
+        max_epochs: of a trial that trains to its end.
+        n_startup_trials: trials before the model is asked.
+        uniform: share of the later trials that are drawn uniformly.
+        seed: of the sweep.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> study = optuna.create_study(sampler=CurvesSampler(SPACE, max_epochs=9))
+        >>> SPACE.suggest(study.ask())["depth"]
+        2
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        max_epochs: int,
+        n_startup_trials: int = 8,
+        uniform: float = 0.25,
+        seed: int = 0,
+    ) -> None:
+        if n_startup_trials < 1:
+            raise ValueError(f"n_startup_trials={n_startup_trials}: give at least 1")
+        if not 0 <= uniform <= 1:
+            raise ValueError(f"uniform={uniform}: give a share, from 0 to 1")
+        self._space = space
+        self._encoding = Encoding(space)
+        self._model = CurveModel(self._encoding, max_epochs)
+        self._first = n_startup_trials
+        self._uniform = uniform
+        self._seed = seed
+        self._others = RandomSampler(seed=seed)  # draws what the space does not have
+        self._sobol: Floats | None = None
+        self._known: dict[int, tuple[int, TrialState, Curve]] = {}  # curves as they were last seen
+        self._told_of_failure = False
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The whole space: a configuration is drawn at once."""
+        return dict(self._space.parameters)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Drawn uniformly: what is not in the space."""
+        return self._others.sample_independent(study, trial, param_name, param_distribution)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """A configuration, in which the values that the trial was enqueued with are kept."""
+        rng = np.random.default_rng([self.sweep_seed, trial.number])
+        others = [each for each in every_trial(study) if each.number != trial.number]
+        fixed = self._encoding.point(enqueued_params(trial) or {})
+        place = sum(each.number < trial.number and enqueued_params(each) is None for each in others)
+        curves = self._curves(study, others)
+        if place < self._first or sum(bool(curve.values) for curve in curves) < _FEWEST:
+            point = self._with(fixed, self._quasi_random(place, rng)[None])[0]
+        elif rng.random() < self._uniform:
+            point = self._with(fixed, rng.random((1, self._encoding.dimensions)))[0]
+        else:
+            point = self._chosen(study, trial, others, curves, fixed, rng)
+        return self._encoding.values(point)
+
+    def _with(self, fixed: Floats, units: Floats) -> Floats:
+        """The points that are drawn at these numbers, with what is fixed."""
+        return self._encoding.drawn(np.where(np.isnan(fixed), units, fixed))
+
+    def _quasi_random(self, place: int, rng: np.random.Generator) -> Floats:
+        """The n-th point of a scrambled Sobol sequence; the first is the middle of the space."""
+        dimensions = self._encoding.dimensions
+        if place == 0:
+            return np.full(dimensions, 0.5)
+        if place >= _SOBOL_POINTS:
+            return rng.random(dimensions)
+        if self._sobol is None:
+            from scipy.stats import qmc  # takes a second, which only this sampler needs
+
+            self._sobol = np.asarray(qmc.Sobol(dimensions, seed=self._seed).random(_SOBOL_POINTS))
+        return np.asarray(self._sobol[place])
+
+    def _curves(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[Curve]:
+        """The curves of those that have one, or have failed by what they are."""
+        sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
+        curves = []
+        for trial in trials:
+            reported, state, curve = self._known.get(trial.number, (-1, trial.state, None))
+            if curve is None or reported != len(trial.intermediate_values) or state is not trial.state:
+                curve = self._curve(trial, sign)
+                self._known[trial.number] = len(trial.intermediate_values), trial.state, curve
+            if curve.values or curve.failed:
+                curves.append(curve)
+        return curves
+
+    def _curve(self, trial: FrozenTrial, sign: float) -> Curve:
+        values = sorted(trial.intermediate_values.items())
+        values = [(step, value) for step, value in values if math.isfinite(value) and step > 0]
+        out_of_memory = trial.user_attrs.get("stop_reason") == StopReason.OOM
+        return Curve(
+            self._encoding.point(trial.params),
+            tuple(step for step, _ in values),
+            tuple(sign * value for _, value in values),
+            has_diverged(trial) or (trial.state is TrialState.FAIL and out_of_memory),
+        )
+
+    def _chosen(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        others: Sequence[FrozenTrial],
+        curves: Sequence[Curve],
+        fixed: Floats,
+        rng: np.random.Generator,
+    ) -> Floats:
+        """What the model holds to be the best of the candidates; drawn uniformly if it fails."""
+        tried = np.stack([self._known[each.number][2].point for each in others])
+        candidates = _untried(self._with(fixed, self._candidates(curves, rng)), tried)
+        try:
+            posterior, observed, fit = self._fitted(others, curves)
+        except np.linalg.LinAlgError as error:
+            if not self._told_of_failure:
+                _logger.warning("the model of the curves fails (%s): trials are drawn uniformly", error)
+            self._told_of_failure = True
+            return np.asarray(candidates[0])
+        horizon = round(math.exp(rng.uniform(0, math.log(self._model.max_epochs))))
+        better_than = observed.best - 10 ** rng.uniform(*_IMPROVEMENTS)
+        mean, spread = posterior.predict(self._model.at(candidates, horizon))
+        place = int(np.argmax((better_than - mean) / spread))  # the most probable of all
+        chance = _normal((better_than - mean[place]) / spread[place])
+        note(study, trial, NOTE, {"p_improve": round(chance, 4), "epoch": horizon, **fit})
+        return np.asarray(candidates[place])
+
+    def _candidates(self, curves: Sequence[Curve], rng: np.random.Generator) -> Floats:
+        """Numbers from 0 to 1, (n, dimensions): at random, and near the best trials."""
+        d = self._encoding.dimensions
+        fresh = rng.random((_FRESH, d))
+        best = sorted(range(len(curves)), key=lambda place: (curves[place].last, place))[:_BEST]
+        around = np.stack([curves[place].point for place in best])[rng.integers(len(best), size=_NEAR)]
+        elsewhere = rng.random((_NEAR, d))
+        around = np.where(np.isnan(around), elsewhere, around)
+        step = rng.standard_normal((_NEAR, d)) * 10 ** rng.uniform(*_STEPS, (_NEAR, 1))
+        changed = rng.random((_NEAR, d)) < max(0.3, 2 / d)
+        moved = np.where(self._encoding.is_choice(), elsewhere, np.clip(around + step, 0, 1))
+        return np.concatenate([fresh, np.where(changed, moved, around)])
+
+    def _fitted(
+        self, others: Sequence[FrozenTrial], curves: Sequence[Curve]
+    ) -> tuple[Posterior, Observed, dict[str, Any]]:
+        """The model, by the newest hyperparameters in the study or, when they are old, by new ones."""
+        observed = self._model.observed(curves)
+        epochs = sum(len(curve.epochs) for curve in curves)
+        notes = (each.system_attrs.get(NOTE, {}) for each in reversed(others))
+        newest = next((each for each in notes if "hyperparameters" in each), None)
+        if newest is not None and epochs < _REFIT * newest["fitted_to"] + 4:
+            theta = np.array(newest["hyperparameters"])
+            fit: dict[str, Any] = {}
+        else:
+            theta = self._model.fitted(observed)
+            fit = {"fitted_to": epochs, "hyperparameters": theta.tolist()}
+        return self._model.posterior(theta, observed), observed, fit
+
+
+def _untried(candidates: Floats, tried: Floats) -> Floats:
+    """Those that no trial has; all of them if each was tried."""
+    known = {_key(point) for point in tried}
+    untried = [place for place, point in enumerate(candidates) if _key(point) not in known]
+    return candidates[untried] if untried else candidates
+
+
+def _key(point: Floats) -> bytes:
+    return np.where(np.isnan(point), -1.0, np.round(point, 9)).tobytes()
+
+
+def _normal(z: float) -> float:
+    """The share of a normal distribution below z."""
+    return 0.5 * math.erfc(-z / math.sqrt(2))

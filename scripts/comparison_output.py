@@ -8,7 +8,9 @@ from scripts.consoles import err, out
 from scripts.screen import leaderboard, print_ui
 from search.errors import TrackingDown
 from search.results.digits import human_seconds
+from search.results.freezing import best_unfinished, best_unfinished_text, choices, rungs
 from search.results.leaderboard import counts
+from search.results.size import epochs_used
 from search.results.summary import SweepSummary
 from search.study.records import Outcome, TrialRecord
 
@@ -22,7 +24,7 @@ def print_comparison(
     if best:
         out.print(leaderboard([(summary.config, record) for summary, record in best], summaries[0].config))
     else:
-        out.print("no trial has completed yet")
+        out.print(f"no trial has completed yet{_so_far(summaries)}")
     for summary in summaries:
         print_summary(summary)
     if not best:
@@ -43,6 +45,17 @@ def print_comparison(
         )
 
 
+def _so_far(summaries: Sequence[SweepSummary]) -> str:
+    """The trial of each sweep that has trained furthest."""
+    told = ""
+    for summary in summaries:
+        furthest = best_unfinished(summary.records, summary.config.goal)
+        if furthest is not None:
+            how_far = best_unfinished_text(furthest, summary.config.max_epochs)
+            told += f"; best so far of {summary.config.name}: {how_far}"
+    return told
+
+
 def print_summary(summary: SweepSummary) -> None:
     """A sweep's counts, importances and what pruning saved."""
     saved = summary.savings
@@ -53,7 +66,11 @@ def print_summary(summary: SweepSummary) -> None:
         if n
     )
     out.print(f"{summary.config.name}: {text}")
-    if saved.epochs_saved:
+    if ladder := rungs(summary.records):
+        passed = ", ".join(f"{rung.passed} of {rung.reached} at epoch {rung.epochs}" for rung in ladder)
+        out.print(f"  went on beyond rungs: {passed}; {epochs_used(summary.config, summary.records)}")
+        out.print(f"  last choice: {choices(summary.records)[-1]}")
+    elif saved.epochs_saved:
         share = saved.epochs_saved / (saved.epochs_run + saved.epochs_saved)
         out.print(
             f"  pruning saved {saved.epochs_saved} of {saved.epochs_run + saved.epochs_saved} epochs "

@@ -80,7 +80,8 @@ def retrain(
     check_idle(summary.config)
     if "tracking_uri" not in given:
         check_tracking_there(summary.config)
-    if left := counts(summary.records)[Outcome.RUNNING]:
+    there = counts(summary.records)
+    if left := there[Outcome.RUNNING] + there[Outcome.FROZEN]:
         err.print(
             f"{left} of its trials are unfinished and do not count: "
             f"`{command('resume_sweep.py', summary.config)}` ends them first"

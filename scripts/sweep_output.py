@@ -17,7 +17,8 @@ from search.engine.ending import INTERRUPTED
 from search.engine.observers import Stop
 from search.errors import Step, TrackingDown
 from search.results.digits import human_seconds
-from search.results.leaderboard import cause, counts, savings
+from search.results.freezing import best_unfinished, best_unfinished_text
+from search.results.leaderboard import cause, cost_text, counts
 from search.results.next_steps import go_on, without_completion
 from search.study.records import Outcome, not_retried
 
@@ -51,16 +52,17 @@ def print_result(result: SweepResult) -> None:
     config = result.config
     trials = not_retried(result.records)
     summary = counts(trials)
-    saved = savings(result.records, config.max_epochs)
-    left = summary[Outcome.RUNNING]
+    left, frozen = summary[Outcome.RUNNING], summary[Outcome.FROZEN]
     unfinished = f", {left} unfinished" if left else ""
+    of = len(trials) if config.trials is None else config.most_trials
+    waiting = f"{frozen} frozen, " if frozen else ""
     diverged = f", {summary[Outcome.DIVERGED]} diverged" if summary[Outcome.DIVERGED] else ""
     if result.leaderboard:
         out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
     out.print(
-        f"{summary[Outcome.COMPLETE]} complete, {summary[Outcome.PRUNED]} pruned{diverged}, "
-        f"{summary[Outcome.FAILED]} failed{unfinished} of {config.most_trials} trials; "
-        f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning"
+        f"{summary[Outcome.COMPLETE]} complete, {waiting}{summary[Outcome.PRUNED]} pruned{diverged}, "
+        f"{summary[Outcome.FAILED]} failed{unfinished} of {of} trials; "
+        f"{cost_text(config, result.records)}"
     )
     out.print(_this_run(result))
     for record in trials:
@@ -121,7 +123,7 @@ def _print_next(result: SweepResult) -> None:
     config = result.config
     if result.stop is not None:
         step = go_on(config, result.records)
-        out.print(f"\n{result.stop.value}{_then(step)}")
+        out.print(f"\n{result.stop.value}{_so_far(result)}{_then(step)}")
     elif result.view_missing:
         out.print(f"\ncomplete the MLflow view with:  {command('resume_sweep.py', config)}")
     elif result.best is not None:
@@ -135,6 +137,15 @@ def _print_next(result: SweepResult) -> None:
 
 def _then(step: Step | None) -> str:
     return "" if step is None else f"; {step.purpose} with:  {step_command(step)}"
+
+
+def _so_far(result: SweepResult) -> str:
+    """What there is of a sweep that was stopped before any trial was complete."""
+    best = None if result.best else best_unfinished(result.records, result.config.goal)
+    if best is None:
+        return ""
+    how_far = best_unfinished_text(best, result.config.max_epochs)
+    return f"; no trial is complete yet, best so far {how_far}"
 
 
 def _divergence(result: SweepResult) -> str:

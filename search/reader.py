@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # half a second of imports each, that `open_sweep` alone does
     import plotly.graph_objects as go
 
 # The tables' own columns, whatever the sweep's metrics and parameters are called.
-_BEFORE_PARAMS = ("trial", "state", "stop_reason", "epochs", "train_s")
+_BEFORE_PARAMS = ("trial", "state", "stop_reason", "epochs", "thawed", "train_s")
 _AFTER_PARAMS = ("started", "ended", "error", "mlflow_run_id")
 _OF_AN_EPOCH = ("trial", "epoch", "time")
 _SHOWN_IN_NOTEBOOK = 10  # trials of the leaderboard
@@ -105,9 +105,10 @@ class Sweep:
     def trials_frame(self) -> pd.DataFrame:
         """A row for each trial: state, metric, epochs, seconds of training, parameters, error, MLflow run.
 
-        The metric is the trial's value or, if it did not complete, what it last reported. A parameter or
-        metric that is called like another column has `param.` or `metric.` before its name. `error` is the
-        line that names it; `records` have all of it. Times are UTC.
+        `thawed` counts how often it went on after it was frozen. The metric is the trial's value or, if it
+        did not complete, what it last reported. A parameter or metric that is called like another column has
+        `param.` or `metric.` before its name. `error` is the line that names it; `records` have all of it.
+        Times are UTC.
         """
         import pandas as pd
 
@@ -119,6 +120,7 @@ class Sweep:
                 "state": str(record.outcome),
                 "stop_reason": None if record.stop_reason is None else str(record.stop_reason),
                 "epochs": len(record.epochs),
+                "thawed": record.thawed,
                 "train_s": record.train_seconds,
                 metric: latest(record, self.config.metric),
                 **{column: record.params.get(name) for name, column in names.params.items()},

@@ -22,6 +22,7 @@ from search.driver import SweepResult, run_sweep
 from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.repeats import failure_summary, repeats_config
+from search.results.freezing import best_unfinished, best_unfinished_text
 from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, estimates
 from search.results.summary import SweepSummary, summarise
@@ -135,12 +136,22 @@ def choose_finalists(summary: SweepSummary, top: int, number: int | None = None)
     if not held:
         how, steps = without_completion(summary.config, summary.records)
         raise UserError(
-            f"sweep {summary.config.name!r} has no completed trial yet: {how}, or name a `trial`", *steps
+            f"sweep {summary.config.name!r} has no completed trial yet: {how}, or name a `trial`"
+            f"{_so_far(summary)}",
+            *steps,
         )
     distinct: dict[str, TrialRecord] = {}
     for record in held:
         distinct.setdefault(json.dumps(dict(record.params), sort_keys=True), record)
     return list(distinct.values())[:top]
+
+
+def _so_far(summary: SweepSummary) -> str:
+    """The trial to name where none has completed: the one that has trained furthest."""
+    furthest = best_unfinished(summary.records, summary.config.goal)
+    if furthest is None:
+        return ""
+    return f", such as the best so far, {best_unfinished_text(furthest, summary.config.max_epochs)}"
 
 
 def _not_held(config: SweepConfig, record: TrialRecord) -> str | None:

@@ -17,9 +17,18 @@ from search.config.sweep_config import SweepConfig
 from search.engine.observers import Stop
 from search.progress.frame import Frame
 from search.progress.notebook import NotebookTable
+from search.progress.pace import EpochPace
 from search.progress.terminal import TerminalTable
 from search.results.columns import Columns
 from search.results.digits import all_shown, human_seconds, score, scores, shown
+from search.results.freezing import (
+    Choice,
+    best_unfinished,
+    best_unfinished_text,
+    choices,
+    newest_choice,
+    thaws_text,
+)
 from search.results.leaderboard import leading
 from search.study.records import Outcome, TrialRecord, ranked
 
@@ -55,6 +64,9 @@ class Progress:
             stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False
         )
         self._running: dict[int, TrialRecord] = {}
+        self._frozen: dict[int, TrialRecord] = {}
+        self._epochs = EpochPace(config)
+        self._choice: Choice | None = None  # the last one of what a free slot does, where trials freeze
         self._ended = _nothing_ended()
         self._retried: set[int] = set()  # failed trials that a retry has taken the place of
         self._best: list[TrialRecord] = []
@@ -82,18 +94,22 @@ class Progress:
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Take in what there was before, so that counts and best are the sweep's."""
         self._running, self._ended, self._retried, self._best = {}, _nothing_ended(), set(), []
+        self._frozen, self._epochs = {}, EpochPace(self._config)
         for record in records:
             self._take(record)
+        self._epochs.begin()
+        self._choice = next(reversed(choices(records)), None)
 
     def trial_changed(self, record: TrialRecord) -> None:
-        """Take a change in; without a live table, print each trial's end."""
+        """Take a change in; without a live table, print each trial's end, freeze and thaw."""
+        before = self._running.get(record.number) or self._frozen.get(record.number)
         self._take(record)
-        if record.state is TrialState.RUNNING:
-            return
-        self._ended_here += 1
-        self._seconds_here += record.train_seconds
-        if not self._table:
-            self._console.print(Text(self._line(record)), soft_wrap=True)
+        self._choice = _choice_since(before, record) or self._choice
+        if record.state is not TrialState.RUNNING:
+            self._ended_here += 1
+            self._seconds_here += record.train_seconds
+        if not self._table and (line := self._told(before, record)):
+            self._console.print(Text(line), soft_wrap=True)
 
     def stop_requested(self, reason: Stop, grace_s: float | None) -> None:
         """Show that a stop was heard and how long it takes at most; without a live table the log tells it."""
@@ -103,21 +119,34 @@ class Progress:
         if record.retry_of is not None and record.retry_of not in self._retried:
             self._retried.add(record.retry_of)
             self._ended[Outcome.FAILED] -= 1
+        self._epochs.take(record)
+        self._running = _with(self._running, record, record.outcome is Outcome.RUNNING)
+        self._frozen = _with(self._frozen, record, record.outcome is Outcome.FROZEN)
+        self._most_running = max(self._most_running, len(self._running))
         if record.state is TrialState.RUNNING:
-            self._running = {**self._running, record.number: record}
-            self._most_running = max(self._most_running, len(self._running))
             return
-        self._running = {number: each for number, each in self._running.items() if number != record.number}
         self._ended[record.outcome] += 1
         self._best = ranked([*self._best, record], self._config.goal)[:_TOP]
+
+    def _told(self, before: TrialRecord | None, record: TrialRecord) -> str | None:
+        """What there is to say of a change, if there is anything: a trial's epochs alone are not told."""
+        was_frozen = before is not None and before.frozen
+        if record.outcome is Outcome.RUNNING:
+            choice = _choice_since(before, record)
+            return f"{choice}; {self._summary()}" if choice and choice.thawed else None
+        if was_frozen and record.outcome in (Outcome.FROZEN, Outcome.PRUNED):
+            return None  # how far it came was told when it froze
+        return self._line(record)
 
     def _line(self, record: TrialRecord) -> str:
         params = " ".join(f"{name}={shown(value)}" for name, value in record.params.items())
         reason = f" ({record.stop_reason})" if record.outcome is Outcome.FAILED else ""
+        thaws = f", {thaws_text(record)}" if record.thawed else ""
         return (
             f"{record.key} {record.outcome}{reason} "
             f"{self._config.metric}={score(self._newest(record))} "
-            f"after {len(record.epochs)} of {self._config.max_epochs} epochs, {params}; {self._summary()}"
+            f"after {len(record.epochs)} of {self._config.max_epochs} epochs{thaws}, {params}; "
+            f"{self._summary()}"
         )
 
     def _newest(self, record: TrialRecord) -> float | None:
@@ -126,18 +155,33 @@ class Progress:
     def _summary(self) -> str:
         ended, best = self._ended, next(iter(self._best), None)
         parts = [f"{ended.total()}/{self._config.most_trials} done"]
+        if self._config.budget_epochs is not None:
+            parts = [f"{self._epochs.spent}/{self._config.budget_epochs} epochs"]
+            parts.append(f"{ended[Outcome.COMPLETE]} complete")
+        parts += [f"{len(self._frozen)} frozen"] if self._frozen else []
         parts.append(f"{ended[Outcome.PRUNED]} pruned")
         parts += [f"{ended[Outcome.DIVERGED]} diverged"] if ended[Outcome.DIVERGED] else []
         parts.append(f"{ended[Outcome.FAILED]} failed")
         parts.append(
-            f"best {score(best.value)} ({best.key})" if best and best.value is not None else "no best yet"
+            f"best {score(best.value)} ({best.key})" if best and best.value is not None else self._no_best()
         )
         if (left := self._seconds_left()) is not None:
             parts.append(f"about {human_seconds(left)} left")
         return ", ".join(parts)
 
+    def _no_best(self) -> str:
+        furthest = best_unfinished(self._frozen.values(), self._config.goal)
+        if furthest is None:
+            return "no best yet"
+        return f"none complete yet, best {best_unfinished_text(furthest, self._config.max_epochs)}"
+
     def _seconds_left(self) -> float | None:
-        """At the pace of the trials that ended in this launch; None until there is one."""
+        """At the pace of this launch; None until it is known, and where trials are frozen and counted."""
+        if self._config.budget_epochs is not None:
+            seconds = self._epochs.seconds_left()
+            return None if seconds is None else seconds / max(1, self._most_running)
+        if self._frozen:
+            return None
         to_come = self._config.most_trials - self._ended.total()
         if not self._ended_here or to_come <= 0:
             return None
@@ -149,14 +193,20 @@ class Progress:
         columns = Columns.of([self._config], ["trial", "epoch"])
         cells = {
             "trial": [record.key for record in running],
-            "epoch": [f"{len(record.epochs)}/{self._config.max_epochs}" for record in running],
+            "epoch": [self._epoch(record) for record in running],
             columns.metrics[self._config.metric]: scores([self._newest(record) for record in running]),
         }
         for name, heading in columns.params.items():
             cells[heading] = all_shown([record.params.get(name) for record in running])
         lines = [f"{self._status_line()} so far"]
+        lines += [] if self._choice is None else [f"last choice: {self._choice}"]
         lines += [] if self._stop is None else [_stop_line(*self._stop)]
         return Frame(cells, lines)
+
+    def _epoch(self, record: TrialRecord) -> str:
+        """`2/9`, or `2/3 of 9` for a trial that freezes at 3."""
+        done, last = len(record.epochs), self._config.max_epochs
+        return f"{done}/{last}" if record.until is None else f"{done}/{record.until} of {last}"
 
     def _last_frame(self) -> Frame:
         """The best trials, and what the sweep came to."""
@@ -171,6 +221,20 @@ class Progress:
     def _status_line(self) -> str:
         elapsed = human_seconds(time.monotonic() - self._started)
         return f"{self._config.name}: {self._summary()}, {elapsed}"
+
+
+def _with(records: dict[int, TrialRecord], record: TrialRecord, belongs: bool) -> dict[int, TrialRecord]:
+    """These records and this one, or without it; a new dictionary, for another thread reads the old one."""
+    if not belongs and record.number not in records:
+        return records
+    others = {number: each for number, each in records.items() if number != record.number}
+    return {**others, record.number: record} if belongs else others
+
+
+def _choice_since(before: TrialRecord | None, record: TrialRecord) -> Choice | None:
+    """What was chosen about a trial since it was seen before; None: nothing."""
+    known = 0 if before is None else len(before.hand_outs)
+    return newest_choice(record) if len(record.hand_outs) > known else None
 
 
 def _nothing_ended() -> Counter[Outcome]:

@@ -23,7 +23,9 @@ COLOURS = {
     Outcome.DIVERGED: "#9333ea",
     Outcome.FAILED: "#dc2626",
     Outcome.RUNNING: "#6b7280",
+    Outcome.FROZEN: "#0891b2",
 }
+_SYMBOLS = {Outcome.PRUNED: "x", Outcome.FROZEN: "diamond"}  # at a curve's end
 FEWEST_FOR_SURFACE = 3  # complete trials before a contour is anything
 MOST_POINTS = 500  # trials that slices and parallel coordinates show: a browser draws each of them by itself
 MOST_FOR_SURFACE = 100  # a contour's grid has a row and a column for each trial
@@ -57,7 +59,10 @@ def sweep_sections(summary: SweepSummary, study: optuna.Study) -> list[Section]:
 
 
 def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.Figure:
-    """The sweep's metric by epoch, a line a trial, coloured by how it ended; a cross where it was pruned."""
+    """The sweep's metric by epoch, a line a trial, coloured by its state; a cross where it was pruned.
+
+    A diamond stands where one is frozen.
+    """
     figure = go.Figure()
     for outcome, colour in COLOURS.items():
         drawn = [record for record in records if record.outcome is outcome and record.epochs]
@@ -93,12 +98,11 @@ def _lines(drawn: Sequence[TrialRecord], metric: str, colour: str) -> go.Scatter
 
 def _ends(drawn: Sequence[TrialRecord], metric: str, colour: str) -> go.Scatter:
     """A mark at the last epoch of each trial, all of one outcome."""
-    pruned = drawn[0].outcome is Outcome.PRUNED
     return go.Scatter(
         x=[record.epochs[-1].epoch for record in drawn],
         y=[record.epochs[-1].metrics[metric] for record in drawn],
         mode="markers",
-        marker={"color": colour, "size": 5, "symbol": "x" if pruned else "circle"},
+        marker={"color": colour, "size": 5, "symbol": _SYMBOLS.get(drawn[0].outcome, "circle")},
         hoverinfo="skip",  # the line tells it
         showlegend=False,
     )

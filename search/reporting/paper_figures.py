@@ -23,6 +23,7 @@ from search.study.opening import opened_study
 from search.study.records import Outcome, TrialRecord
 
 FORMATS = ("svg", "png")
+_MARKS = {Outcome.PRUNED: "x", Outcome.FROZEN: "d"}  # at a curve's end
 _INCHES_AN_AXIS = 1.1  # of parallel coordinates
 _DOTS_PER_INCH = 300  # what printers of journals ask for
 _STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "sweep"}
@@ -70,8 +71,8 @@ def _learning_curves(summary: SweepSummary) -> Figure:
         values = [epoch.metrics[summary.config.metric] for epoch in record.epochs]
         steps = [epoch.epoch for epoch in record.epochs]
         axes.plot(steps, values, color=COLOURS[record.outcome], linewidth=0.8, alpha=0.7)
-        if record.outcome is Outcome.PRUNED:
-            axes.plot(steps[-1:], values[-1:], "x", color=COLOURS[record.outcome], markersize=4)
+        if mark := _MARKS.get(record.outcome):
+            axes.plot(steps[-1:], values[-1:], mark, color=COLOURS[record.outcome], markersize=4)
     outcomes = [
         outcome
         for outcome in COLOURS

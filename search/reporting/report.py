@@ -19,6 +19,7 @@ from search.reporting import finalists_table
 from search.reporting.figures import Section, sweep_sections
 from search.results.columns import Columns
 from search.results.digits import human_seconds, score
+from search.results.freezing import best_unfinished, best_unfinished_text, choices, freezes, rungs
 from search.results.leaderboard import leading, outcomes
 from search.results.summary import SweepSummary, summarise
 from search.study.opening import opened_study
@@ -27,6 +28,7 @@ from search.study.records import Outcome
 _COST = ("epochs", "train time")  # columns of the leaderboard beside the metric and the parameters
 _MOST_ROWS = 20  # of the leaderboard
 _MOST_FAILURES = 10  # told with their tracebacks
+_MOST_CHOICES = 15  # of what free slots did, the newest
 _HEIGHT = 450  # pixels of a figure that does not say
 _PLOTLY = {
     "responsive": True,
@@ -88,6 +90,8 @@ def _render(summary: SweepSummary, study: optuna.Study) -> str:
         **_leaderboard(summary, _MOST_ROWS),
         confirmation_headings=finalists_table.HEADINGS,
         confirmation=[] if confirmation is None else finalists_table.finalist_rows(confirmation),
+        rungs=_rungs(summary),
+        choices=_choices(summary),
         sections=[_drawn(section) for section in sweep_sections(summary, study)],
         failures=failures[:_MOST_FAILURES],
         more_failures=max(0, len(failures) - _MOST_FAILURES),
@@ -122,9 +126,31 @@ def _drawn(section: Section) -> _Drawn:
     return _Drawn(section.title, html, section.min_width)
 
 
+def _rungs(summary: SweepSummary) -> list[list[str]]:
+    """Rows of the table of rungs: the epoch, how many came there, went on, and wait; none if none freezes."""
+    return [
+        [f"{rung.epochs} of {summary.config.max_epochs}", *map(str, (rung.reached, rung.passed, rung.frozen))]
+        for rung in rungs(summary.records)
+    ]
+
+
+def _choices(summary: SweepSummary) -> list[list[str]]:
+    """Rows of the table of what free slots did, the newest first."""
+    newest = choices(summary.records)[: -_MOST_CHOICES - 1 : -1]
+    last = summary.config.max_epochs
+    return [
+        [str(choice.hand_out.reports), str(choice), f"{choice.hand_out.until or last} of {last}"]
+        for choice in newest
+    ]
+
+
 def _headline(summary: SweepSummary) -> str:
     best = next(iter(summary.leaderboard), None)
     trials = outcomes(summary.records)
+    furthest = best_unfinished(summary.records, summary.config.goal)
+    if best is None and furthest is not None:
+        so_far = best_unfinished_text(furthest, summary.config.max_epochs)
+        return f"{trials}. No trial is complete yet, best so far {so_far}."
     if best is None or best.value is None:
         return f"{trials or 'no trials yet'}."
     return f"{trials}. Best {summary.config.metric} {score(best.value)}, {best.key}."
@@ -133,16 +159,17 @@ def _headline(summary: SweepSummary) -> str:
 def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
     config, saved = summary.config, summary.savings
     data = config.dataset
+    pruned = (
+        "pruning saved",
+        f"{saved.epochs_saved} of {saved.epochs_run + saved.epochs_saved} epochs, about "
+        f"{human_seconds(saved.seconds_saved)} of training",
+    )
     sizes = "" if data is None else ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
     return [
         *([] if data is None else [("data", f"{data.name}: {sizes}")]),
         ("budget", config.size_text),
         ("sampler, pruner", f"{config.sampler}, {config.pruner}"),
-        (
-            "pruning saved",
-            f"{saved.epochs_saved} of {saved.epochs_run + saved.epochs_saved} epochs, about "
-            f"{human_seconds(saved.seconds_saved)} of training",
-        ),
+        *([] if freezes(summary.records) else [pruned]),
         ("trained", f"{saved.epochs_run} epochs, {human_seconds(saved.seconds_run)}"),
     ]
 

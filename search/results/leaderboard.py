@@ -15,6 +15,8 @@ from search.config.goals import Goal
 from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns
 from search.results.digits import all_shown, scores
+from search.results.freezing import freezes
+from search.results.size import epochs_used, trials_used
 from search.study.records import Outcome, TrialRecord, not_retried, ranked
 
 _FEWEST_FOR_IMPORTANCE = 5  # complete trials that have a parameter; with fewer its importance is noise
@@ -22,7 +24,7 @@ _FEWEST_FOR_IMPORTANCE = 5  # complete trials that have a parameter; with fewer 
 
 @dataclass(frozen=True)
 class Best:
-    """The best value once a trial and all before it had ended.
+    """The best value once a trial had ended, and all that come before it in the history.
 
     Example:
         >>> records = [
@@ -33,7 +35,7 @@ class Best:
         Best(number=2, value=0.7, ended_ms=2000)
     """
 
-    number: int
+    number: int  # of the trial; where trials freeze, of trials that had completed before it
     value: float
     ended_ms: int
 
@@ -60,7 +62,10 @@ def best_so_far(records: Sequence[TrialRecord], goal: Goal) -> list[Best]:
 
     A trial counts once every trial before it has ended, so that the history only ever grows at its end
     and comes out the same whenever it is made. One that waits for its start has a number and no record yet.
+    Where trials freeze, most end with the sweep: there those that completed are counted, as they did.
     """
+    if freezes(records):
+        return _best_by_completion(records, goal)
     history: list[Best] = []
     best, ended_ms = None, 0
     for number, record in enumerate(sorted(records, key=lambda record: record.number)):
@@ -71,6 +76,17 @@ def best_so_far(records: Sequence[TrialRecord], goal: Goal) -> list[Best]:
             best = record.value
         if best is not None:
             history.append(Best(record.number, best, ended_ms))
+    return history
+
+
+def _best_by_completion(records: Sequence[TrialRecord], goal: Goal) -> list[Best]:
+    complete = [record for record in records if record.state is TrialState.COMPLETE]
+    history: list[Best] = []
+    for place, record in enumerate(sorted(complete, key=lambda each: (each.ended_ms or 0, each.number))):
+        value = record.value or 0.0
+        before = history[-1].value if history else value
+        best = value if goal.better(value, than=before) else before
+        history.append(Best(place, best, record.ended_ms or 0))
     return history
 
 
@@ -130,16 +146,16 @@ def importances(study: optuna.Study) -> dict[str, float]:
 
 def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
     """A sweep in a few lines of Markdown."""
-    trials, saved = not_retried(records), savings(records, config.max_epochs)
-    count = counts(trials)
+    count = counts(not_retried(records))
+    frozen = f"{count[Outcome.FROZEN]} frozen, " if count[Outcome.FROZEN] else ""
     lines = [
         f"**{config.name}**: space `{config.space.name}`, sampler `{config.sampler}`, "
         f"pruner `{config.pruner}`.",
         "",
-        f"{len(trials)} of {config.most_trials} trials: {count[Outcome.COMPLETE]} complete, "
+        f"{trials_used(config, records)}: {count[Outcome.COMPLETE]} complete, {frozen}"
         f"{count[Outcome.PRUNED]} pruned, {count[Outcome.DIVERGED]} diverged, "
         f"{count[Outcome.FAILED]} failed, {count[Outcome.RUNNING]} running. "
-        f"{saved.epochs_run} epochs trained, {saved.epochs_saved} saved by pruning.",
+        f"{cost_text(config, records)}.",
     ]
     best = ranked(records, config.goal)[:3]
     if best:
@@ -148,6 +164,13 @@ def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
         lines += ["", f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
         lines += [f"| {' | '.join(row)} |" for row in leading(best, columns.params)]
     return "\n".join(lines)
+
+
+def cost_text(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
+    """What a sweep has trained, and what pruning saved: nothing where trials freeze instead."""
+    trained = epochs_used(config, records)
+    saved = savings(records, config.max_epochs).epochs_saved
+    return trained if freezes(records) else f"{trained}, {saved} saved by pruning"
 
 
 def cause(error: str) -> str:

@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from search.config.sweep_config import SweepConfig
 from search.errors import Step
+from search.results.size import is_used_up
 from search.study.records import Outcome, TrialRecord, not_retried
 
 
 def go_on(config: SweepConfig, records: Sequence[TrialRecord]) -> Step | None:
     """How a sweep comes to more completed trials; None if it cannot, for its grid is exhausted."""
     trials = not_retried(records)
-    if len(trials) < config.most_trials or any(not record.state.is_finished() for record in trials):
+    if not is_used_up(config, records) or any(not record.state.is_finished() for record in trials):
         return Step("resume", config.name, config.sweeps_dir, "resume it")
     if any(record.outcome is Outcome.FAILED for record in trials):
         retry = {"retry_failed": True}
         return Step("resume", config.name, config.sweeps_dir, "train the failed ones again", retry)
-    return grow(config)
+    return _grow(config, len(trials))
 
 
-def grow(config: SweepConfig) -> Step | None:
-    """How a sweep that has used its trials up gets as many again; None if its grid is exhausted."""
-    more = config.model_copy(update={"trials": 2 * config.most_trials})
-    if more.most_trials == config.most_trials:
+def _grow(config: SweepConfig, trials: int) -> Step | None:
+    """How a sweep that has used its size up, with so many trials, gets as much again."""
+    fields: dict[str, Any] = {}
+    if config.trials is not None:
+        fields["trials"] = 2 * max(config.trials, trials)
+    if isinstance(config.budget, str):
+        fields["budget"] = f"{2 * int(config.budget.removesuffix('x'))}x"
+    elif config.budget is not None:
+        fields["budget"] = 2 * config.budget
+    most = config.model_copy(update=fields).most_trials
+    if trials >= most:  # a grid that is exhausted
         return None
-    return Step("resume", config.name, config.sweeps_dir, "let it grow", {"trials": more.most_trials})
+    if "trials" in fields:
+        fields["trials"] = most
+    return Step("resume", config.name, config.sweeps_dir, "let it grow", fields)
 
 
 def without_completion(config: SweepConfig, records: Sequence[TrialRecord]) -> tuple[str, list[Step]]:
     """What to do about a sweep of which no trial has completed, in one sentence, and the steps in it."""
     steps = [step for step in [go_on(config, records)] if step is not None]
     trials = not_retried(records)
-    unfinished = len(trials) < config.most_trials
-    if unfinished or any(record.outcome is Outcome.FAILED for record in trials):
+    if not is_used_up(config, records) or any(record.outcome is Outcome.FAILED for record in trials):
         return str(steps[0]), steps
     other = "launch another sweep, with a gentler pruner or another space"
     return "; or ".join([*map(str, steps), other]), steps

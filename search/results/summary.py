@@ -17,7 +17,7 @@ from search.study.reading import records_of
 from search.study.records import TrialRecord, ranked
 
 # A row's own columns, whatever a sweep's parameters and metric are called.
-_ROW = ("sweep", "trial", "state", "stop_reason", "epochs", "train_s", "mlflow_run_id")
+_ROW = ("sweep", "trial", "state", "stop_reason", "epochs", "thawed", "train_s", "mlflow_run_id")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class SweepSummary:
         }
         if all_trials:
             plain["all_trials"] = [
-                {**trial_row(self, each), "history": _history(each)} for each in self.records
+                {**trial_row(self, each), "history": _history(each), "hand_outs": _hand_outs(each)}
+                for each in self.records
             ]
         return plain
 
@@ -103,10 +104,16 @@ def trial_row(
         "stop_reason": record.stop_reason,
         columns.metrics[metric]: latest(record, metric),
         "epochs": len(record.epochs),
+        "thawed": record.thawed,
         "train_s": round(record.train_seconds, 3),
         **{columns.params[name]: record.params.get(name) for name in summary.config.space.parameters},
         "mlflow_run_id": record.run_id,
     }
+
+
+def _hand_outs(record: TrialRecord) -> list[dict[str, Any]]:
+    """Up to which epoch it was handed out, and why; empty where trials do not freeze."""
+    return [hand_out.to_json() for hand_out in record.hand_outs]
 
 
 def _history(record: TrialRecord) -> list[dict[str, float]]:

@@ -129,10 +129,27 @@ def trial_tags(config: SweepConfig, sweep_id: str, sweep_run_id: str, record: Tr
     }
 
 
-def end_tags(record: TrialRecord) -> dict[str, str]:
-    """What is added to a trial's run when it ends; the UI shows KILLED and FAILED alike, the tag does not."""
-    tags = {"sweep.state": record.outcome.value, "sweep.stop_reason": str(record.stop_reason or "")}
-    return {**tags, "sweep.error": record.error[-TAG_LETTERS:]} if record.error else tags
+def state_tags(record: TrialRecord) -> dict[str, str]:
+    """What a trial's run is marked with as its state changes, beside MLflow's status.
+
+    That is RUNNING for one that is frozen too, and the UI shows KILLED and FAILED alike: the tags tell them
+    apart. One that runs and was never frozen has those that it started with.
+    """
+    ended = record.state is not TrialState.RUNNING
+    tags = {"sweep.state": record.outcome.value} if ended or record.hand_outs else {}
+    if record.hand_outs:
+        tags["sweep.hand_outs"] = hand_outs_text(record)
+    if ended:
+        tags["sweep.stop_reason"] = str(record.stop_reason or "")
+    if ended and record.error:
+        tags["sweep.error"] = record.error[-TAG_LETTERS:]
+    return tags
+
+
+def hand_outs_text(record: TrialRecord) -> str:
+    """Up to which epoch a trial was handed out each time, and why: `to 1: new; to 3: 2nd of 9 at epoch 1`."""
+    outs = (f"to {hand_out.until or 'the end'}: {hand_out.why}" for hand_out in record.hand_outs)
+    return "; ".join(outs)[:TAG_LETTERS]
 
 
 def full_key(sweep: str, number: int) -> str:

@@ -19,16 +19,16 @@ from optuna.trial import TrialState
 from search.config.credentials import hide_in
 from search.config.sweep_config import SweepConfig
 from search.study.failpoints import durable
-from search.study.records import TrialRecord
+from search.study.records import Outcome, TrialRecord
 from search.text import encodable
 from search.tracking.answering import answering
 from search.tracking.conventions import (
     STATUSES,
     TAG_LETTERS,
     Point,
-    end_tags,
     full_key,
     log_names,
+    state_tags,
     sweep_params,
     sweep_tags,
     trial_params,
@@ -53,6 +53,7 @@ class TrialRun:
 
     run_id: str
     state: str  # an `Outcome`; empty if somebody took its tag away
+    hand_outs: str = ""  # of one that is frozen
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,12 @@ class TrackingStore:
         runs: dict[str, TrialRun] = {}
         for run in self.children(sweep_run_id):
             tags = run.data.tags
-            # The status is the last thing written, so one that is RUNNING may lack what comes before.
-            state = "running" if run.info.status == "RUNNING" else tags.get("sweep.state", "")
-            runs[tags["sweep.trial_key"]] = TrialRun(str(run.info.run_id), state)
+            state, hand_outs = tags.get("sweep.state", ""), tags.get("sweep.hand_outs", "")
+            # The status is the last thing written, so one that is RUNNING may lack what comes before; tags
+            # come after the points.
+            if run.info.status == "RUNNING" and state != Outcome.FROZEN:
+                state = "running"
+            runs[tags["sweep.trial_key"]] = TrialRun(str(run.info.run_id), state, hand_outs)
         return runs
 
     def children(self, sweep_run_id: str) -> list[Run]:
@@ -169,7 +173,7 @@ class TrackingStore:
             if not epochs_written:  # what may be there from before is accepted again
                 self._log_dataset(run_id, config)
             with durable("points"):
-                self._log(run_id, points, params, end_tags(record) if ended else {})
+                self._log(run_id, points, params, state_tags(record))
             if ended:
                 with durable("status"):
                     self._end(run_id, STATUSES[record.state], record.ended_ms)

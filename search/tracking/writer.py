@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 from search.config.sweep_config import SweepConfig
 from search.results.leaderboard import best_so_far, summary_note
 from search.study.records import TrialRecord
-from search.tracking.conventions import full_key, sweep_points
-from search.tracking.store import SweepPage, TrackingStore
+from search.tracking.conventions import full_key, hand_outs_text, sweep_points
+from search.tracking.store import SweepPage, TrackingStore, TrialRun
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class SweepWriter:
             if run is None:
                 continue
             self._run_ids[record.number] = run.run_id
-            if record.state is not TrialState.RUNNING and run.state == record.outcome:
+            if _is_exact(run, record):
                 exact.append(record.number)
         # Not before the runs are known: a trial whose run was overlooked would get a second one.
         self._opened = _Opened(self._store, sweep_run_id)
@@ -141,3 +141,12 @@ class SweepWriter:
     def _ready(self) -> _Opened:
         assert self._opened is not None, "open it first"
         return self._opened
+
+
+def _is_exact(run: TrialRun, record: TrialRecord) -> bool:
+    """Whether a trial's run tells its end, or that it is frozen as it is now."""
+    if run.state != record.outcome:
+        return False
+    if record.frozen:
+        return run.hand_outs == hand_outs_text(record)
+    return record.state is not TrialState.RUNNING

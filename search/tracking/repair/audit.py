@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from search.study.records import TrialRecord
 from search.tracking.answering import answering
-from search.tracking.conventions import STATUSES, Point, end_tags
+from search.tracking.conventions import STATUSES, Point, state_tags
 from search.tracking.store import TrackingStore
 
 
@@ -42,11 +42,11 @@ def contradicts(run: Run, params: dict[str, str]) -> bool:
 
 
 def shows_end(run: Run, record: TrialRecord, params: dict[str, str]) -> bool:
-    """Whether a trial's run has these parameters and its record's status, end and tags."""
+    """Whether a trial's run has these parameters and its record's status, end and tags, frozen or ended."""
     ended = record.state is not TrialState.RUNNING
     return (
         run.data.params == params
         and run.info.status == STATUSES[record.state]
         and (not ended or run.info.end_time == record.ended_ms)
-        and (not ended or end_tags(record).items() <= run.data.tags.items())
+        and state_tags(record).items() <= run.data.tags.items()
     )

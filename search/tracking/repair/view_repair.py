@@ -12,7 +12,8 @@ from optuna.trial import TrialState
 
 from search.config.sweep_config import SweepConfig
 from search.results.leaderboard import best_so_far, summary_note
-from search.study.records import TrialRecord, not_retried
+from search.results.size import is_used_up
+from search.study.records import TrialRecord
 from search.tracking.conventions import Point, full_key, sweep_points, trial_params, trial_points
 from search.tracking.repair.audit import contradicts, duplicate_runs, points, shows_end
 from search.tracking.store import TrackingStore
@@ -112,7 +113,7 @@ def _sync_sweep_run(
 
 def _is_finished(config: SweepConfig, records: Sequence[TrialRecord]) -> bool:
     running = any(record.state is TrialState.RUNNING for record in records)
-    return not running and len(not_retried(records)) >= config.most_trials
+    return not running and is_used_up(config, records)
 
 
 def _differences(existing: Iterable[Point], expected: Iterable[Point]) -> tuple[set[Point], set[Point]]:

@@ -115,7 +115,7 @@ class CappedPromotion:
         """What a free slot does; None: nothing, until a trial that runs has changed, or for good."""
         if self._is_finish(left):
             finalist = self._finalist(left)
-            if finalist is not None or self._trials.one_ends:
+            if finalist is not None or (self._trials.one_ends and not self._may_begin_anew(left)):
                 return finalist
         return (
             self._first_complete(left)
@@ -186,6 +186,11 @@ class CappedPromotion:
         if left.budget is None or left.epochs is None or not self._finish:
             return False
         return left.epochs <= max(self._finish * left.budget, self._max_epochs)
+
+    def _may_begin_anew(self, left: Left) -> bool:
+        """Whether nobody is left to be trained on, and the rest is enough for a whole training."""
+        assert left.epochs is not None
+        return not self._trials.unended and left.epochs >= self._max_epochs
 
     def _finalist(self, left: Left) -> Thaw | None:
         """The best of the frozen trials whose last epochs the budget still pays."""

@@ -23,6 +23,7 @@ from search.errors import shortened
 from search.policy.making import make_policy
 from search.study.ledger import Ledger
 from search.study.opening import open_study
+from search.study.promotion import Thaw
 from search.study.records import Epoch, StopReason
 from spaces.space import SearchSpace
 
@@ -174,6 +175,29 @@ def test_a_finished_sweep_grows_as_it_is_told(tmp_path: Path, capsys: pytest.Cap
     told = run_script("retrain", *arguments).stderr
     assert module == "scripts.retrain_best"
     assert "only its author can train again" in told
+
+
+def test_a_sweep_that_was_stopped_before_a_trial_was_complete_names_the_best_that_is_frozen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = {"pruner": "promotion", "pruner_args": {}, "max_epochs": 9, "trials": None, "budget": "9x"}
+    config = swept(tmp_path, "", **fields)
+    with open_study(config, make_policy(config)) as (ledger, _):
+        for _ in range(4):  # three new trials, of which the third is the best, and its thaw
+            choice = ledger.choose()
+            assert choice is not None
+            number = (ledger.thaw(choice) if isinstance(choice, Thaw) else ledger.ask(choice)).number
+            trained = len(ledger.start(number).epochs)
+            for epoch in range(trained + 1, (choice.until or 9) + 1):
+                ledger.report(number, Epoch(epoch, {"val_acc": number / 10}, 0, "host:1", checkpoint="kept"))
+    told = ended(config, Stop.INTERRUPTED, capsys)
+    assert "0 complete, 3 frozen, 0 pruned, 0 failed of 3 trials; 5 of 81 epochs trained\n" in told
+    (advice,) = [line for line in told.splitlines() if "resume_sweep" in line]
+    assert advice.startswith(
+        "interrupted; no trial is complete yet, best so far trial-002, frozen at 3 of 9; resume it with:  "
+    )
+    refused = run_script("retrain", "night").stderr
+    assert "or name a --trial, such as the best so far, trial-002, frozen at 3 of 9" in refused
 
 
 def unopened(tmp_path: Path) -> None:

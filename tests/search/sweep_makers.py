@@ -16,7 +16,7 @@ from search.config.run_settings import RENAMED
 from search.config.sweep_config import SweepConfig
 from search.policy.making import make_policy
 from search.study.ledger import Ledger
-from search.study.promotion import Promotion
+from search.study.promotion import Promotion, Thaw
 from search.study.records import Epoch, StopReason, TrialRecord
 from search.study.transitions import TrialEnd
 from spaces.space import Condition, SearchSpace
@@ -110,6 +110,28 @@ def run_trial(ledger: Ledger, values: Sequence[float]) -> TrialRecord:
     for position, value in enumerate(values, 1):
         ledger.report(number, epoch(position, value))
     return ledger.complete(number)
+
+
+def freezing(ledger: Ledger, max_epochs: int, most: int | None = None) -> None:
+    """Do what a free slot does, one at a time, to the sweep's end or for so many choices.
+
+    The higher a trial's number the better it gets; its checkpoints are kept.
+    """
+    made = 0
+    while (most is None or made < most) and (choice := ledger.choose()):
+        number = (ledger.thaw(choice) if isinstance(choice, Thaw) else ledger.ask(choice)).number
+        trained = len(ledger.start(number).epochs)
+        for position in range(trained + 1, (choice.until or max_epochs) + 1):
+            value = round(0.3 + number / 100 + position / 1000, 4)
+            moment = 1000 * (1 + len(ledger.records()))
+            ledger.report(
+                number, epoch(position, value, timestamp_ms=moment, checkpoint=f"{number}/{position}")
+            )
+        if choice.until is None:
+            ledger.complete(number)
+        made += 1
+    if most is None:
+        ledger.end_frozen()
 
 
 def record(number: int, state: TrialState = TrialState.COMPLETE, **fields: Any) -> TrialRecord:

@@ -67,7 +67,18 @@ def test_a_row_for_each_trial(tmp_path: Path) -> None:
     sweep = open_sweep("night", tmp_path)
     frame = sweep.trials_frame()
     assert list(frame.columns) == [
-        *("trial", "state", "stop_reason", "epochs", "train_s", "val_acc", "optimizer", "lr", "momentum"),
+        *(
+            "trial",
+            "state",
+            "stop_reason",
+            "epochs",
+            "thawed",
+            "train_s",
+            "val_acc",
+            "optimizer",
+            "lr",
+            "momentum",
+        ),
         *("started", "ended", "error", "mlflow_run_id"),
     ]
     assert list(frame.trial) == list(range(8))

@@ -214,7 +214,7 @@ def test_with_no_rung_below_the_last_epoch_nothing_freezes(
     max_epochs: int, first: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        sweep = Sweep(max_epochs, budget=max_epochs * 4 + 1, freezing=Freezing(min_resource=first)).run()
+        sweep = Sweep(max_epochs, budget=max_epochs * 4, freezing=Freezing(min_resource=first)).run()
     assert sweep.trained() == [max_epochs] * 4
     assert f"no rung lies below the last epoch, {max_epochs}" in caplog.text
 

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 from optuna.trial import TrialState
-from sweep_makers import CONDITIONAL, epoch, open_ledger, prune, started, sweep_config
+from script_runs import run_script
+from sweep_makers import CONDITIONAL, epoch, freezing, open_ledger, prune, started, sweep_config
 
 from search.cifar import OBJECTIVE
 from search.config.sweep_config import SweepConfig
@@ -55,6 +56,30 @@ def test_a_report_stands_by_itself(trials: int, tmp_path: Path) -> None:
     assert "<script>alert" not in body
     assert len(html) < 8_000_000
     assert body.count("Plotly.newPlot") == body.count('"showSendToCloud": false'), "nothing is sent elsewhere"
+
+
+@pytest.mark.parametrize("most", [7, None], ids=["stopped", "ended"])
+def test_a_report_of_a_sweep_that_freezes_has_its_rungs_and_choices(tmp_path: Path, most: int | None) -> None:
+    config = sweep_config(tmp_path, pruner="promotion", max_epochs=9, trials=None, budget="8x")
+    config.save()
+    with opened_storage(config.storage_url) as storage:
+        freezing(open_ledger(config, storage), config.max_epochs, most)
+    body = write_report(config.name, tmp_path, tmp_path / "report.html").read_text().partition("</script>")[2]
+    rungs = body.partition("<h2>Rungs</h2>")[2].partition("<h2>What free slots")[0]
+    assert re.findall(r"<td>(\d of 9)</td>", rungs)[0] == "1 of 9"
+    choices = body.partition("<h2>What free slots did last</h2>")[2].partition("<h2>")[0]
+    assert "<td>thawed trial-0" in choices
+    assert "pruning saved" not in body
+    if most is not None:
+        assert "No trial is complete yet, best so far trial-0" in body
+        (tmp_path / "figures").mkdir()
+        assert write_figures(config.name, tmp_path, tmp_path / "figures")
+    told = run_script("compare", config.name, "--sweeps-dir", tmp_path).stdout
+    assert re.search(r"went on beyond rungs: \d+ of \d+ at epoch 1", told)
+    assert re.search(r"last choice: (thawed|began) trial-\d{3}", told)
+    assert (f"no trial has completed yet; best so far of {config.name}: trial-0" in told) == (
+        most is not None
+    )
 
 
 def test_a_sweep_that_keeps_failing_is_told_in_short(tmp_path: Path) -> None:

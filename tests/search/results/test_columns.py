@@ -23,7 +23,7 @@ from search.study.records import Epoch
 from search.tracking.conventions import sweep_params, sweep_tags, trial_params, trial_points
 from spaces.space import SearchSpace
 
-OWN = ("sweep", "trial", "state", "stop_reason", "epochs", "train_s", "mlflow_run_id")
+OWN = ("sweep", "trial", "state", "stop_reason", "epochs", "thawed", "train_s", "mlflow_run_id")
 NAMES = (*OWN, "error", "epoch", "val_acc", "lr", "lr_log10")
 CLASHING = SearchSpace(
     name="clashing",
@@ -55,7 +55,7 @@ def test_names_are_their_own_unless_they_are_taken() -> None:
 
 def test_a_row_keeps_its_own_columns_and_has_every_parameter() -> None:
     row = trial_row(summary_of(sweep_config(space=CLASHING)), ENDED)
-    assert [row[name] for name in OWN] == ["try", 3, "complete", None, 1, 2.0, "r"]
+    assert [row[name] for name in OWN] == ["try", 3, "complete", None, 1, 0, 2.0, "r"]
     assert row["val_acc"] == 0.75
     assert sorted(value for name, value in row.items() if name not in (*OWN, "val_acc")) == sorted(
         PARAMS.values()

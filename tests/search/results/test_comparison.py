@@ -91,6 +91,7 @@ def test_every_trial_is_written_whatever_became_of_it(tmp_path: Path) -> None:
     assert all(1 <= int(row["depth"]) <= 3 and float(row["lr"]) for row in found)
     (sweep,) = json.loads(compare(tmp_path, config.name, "--all", "--format", "json").stdout)
     assert [len(trial.pop("history")) for trial in sweep["all_trials"]] == [3, 3, 1, 0, 0]
+    assert [trial.pop("hand_outs") for trial in sweep["all_trials"]] == [[]] * 5
     assert [trial["state"] for trial in sweep["all_trials"]] == [row["state"] for row in found]
     assert sweep["all_trials"][1] == sweep["leaderboard"][0]
 

@@ -25,6 +25,7 @@ from search.results.leaderboard import (
     summary_note,
     typical_seconds,
 )
+from search.study.hand_outs import HandOut
 from search.study.records import Outcome, StopReason, TrialRecord
 
 ENDED = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
@@ -76,6 +77,19 @@ def test_the_best_so_far_waits_for_every_earlier_trial() -> None:
 def test_there_is_no_best_before_a_trial_is_complete() -> None:
     assert best_so_far([], MAXIMIZE) == []
     assert best_so_far([record(0, TrialState.FAIL), record(1, TrialState.PRUNED)], MAXIMIZE) == []
+
+
+def test_where_trials_freeze_the_history_counts_those_that_completed() -> None:
+    handed = {"hand_outs": (HandOut(None, cost=3, reports=0, why="best"),)}
+    frozen = (HandOut(1, cost=1, reports=0, why="new"),)
+    records = [
+        record(0, TrialState.RUNNING, epochs=(epoch(1),), hand_outs=frozen, ended_ms=None),
+        record(4, value=0.5, ended_ms=20, **handed),
+        record(2, value=0.9, ended_ms=30, **handed),
+        record(3, value=0.7, ended_ms=40, **handed),
+    ]
+    assert best_so_far(records, MAXIMIZE) == [Best(0, 0.5, 20), Best(1, 0.9, 30), Best(2, 0.9, 40)]
+    assert best_so_far(records[:2], MAXIMIZE) == [Best(0, 0.5, 20)], "it only grows"
 
 
 def test_savings_are_the_epochs_that_pruned_trials_did_not_train() -> None:
@@ -164,6 +178,19 @@ def test_the_note_sums_the_sweep_up() -> None:
     heading, _, *rows = note.splitlines()[-4:]
     assert heading == "| trial | val_acc | depth | lr |"
     assert rows == ["| trial-001 | 0.7500 | 3 | 0.01235 |", "| trial-000 | 0.2500 | 2 | 0.1 |"]
+
+
+def test_the_note_of_a_sweep_that_freezes_tells_its_epochs_and_no_savings() -> None:
+    frozen = record(
+        0,
+        TrialState.RUNNING,
+        epochs=(epoch(1),),
+        ended_ms=None,
+        hand_outs=(HandOut(1, cost=1, reports=0, why="new"),),
+    )
+    note = summary_note(sweep_config(trials=None, budget="20x"), [frozen, record(1, value=0.5)])
+    assert "2 trials: 1 complete, 1 frozen, 0 pruned, 0 diverged, 0 failed, 0 running. " in note
+    assert note.splitlines()[2].endswith(" 1 of 60 epochs trained.")
 
 
 def test_the_note_counts_a_retry_once_and_a_grid_as_what_it_holds() -> None:

@@ -12,13 +12,16 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from optuna.trial import TrialState
 from sweep_makers import epoch, record, sweep_config
 
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown, TrackingRefused, UserError
+from search.study.hand_outs import HandOut
 from search.study.records import TrialRecord
 from search.tracking.connection import TrackingConnection
 from search.tracking.repair.view_repair import Repairs, sync_view
@@ -182,3 +185,66 @@ def test_whatever_stops_the_view_is_told(
         missing = closed(opened(config, f"stopped by {told}".replace("'", ""), SOUND))
     assert missing is not None
     assert missing.endswith(f" not up to date in MLflow: {told}")
+
+
+def test_a_frozen_trials_run_runs_on_and_its_tags_tell_it_apart(
+    config: SweepConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outs = [
+        HandOut(1, cost=1, reports=0, why="new"),
+        HandOut(2, cost=1, reports=9, why="2nd of 9 at epoch 1"),
+        HandOut(None, cost=1, reports=30, why="finish: best of 5 by prediction"),
+    ]
+    epochs = (epoch(1), epoch(2), epoch(3))
+
+    def handed(trained: int, times: int, **fields: Any) -> TrialRecord:
+        kept = {"state": TrialState.RUNNING, "ended_ms": None, **fields}
+        return record(0, epochs=epochs[:trained], hand_outs=tuple(outs[:times]), **kept)
+
+    store = TrackingStore(config.tracking_uri, config.experiment)
+    frozen, thawed, again = handed(1, 1), handed(1, 2), handed(2, 2)
+    assert opened(config, "frozen", [frozen]).close("KILLED", "interrupted", wait_s=60) is None
+    (run,) = store.children(sweep_run(store, "frozen"))
+    assert (run.info.status, run.data.tags["sweep.state"]) == ("RUNNING", "frozen")
+    assert run.data.tags["sweep.hand_outs"] == "to 1: new"
+    assert "final_val_acc" not in run.data.metrics
+    assert sync_view(store, config, "frozen", [frozen]) == Repairs()
+
+    written: list[TrialRecord] = []
+    write = TrackingStore.write_trial
+
+    def counted(store: TrackingStore, *args: Any, **kwargs: Any) -> None:
+        written.append(args[2])
+        write(store, *args, **kwargs)
+
+    monkeypatch.setattr(TrackingStore, "write_trial", counted)
+    view = opened(config, "frozen", [frozen])
+    assert view.close("KILLED", "interrupted", wait_s=60) is None
+    assert written == [], "what is frozen and shown so is not written again"
+    for change in (thawed, again):
+        assert opened(config, "frozen", [change]).close("KILLED", "interrupted", wait_s=60) is None
+        (run,) = store.children(sweep_run(store, "frozen"))
+        assert run.data.tags["sweep.state"] == change.outcome
+        assert run.data.tags["sweep.hand_outs"] == "to 1: new; to 2: 2nd of 9 at epoch 1"
+    store.client.set_tag(run.info.run_id, "sweep.state", "running")
+    assert sync_view(store, config, "frozen", [again]) == Repairs(completed=1)
+    end = handed(3, 3, state=TrialState.COMPLETE, value=0.5, ended_ms=9)
+    assert closed(opened(config, "frozen", [end])) is None
+    (run,) = store.children(sweep_run(store, "frozen"))
+    assert (run.info.status, run.data.tags["sweep.state"]) == ("FINISHED", "complete")
+    assert run.data.tags["sweep.hand_outs"].endswith("; to the end: finish: best of 5 by prediction")
+    assert len(store.client.get_metric_history(run.info.run_id, "val_acc")) == 3
+    pruned = dataclasses.replace(again, number=1, state=TrialState.PRUNED, ended_ms=9)
+    assert closed(opened(config, "frozen", [end, pruned])) is None
+    (run,) = [run for run in store.children(sweep_run(store, "frozen")) if run.info.run_name == "trial-001"]
+    assert (run.info.status, run.data.tags["sweep.state"]) == ("KILLED", "pruned")
+    assert run.data.metrics["final_val_acc"] == 0.5
+    done = config.model_copy(update={"trials": 2})
+    assert sync_view(store, done, "frozen", [end, pruned]) == Repairs()
+
+
+def sweep_run(store: TrackingStore, sweep_id: str) -> str:
+    """The id of a sweep's own run."""
+    run = store.find_run(sweep__id=sweep_id, sweep__kind="sweep")
+    assert run is not None
+    return str(run.info.run_id)

@@ -4,10 +4,11 @@
 
 Every sweep is killed several times in a row, at a named fail point or at a random moment (of a resume
 as much as of a launch), and run to its end after that. Then the study, the epochs that were trained, every
-decision of the pruner and every point in MLflow are counted. `checkpoint` is a fail point in a worker, all
-others are the driver's. Sweeps with one worker and with two take turns, and so do the default pruners, ASHA
-and Hyperband. A decision is right if a pruner that is shown the same reports in the same order decides so;
-a sweep with one worker has to end as one that nobody disturbs.
+decision and every point in MLflow are counted. `checkpoint` is a fail point in a worker, all others are the
+driver's. Sweeps with one worker and with two take turns, and so do the default methods: TPE with ASHA or
+Hyperband, where the size is in trials, and curves with promotion, where it is in epochs. A pruner's decision
+is right if one that is shown the same reports in the same order decides so. A sweep with one worker has to
+end as one that nobody disturbs, each hand-out of a trial and its reason included.
 """
 
 from __future__ import annotations
@@ -57,17 +58,24 @@ _REPORTS = (
     "ORDER BY trial_intermediate_value_id"
 )
 IN_WORKER = ("checkpoint.before", "checkpoint.after")
+OF_FREEZING = tuple(point for point in FAIL_POINTS if point.startswith(("freeze", "thaw")))
+# No sweep here has so many frozen trials that a checkpoint is dropped, which has its price in epochs.
+POINTS = tuple(point for point in FAIL_POINTS if not point.startswith("drop"))
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is killed: how many workers, and how long a trial is, which tells its pruner."""
+    """What is killed: how many workers, how long a trial is, and whether the size is in epochs.
+
+    By the last two `auto` chooses the method.
+    """
 
     slots: int
     epochs: int
+    trainings: int | None = None
 
 
-SHAPES = (Shape(slots=1, epochs=4), Shape(2, 4), Shape(1, 27), Shape(2, 27))
+SHAPES = (Shape(1, 4), Shape(2, 27, 8), Shape(2, 4), Shape(1, 27, 8), Shape(1, 27), Shape(2, 27))
 
 
 @dataclass
@@ -82,14 +90,15 @@ class Count:
 
 @dataclass
 class Outcome:
-    """What the sweeps ended with; all of it but `sweeps`, `trials` and `decisions` must stay 0."""
+    """What the sweeps ended with; all of it but what is counted must stay 0."""
 
     sweeps: int = 0
     trials: int = 0
     trials_lost: int = 0  # missing, too many, or with a gap in their epochs
     decisions: int = 0  # of pruners, to go on or to prune
     decisions_wrong: int = 0  # lost, made twice, or other than the reports before them say
-    unlike_undisturbed: int = 0  # trials of sweeps with one worker, in parameters, state or epochs
+    hand_outs: int = 0  # decisions to begin or to thaw a trial
+    unlike_undisturbed: int = 0  # trials of sweeps with one worker, in parameters, hand-outs, state or epochs
     zombies: int = 0  # trials RUNNING at the end
     mlflow_duplicates: int = 0  # second runs of a trial
     mlflow_repairs: int = 0  # runs or points that are missing or differ
@@ -122,15 +131,16 @@ def main() -> None:
 
 def stress(kills: int, chance: random.Random, counts: dict[str, Count], outcome: Outcome) -> Iterator[int]:
     """Kill so many times, in sweeps of `KILLS_A_SWEEP`; gives the kills done after each sweep."""
-    kinds = [*FAIL_POINTS, *[RANDOM] * (len(FAIL_POINTS) // 2)]
-    plan: list[str] = []
-    while len(plan) < kills:
-        plan += chance.sample(kinds, len(kinds))
-    for start, shape in zip(range(0, kills, KILLS_A_SWEEP), itertools.cycle(SHAPES), strict=False):
-        part = plan[start : min(start + KILLS_A_SWEEP, kills)]
+    kinds = [*POINTS, *[RANDOM] * (len(POINTS) // 2)]
+    done = 0
+    for shape in itertools.cycle(SHAPES):
+        plan = [kind for kind in kinds if shape.trainings or kind not in OF_FREEZING]
+        part = chance.sample(plan, min(KILLS_A_SWEEP, kills - done))
         with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-            _one_sweep(Path(folder), shape, part, chance, counts, outcome)
-        yield start + len(part)
+            done += _one_sweep(Path(folder), shape, part, chance, counts, outcome)
+        yield done
+        if done == kills:
+            return
 
 
 def _one_sweep(
@@ -140,16 +150,20 @@ def _one_sweep(
     chance: random.Random,
     counts: dict[str, Count],
     outcome: Outcome,
-) -> None:
+) -> int:
     config = _config(folder, shape)
     planned, log = folder / "sweep-plan.json", folder / "epochs.log"
     planned.write_text(config.model_dump_json())
     kills: list[tuple[str, int, set[tuple[int, int]]]] = []  # kind, epochs begun and epochs known at each
     for kind in kinds:
-        while not _run_and_kill(planned, kind, folder, chance):  # done before it came to that: let it grow
+        killed = _run_and_kill(planned, kind, folder, chance)
+        if shape.trainings and not killed:
+            break  # done before it came to that; it may not grow, for its size is what decisions go by
+        while not killed:  # likewise: let it grow
             config = config.model_copy(update={"trials": config.most_trials + TRIALS})
             planned.write_text(config.model_dump_json())
             assert config.most_trials < 100 * TRIALS, f"no driver ever comes to {kind}"
+            killed = _run_and_kill(planned, kind, folder, chance)
         # A driver goes on by itself after the death of a worker: what counts is the moment of that.
         died = (folder / "died").stat().st_mtime if kind in IN_WORKER else math.inf
         kills.append((kind, len(begun(log, died)), _known_epochs(config, died)))
@@ -160,8 +174,9 @@ def _one_sweep(
         undisturbed = config.model_copy(update={"sweeps_dir": folder / "undisturbed"})
         planned.write_text(undisturbed.model_dump_json())
         _run(planned, {})
-        ends = zip(_ends(config), _ends(undisturbed), strict=True)
+        ends = itertools.zip_longest(_ends(config), _ends(undisturbed))
         outcome.unlike_undisturbed += sum(one != other for one, other in ends)
+    return len(kills)
 
 
 def _count_epochs(
@@ -188,11 +203,12 @@ def _count_sweep(config: SweepConfig, outcome: Outcome) -> None:
     summary = summarise(config.name, config.sweeps_dir)
     records = summary.records
     outcome.sweeps += 1
-    outcome.trials += config.most_trials
+    outcome.trials += len(records)
+    outcome.hand_outs += sum(len(record.hand_outs) for record in records)
     outcome.zombies += sum(not record.state.is_finished() for record in records)
-    outcome.trials_lost += abs(config.most_trials - len(records)) + sum(
-        _has_gap(record) for record in records
-    )
+    wanted = len(records) if config.budget_epochs else config.most_trials
+    missing = set(range(wanted)) ^ {record.number for record in records}
+    outcome.trials_lost += len(missing) + sum(_has_gap(record) for record in records)
     decisions = judged_again(config)
     outcome.decisions += len(decisions)
     outcome.decisions_wrong += sum(not right for right in decisions)
@@ -258,7 +274,7 @@ def judged_again(config: SweepConfig) -> list[bool]:
     right = []
     for trial_id, epoch, value in reports:
         replayed[trial_id].report(value, epoch)
-        if epoch < config.max_epochs:
+        if epoch < config.max_epochs and config.pruner != "promotion":
             trial = trials[trial_id]
             pruned = trial.state is TrialState.PRUNED and epoch == trial.last_step
             right.append(replayed[trial_id].should_prune() == pruned)
@@ -267,7 +283,7 @@ def judged_again(config: SweepConfig) -> list[bool]:
 
 def _ends(config: SweepConfig) -> list[tuple[object, ...]]:
     records = summarise(config.name, config.sweeps_dir).records
-    return [(record.params, record.state, len(record.epochs), record.value) for record in records]
+    return [(r.params, r.state, len(r.epochs), r.value, r.hand_outs, r.stop_reason) for r in records]
 
 
 def _config(folder: Path, shape: Shape) -> SweepConfig:
@@ -277,7 +293,7 @@ def _config(folder: Path, shape: Shape) -> SweepConfig:
         objective=objective_reference(learn),
         settings={"log": str(folder / "epochs.log"), "epoch_s": TRAINING_S / shape.epochs},
         max_epochs=shape.epochs,
-        trials=TRIALS,
+        **({"budget": f"{shape.trainings}x"} if shape.trainings else {"trials": TRIALS}),
         concurrency=shape.slots,
         keep_checkpoints=1,
         max_attempts=100,  # a worker is killed again and again here

@@ -94,7 +94,8 @@ class Toll:
         records = check_study(self._config, trials)
         check_view(self._config, status)
         assert repairs(self._config).none
-        begun = self.begun
+        again = {record.number for record in records if _restarted(record, self._config)}
+        begun = [(trial, epoch) for trial, epoch in self.begun if trial not in again]
         for lines, known in self._faults:
             assert not [epoch for epoch in begun[lines:] if epoch in known], "a finished epoch began again"
         twice = sum(times - 1 for times in Counter(begun).values())
@@ -103,6 +104,11 @@ class Toll:
         begun = [(trial, epoch) for trial, epoch in begun if trial not in failed]
         assert set(begun) <= self.finished, "what was trained is known"
         return records
+
+
+def _restarted(record: TrialRecord, config: SweepConfig) -> bool:
+    """Whether a trial was thawed without its checkpoint, at the price of all its epochs."""
+    return any(each.cost == (each.until or config.max_epochs) for each in record.hand_outs[1:])
 
 
 def repairs(config: SweepConfig, tracking_uri: str | None = None) -> Repairs:

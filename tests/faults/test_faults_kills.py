@@ -19,6 +19,7 @@ from search.study.failpoints import FAIL_POINTS
 
 TRIALS, AT_ONCE, KILLS_IN_A_ROW = 12, 2, 10
 IN_WORKER = ("checkpoint.before", "checkpoint.after")
+OF_FREEZING = ("freeze", "thaw", "drop")
 # Each kills another resume of one sweep; the last one a worker only, so that its driver goes on to the end.
 SHORT_SELECTION = ("ask.after:3", "prune.after", "checkpoint.after")
 
@@ -30,10 +31,9 @@ def killable(folder: Path, tracking_uri: str, **fields: object) -> SweepConfig:
         tracking_uri,
         trials=TRIALS,
         concurrency=AT_ONCE,
-        pruner="asha",
         keep_checkpoints=1,
         settings={"faults": {"1": "exception", "4": "exception"}, "epoch_s": 0.1},
-        **fields,
+        **{"pruner": "asha", **fields},
     )
 
 
@@ -62,7 +62,8 @@ def test_killed_at_one_point_after_another(tmp_path: Path, tracking_uri: str) ->
 @pytest.mark.usefixtures("local_ray")
 @pytest.mark.parametrize("point", FAIL_POINTS)
 def test_killed_at_every_point(point: str, tmp_path: Path, tracking_uri: str) -> None:
-    config = killable(tmp_path, tracking_uri)
+    freezing = {"pruner": "promotion", "keep_frozen": 2} if point.startswith(OF_FREEZING) else {}
+    config = killable(tmp_path, tracking_uri, **freezing)
     toll = Toll(config)
     code = run_and_kill(config, tmp_path, point, toll)
     assert code == (0 if point in IN_WORKER else -signal.SIGKILL)

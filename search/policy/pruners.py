@@ -13,7 +13,6 @@ from typing import Any
 
 from optuna.pruners import (
     BasePruner,
-    HyperbandPruner,
     MedianPruner,
     NopPruner,
     PatientPruner,
@@ -26,6 +25,7 @@ from search.config.goals import Goal
 from search.errors import UserError
 from search.policy.promotion import Freezing
 from search.policy.samplers import build
+from search.study.optuna_private import NamelessHyperband
 
 _ETA = 3  # the reduction factor with which both papers ran their experiments on small budgets
 # Below this many epochs a trial ends about as soon as there is anything to judge it by.
@@ -41,7 +41,7 @@ _MOST_OVER_CHANCE = 0.02
 _logger = logging.getLogger(__name__)
 
 PRUNERS: dict[str, Callable[..., BasePruner]] = {
-    "hyperband": HyperbandPruner,
+    "hyperband": NamelessHyperband,
     "asha": SuccessiveHalvingPruner,
     "median": MedianPruner,
     "percentile": PercentilePruner,

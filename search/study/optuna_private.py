@@ -13,6 +13,8 @@ has changed.
 - `Study._get_trials`: what samplers ask a study for. Hyperband's part of a study has all trials there, and
   one bracket's alone in the public method. Without it samplers would see the wrong trials.
 - `Study._storage`: where a sampler's note on the trial that it draws goes, which is not to be seen by users.
+- `HyperbandPruner._get_bracket_id`, a trial's bracket by a hash of the study's name and the trial's number,
+  and `_study`, the whole of a bracket's study. Without them a sweep's decisions would follow from its name.
 - `optuna.samplers._tpe.sampler._split_trials`: the order in which TPE holds trials to be good, so that a
   bounded history keeps the right ones.
 - `optuna.samplers._lazy_random_state.LazyRandomState`: what samplers draw from, found among their attributes.
@@ -32,6 +34,7 @@ from typing import Any, cast
 
 import optuna
 import sqlalchemy as sa
+from optuna.pruners import HyperbandPruner
 from optuna.samplers import GPSampler, GridSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.samplers._tpe.sampler import _split_trials
@@ -130,6 +133,41 @@ class _StudyOfTrials:
 def note(study: optuna.Study, trial: FrozenTrial, key: str, value: Any) -> None:
     """Keep what a sampler drew a trial by in the trial's `system_attrs`."""
     study._storage.set_trial_system_attr(trial._trial_id, key, value)
+
+
+class NamelessHyperband(HyperbandPruner):
+    """Optuna's Hyperband, whose brackets follow from the trials' numbers, whatever the study is called.
+
+    Optuna hashes the study's name with the number, so that a sweep would decide otherwise under another name.
+    Here every study is taken to have one name; a sweep that was made before goes on as it began, by its own,
+    for its trials' rungs are those of their brackets. Takes the arguments of `HyperbandPruner`.
+
+    Example:
+        >>> pruner = NamelessHyperband(max_resource=27)
+        >>> trials = [optuna.create_study(study_name=name, pruner=pruner).ask() for name in ("a", "b")]
+        >>> len({pruner._get_bracket_id(trial.study, trial._cached_frozen_trial) for trial in trials})
+        1
+    """
+
+    _NAME = "sweep"
+    _SINCE = 2  # the version of the definition that a study keeps
+    hashed: str | None = None  # found out once, for it is asked for every trial of a study
+
+    def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        named = cast(optuna.Study, _Named(self._hashed_name(study)))
+        return super()._get_bracket_id(named, trial)
+
+    def _hashed_name(self, study: optuna.Study) -> str:
+        if self.hashed is None:
+            whole = getattr(study, "_study", study)  # else a part of one
+            version = whole.user_attrs.get("definition", {"version": self._SINCE}).get("version", 0)
+            self.hashed = self._NAME if version >= self._SINCE else study.study_name
+        return self.hashed
+
+
+class _Named:
+    def __init__(self, study_name: str) -> None:
+        self.study_name = study_name
 
 
 def best_for_tpe(study: optuna.Study, finished: list[FrozenTrial], count: int) -> list[FrozenTrial]:

@@ -27,7 +27,7 @@ STEPS = SearchSpace(
         "depth": IntDistribution(1, 4),
     },
 )
-# Every sampler and every pruner at least once; Hyperband hashes the study's name, which is the same.
+# Every sampler and every pruner at least once.
 PAIRS = [
     ("tpe", "hyperband", {"reduction_factor": 2}),
     ("random", "asha", {"reduction_factor": 2}),

@@ -10,7 +10,7 @@ import pytest
 import sweep_makers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optuna.pruners import SuccessiveHalvingPruner
+from optuna.pruners import HyperbandPruner, SuccessiveHalvingPruner
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from sweep_makers import MAXIMIZE, open_ledger, sweep_config
@@ -217,6 +217,28 @@ def rungs(epochs: int) -> list[int]:
                 bad.report(0.95, earlier)
                 bad.should_prune()
     return found
+
+
+def hyperband_decides(study_name: str, definition: dict[str, int] | None = None) -> list[int]:
+    """How far Hyperband lets trials of made-up curves train, in a study of that name."""
+    pruner = make_pruner("hyperband", 27, MAXIMIZE)
+    study = optuna.create_study(study_name=study_name, direction="maximize", pruner=pruner)
+    if definition is not None:
+        study.set_user_attr("definition", definition)
+    return [train(study, curve) for curve in curves("maximize", epochs=27) * 3]
+
+
+def test_hyperband_decides_alike_under_any_name() -> None:
+    decided = hyperband_decides("monday")
+    assert decided == hyperband_decides("tuesday") == hyperband_decides("tuesday", {"version": 2})
+    assert len(set(decided)) > 2
+
+
+def test_a_sweep_of_an_earlier_version_goes_on_by_the_brackets_of_its_name() -> None:
+    optunas = optuna.create_study(study_name="monday", direction="maximize", pruner=HyperbandPruner(1, 27, 3))
+    expected = [train(optunas, curve) for curve in curves("maximize", epochs=27) * 3]
+    assert hyperband_decides("monday", {"version": 1}) == hyperband_decides("monday", {}) == expected
+    assert hyperband_decides("tuesday", {"version": 1}) != expected
 
 
 @pytest.mark.parametrize("name", ["bohb", ""])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sweep_makers import of_version_1, sweep_config
+from optuna.distributions import FloatDistribution
+from sweep_makers import FLAT, of_version_1, sweep_config
 
 from search.policy.settling import settled
+from spaces.space import SearchSpace
 
 
 def test_auto_stands_for_names_that_the_definition_keeps() -> None:
@@ -27,6 +30,37 @@ def test_auto_stands_for_names_that_the_definition_keeps() -> None:
 )
 def test_a_name_that_was_given_stays(given: dict[str, str], names: tuple[str, str]) -> None:
     config = settled(sweep_config(**given))
+    assert (config.sampler, config.pruner) == names
+
+
+WIDE = SearchSpace(
+    name="four",
+    description="Four numbers.",
+    parameters={name: FloatDistribution(0, 1) for name in "abcd"},
+)
+SPACES = {"four": WIDE, "two": FLAT}
+STOPS, FREEZES = ("tpe", "asha"), ("curves", "promotion")
+
+
+@pytest.mark.parametrize(
+    ("space", "fields", "names"),
+    [
+        ("four", {"max_epochs": 9}, FREEZES),
+        ("four", {"max_epochs": 8}, STOPS),
+        ("two", {"max_epochs": 9}, STOPS),
+        ("four", {"max_epochs": 9, "budget": None, "trials": 50}, STOPS),
+        ("four", {"max_epochs": 9, "sampler": "random"}, ("random", "promotion")),
+        ("four", {"max_epochs": 9, "sampler": "gp"}, ("gp", "asha")),
+        ("four", {"max_epochs": 9, "pruner": "median"}, ("tpe", "median")),
+        ("two", {"max_epochs": 3, "pruner": "promotion"}, FREEZES),
+        ("four", {"max_epochs": 2}, ("tpe", "none")),
+    ],
+)
+def test_trials_are_frozen_where_it_was_seen_to_find_more(
+    space: str, fields: dict[str, Any], names: tuple[str, str]
+) -> None:
+    size = {"trials": None, "budget": "20x", "sampler": "auto", "pruner": "auto"}
+    config = settled(sweep_config(space=SPACES[space], **{**size, **fields}))
     assert (config.sampler, config.pruner) == names
 
 

@@ -8,6 +8,7 @@ did not reach. Of a curve the epochs 1, 3, 9, ... and the last one are enough.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +34,18 @@ class Curve:
     values: tuple[float, ...]
     failed: bool  # diverged or out of memory, in the epoch after the last
 
-    @property
+    @functools.cached_property
+    def seen(self) -> list[tuple[int, float, bool]]:
+        """The epochs that are looked at, with their values, and whether it is the last of them."""
+        last = len(self.epochs) - 1
+        seen = [
+            (epoch, self.values[place], place == last and not self.failed)
+            for place, epoch in enumerate(self.epochs)
+            if place == last or _is_power(epoch)
+        ]
+        return [*seen, (self.epochs[-1] + 1 if self.epochs else 1, math.inf, True)] if self.failed else seen
+
+    @functools.cached_property
     def last(self) -> float:
         """Its value now; the worst there is if it failed."""
         return self.values[-1] if self.values and not self.failed else math.inf
@@ -90,7 +102,7 @@ class CurveModel:
 
     def observed(self, curves: Sequence[Curve]) -> Observed:
         """What the process is told of these curves, by place; one of them at least has a value."""
-        rows = [row for place, curve in enumerate(curves) for row in _rows(place, curve)]
+        rows = [(place, *seen) for place, curve in enumerate(curves) for seen in curve.seen]
         trial = np.array([row[0] for row in rows], np.int64)
         epochs = np.array([row[1] for row in rows], np.int64)
         lasts = np.array([curve.last for curve in curves if curve.values or curve.failed])
@@ -137,21 +149,6 @@ def normal_scores(values: Floats, lasts: Floats) -> Floats:
         place[within] = np.interp(values[within], known[finite], ranks[finite])
     quantiles = (place + 0.5) / len(lasts)
     return np.asarray(ndtri(np.clip(quantiles, _EXTREME, 1 - _EXTREME)))
-
-
-def _rows(place: int, curve: Curve) -> list[tuple[int, int, float, bool]]:
-    """(place, epoch, value, whether it is the curve's last) of the epochs that are looked at."""
-    rows = []
-    if curve.epochs:
-        last = len(curve.epochs) - 1
-        rows = [
-            (place, epoch, curve.values[position], position == last and not curve.failed)
-            for position, epoch in enumerate(curve.epochs)
-            if position == last or _is_power(epoch)
-        ]
-    if curve.failed:
-        rows.append((place, (curve.epochs[-1] if curve.epochs else 0) + 1, math.inf, True))
-    return rows
 
 
 def _is_power(epoch: int) -> bool:

@@ -213,13 +213,14 @@ class CurvesSampler(Reseeded, BaseSampler):
 
 def _untried(candidates: Floats, tried: Floats) -> Floats:
     """Those that no trial has; all of them if each was tried."""
-    known = {_key(point) for point in tried}
-    untried = [place for place, point in enumerate(candidates) if _key(point) not in known]
+    known = set(_keys(tried))
+    untried = [place for place, key in enumerate(_keys(candidates)) if key not in known]
     return candidates[untried] if untried else candidates
 
 
-def _key(point: Floats) -> bytes:
-    return np.where(np.isnan(point), -1.0, np.round(point, 9)).tobytes()
+def _keys(points: Floats) -> list[bytes]:
+    """What is the same for points that are the same configuration."""
+    return [row.tobytes() for row in np.where(np.isnan(points), -1.0, np.round(points, 9))]
 
 
 def _normal(z: float) -> float:

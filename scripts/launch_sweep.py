@@ -1,4 +1,4 @@
-"""Launch a sweep: sample, train, prune and log trials until the asked number is done.
+"""Launch a sweep: sample, train, prune and log trials until its size is used up.
 
 # the quickstart, about two minutes on two cores:
 uv run scripts/launch_sweep.py

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -89,6 +90,17 @@ class Size(Settings):
                 "whole trainings"
             )
         return self
+
+
+def sized(fields: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """These fields with those that are given; a size that is given takes the place of the whole one before.
+
+    >>> sized({"trials": 60, "seed": 7}, {"budget": "20x"})
+    {'trials': None, 'seed': 7, 'budget': '20x'}
+    """
+    size = Size.model_fields.keys()
+    before = dict.fromkeys(size & fields.keys()) if any(given.get(name) for name in size) else {}
+    return {**fields, **before, **given}
 
 
 class Resources(Settings):

@@ -19,7 +19,7 @@ from search.cifar import check_unchanged
 from search.config.folder_file import CONFIG_FILE
 from search.config.model import one_line
 from search.config.places import local_path, sqlite_file, sweeps_root
-from search.config.run_settings import URL_FIELDS
+from search.config.run_settings import URL_FIELDS, sized
 from search.config.sweep_config import SweepConfig
 from search.errors import Step, UserError
 from search.study.database import NoStudies, check_url, opened_storage, printable
@@ -79,7 +79,8 @@ def resumed(name: str, sweeps_dir: Path, changes: Mapping[str, Any]) -> SweepCon
         name: of the sweep.
         sweeps_dir: where it lies.
         changes: fields that are to differ from now on; None unsets one that may be unset. A time budget is of
-            this resume alone, for the launch's is used up.
+            this resume alone, for the launch's is used up. A size, in trials or epochs, takes the place of
+            the one before.
 
     Raises:
         UserError: there is no such sweep, its study or tracking store is gone, a value is wrong, it has more
@@ -87,7 +88,7 @@ def resumed(name: str, sweeps_dir: Path, changes: Mapping[str, Any]) -> SweepCon
     """
     config = SweepConfig.load(name, sweeps_dir, given=changes.keys() & set(URL_FIELDS))
     try:
-        config = SweepConfig.model_validate({**dict(config), "time_budget": None, **changes})
+        config = SweepConfig.model_validate(sized({**dict(config), "time_budget": None}, changes))
     except ValidationError as error:
         raise UserError(one_line(error)) from error
     _check_study(config, changes)

@@ -14,11 +14,9 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 from cifar_cnn.config import DataConfig
 from search.config.method import MaxEpochs, Method
 from search.config.model import one_line
-from search.config.run_settings import Limits, Places, Resources, Size
+from search.config.run_settings import Budget, Limits, Places, Resources, Size
 from search.errors import UserError
 from spaces.typed import value
-
-_TRIALS = 16  # of a sweep that nobody has given a size
 
 if TYPE_CHECKING:
     from search.config.sweep_config import SweepConfig
@@ -82,6 +80,7 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
     train_size: int | None = _field(DataConfig, "train_size")
     val_size: int | None = _field(DataConfig, "val_size")
     skip_damaged: bool = _field(DataConfig, "skip_damaged")
+    budget: Budget | None = Field(default="10x", description=Size.model_fields["budget"].description)
     max_epochs: MaxEpochs = 6
     enqueue: list[Configuration] = Field(
         default_factory=list,
@@ -98,11 +97,12 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
 
     @model_validator(mode="before")
     @classmethod
-    def _size(cls, given: Any) -> Any:
-        """What is left out has its default, but for a size that the other size tells."""
-        if given.get("trials") is None and given.get("budget") is None:
-            return {**given, "trials": _TRIALS}
-        return given
+    def _size(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A budget that is left out has its default where no number of trials tells the size."""
+        if given.get("budget") is not None:
+            return given
+        kept = {name: value for name, value in given.items() if name != "budget"}
+        return {**kept, "budget": None} if given.get("trials") is not None else kept
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> SweepRequest:

@@ -21,7 +21,7 @@ from pydantic import ByteSize, ValidationError
 from search.config.credentials import hide, hide_in
 from search.config.model import is_duration
 from search.config.places import absolute, absolute_place, absolute_url, relative_place
-from search.config.run_settings import URL_FIELDS
+from search.config.run_settings import URL_FIELDS, sized
 from search.errors import UserError
 from search.launching.request import GROUPS, SweepRequest
 from spaces.registry import shipped_spaces
@@ -47,13 +47,13 @@ def asked(name: str | None, given: Mapping[str, Any]) -> tuple[SweepRequest, str
 
     Args:
         name: of the sweep, or a sweep file; None: neither was typed.
-        given: fields that were typed beside it, which win over the file's.
+        given: fields that were typed beside it, which win over the file's; a size over the whole of its size.
 
     Raises:
         UserError: a field is wrong, or the file cannot be read; names its line.
     """
     if name is not None and name.endswith(SUFFIX):
-        return SweepRequest.of({**read(Path(name)), **given}), Path(name).stem
+        return SweepRequest.of(sized(read(Path(name)), given)), Path(name).stem
     if name is not None and "name" in given:
         raise UserError(f"the sweep is called {name} and `name={given['name']}`: give one name")
     request = SweepRequest.of(given if name is None else {**given, "name": name})

@@ -174,7 +174,8 @@ def test_a_field_of_a_run_is_as_before_until_it_is_set(everything_set: SweepConf
     assert getattr(same, field) == (None if field == "time_budget" else before), "a budget is a launch's own"
     typed = f"{after:g}s" if is_duration(SweepConfig.model_fields[field]) else str(after)
     changed = resumed("try", everything_set.sweeps_dir, {field: typed})
-    assert changed == same.model_copy(update={field: after})
+    other = {"trials": {"budget": None}, "budget": {"trials": None}}.get(field, {})
+    assert changed == same.model_copy(update={field: after, **other})
 
 
 @pytest.mark.parametrize("field", UNSET)
@@ -247,6 +248,8 @@ def test_a_resume_does_not_take_epochs_away_that_were_trained(tmp_path: Path) ->
         resumed("try", tmp_path, changes={"budget": 5})
     assert resumed("try", tmp_path, changes={"budget": "2x"}).budget_epochs == 6
     assert resumed("try", tmp_path, changes={"budget": "40"}).most_trials == 40
-    assert resumed("try", tmp_path, changes={"budget": None, "trials": "7"}).most_trials == 7
+    assert resumed("try", tmp_path, changes={"trials": "7"}).most_trials == 7
+    both = resumed("try", tmp_path, changes={"trials": "70", "budget": "9x"})
+    assert (both.trials, both.budget_epochs) == (70, 27)
     with pytest.raises(UserError, match="how large the sweep is nobody says: give `trials=30`, or `budget="):
         resumed("try", tmp_path, changes={"budget": None})

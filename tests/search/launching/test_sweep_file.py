@@ -152,17 +152,22 @@ def test_what_is_typed_wins_and_what_is_unset_has_its_default() -> None:
     assert (request.trials, request.concurrency, request.enqueue, request.name) == (5, None, [], "dawn")
 
 
-def test_one_size_leaves_the_others_default_out_and_both_hold() -> None:
-    assert (SweepRequest.of({}).trials, SweepRequest.of({}).budget) == (16, None)
+def test_a_size_that_is_typed_wins_over_the_whole_of_a_files_size() -> None:
+    assert (SweepRequest.of({}).trials, SweepRequest.of({}).budget) == (None, "10x")
     assert (SweepRequest.of({"budget": "9x"}).trials, SweepRequest.of({"budget": "9x"}).budget) == (
         None,
         "9x",
     )
     Path("night.toml").write_text("trials = 30\n")
-    both, _ = asked("night.toml", {"budget": "20x"})
-    assert (both.trials, both.budget) == (30, "20x")
-    other, _ = asked("night.toml", {"budget": "20x", "trials": None})
+    other, _ = asked("night.toml", {"budget": "20x"})
     assert (other.trials, other.budget) == (None, "20x")
+    both, _ = asked("night.toml", {"budget": "20x", "trials": "40"})
+    assert (both.trials, both.budget) == (40, "20x")
+    Path("night.toml").write_text('trials = 30\nbudget = "9x"\n')
+    written, _ = asked("night.toml", {"seed": "7"})
+    assert (written.trials, written.budget) == (30, "9x")
+    default, _ = asked("night.toml", {"trials": None, "budget": None})
+    assert (default.trials, default.budget) == (None, "10x")
 
 
 def test_a_sweep_is_called_as_its_file_and_numbered_unless_it_has_a_name(here: Path) -> None:

@@ -66,7 +66,7 @@ def retrain(
     from scripts.consoles import err
     from scripts.retrain_output import retrain_and_print
     from search.config.names import check_model_name
-    from search.finalists.confirm import choose_finalists
+    from search.finalists.choosing import choose_finalists
     from search.finalists.repeats import to_repeat_here
     from search.launching.launch import check_tracking_there
     from search.results.leaderboard import counts

@@ -13,9 +13,10 @@ from scripts.sweep_output import announce, stdout_for_results
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown
 from search.finalists.confirm import Confirmation, confirm, confirm_config
+from search.finalists.publish import Published
 from search.finalists.reads_of_test import check_test_read, has_read_test
 from search.finalists.repeats import failure_summary
-from search.finalists.retrain import Published, Retrained, retrain, retrain_config
+from search.finalists.retrain import Retrained, retrain, retrain_config
 from search.reporting import finalists_table
 from search.results.digits import human_seconds, score, shown
 from search.results.summary import SweepSummary

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,7 +9,7 @@ from typing import Any, Self
 
 from optuna.distributions import BaseDistribution
 
-from spaces import ranges, rules, typed
+from spaces import points, ranges, rules, typed, words
 from spaces.ranges import InvalidSpace, ParamValue, Suggests
 from spaces.rules import Condition
 
@@ -169,22 +168,7 @@ class SearchSpace:
 
     def size(self) -> int | None:
         """How many different configurations there are; None if a continuous range makes them endless."""
-        if self._continuous():
-            return None
-        return math.prod(self._branches(name) for name in self.parameters if name not in self.conditions)
-
-    def _continuous(self) -> list[str]:
-        return [name for name, distribution in self.parameters.items() if ranges.count(distribution) is None]
-
-    def _branches(self, name: str) -> int:
-        """The different settings of one parameter together with those that depend on it."""
-        under: dict[ParamValue, int] = {}
-        for child, condition in self.conditions.items():
-            if condition.parent == name and child in self.parameters:
-                under[condition.value] = under.get(condition.value, 1) * self._branches(child)
-        own = ranges.count(self.parameters[name])
-        assert own is not None
-        return own + sum(settings - 1 for settings in under.values())
+        return points.count(self.parameters, self.conditions)
 
     def grid(self) -> dict[str, list[ParamValue]]:
         """Every value of every sampled parameter. `size()` says how many combinations that makes.
@@ -192,19 +176,10 @@ class SearchSpace:
         Raises:
             InvalidSpace: a parameter is continuous, or exists only under a condition.
         """
-        conditional = [name for name in self.parameters if name in self.conditions]
-        if conditional:
-            raise InvalidSpace(
-                f"space {self.name!r} has no grid: {', '.join(conditional)} exist only under a condition; "
-                "remove the conditions, or choose another sampler"
-            )
-        continuous = self._continuous()
-        if continuous:
-            raise InvalidSpace(
-                f"space {self.name!r} has no grid: {', '.join(continuous)} can take endlessly many values; "
-                "give step=, use a CategoricalDistribution, or choose another sampler"
-            )
-        return {name: ranges.values(distribution) for name, distribution in self.parameters.items()}
+        try:
+            return points.grid(self.parameters, self.conditions)
+        except InvalidSpace as error:
+            raise InvalidSpace(f"space {self.name!r} has no grid: {error}") from None
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that stay the same while the space gives the same configurations.
@@ -261,24 +236,12 @@ class SearchSpace:
 
     def difference(self, other: "SearchSpace") -> list[str]:
         """What changes from this space to the other, a line a name; none if the fingerprints agree."""
-        lines = []
-        for name in dict.fromkeys([*self.parameters, *self.fixed, *other.parameters, *other.fixed]):
-            before, after = self._described(name), other._described(name)
-            if not after:
-                lines.append(f"{name}: removed")
-            elif not before:
-                lines.append(f"{name}: added, {after}")
-            elif before != after:
-                lines.append(f"{name}: {before} -> {after}")
-        return lines
+        names = [*self.parameters, *self.fixed, *other.parameters, *other.fixed]
+        both = [(name, self._described(name), other._described(name)) for name in dict.fromkeys(names)]
+        return [words.change(name, before, after) for name, before, after in both if before != after]
 
     def _described(self, name: str) -> str:
-        """The name's range or fixed value and its condition, in words that differ whenever those do."""
-        if name not in self.parameters and name not in self.fixed:
-            return ""
-        sampled = self.parameters.get(name)
-        text = ranges.text(sampled) if sampled else f"fixed at {self.fixed[name]!r}"
-        return f"{text}, only when {self.conditions[name]}" if name in self.conditions else text
+        return words.described(name, self.parameters, self.fixed, self.conditions)
 
     def describe(self) -> list[tuple[str, str]]:
         """Each name with its range or fixed value in words, as declared, for printing."""

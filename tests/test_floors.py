@@ -193,7 +193,7 @@ def test_few_rooms_of_the_search_know_what_is_trained() -> None:
         for path, names in about_training.items()
         if floor(path) == "search" and "cifar_cnn" in packages(names)
     }
-    finalists = {f"search/finalists/{name}.py" for name in ("examine", "repeats", "retrain")}
+    finalists = {f"search/finalists/{name}.py" for name in ("examine", "publish", "repeats", "retrain")}
     assert (
         knowing == {"search/cifar.py", "search/launching/plan.py", "search/launching/request.py"} | finalists
     )

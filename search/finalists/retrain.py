@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optuna.trial import TrialState
 
@@ -18,36 +18,16 @@ from search.config.names import check_model_name
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.engine.observers import Stop
-from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
+from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.confirm import Confirmation
+from search.finalists.publish import Published, publish, save_retrained
 from search.finalists.reads_of_test import check_test_read, note_test_read, reads_of_test
 from search.finalists.repeats import failure_summary, repeats_config
 from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, estimates
 from search.results.summary import SweepSummary, summarise
 from search.study.checkpoints import CheckpointStore
-from search.study.launch_notes import describe_launch
 from search.study.records import Outcome, TrialRecord
-
-if TYPE_CHECKING:
-    from search.tracking.models.registry import Registration
-    from search.tracking.models.save import ModelCard
-
-
-@dataclass(frozen=True)
-class Published:
-    """What MLflow has of a retrained model.
-
-    Example:
-        >>> Published(missing="the store does not answer").model_uri is None
-        True
-    """
-
-    model_uri: str | None = None
-    registration: Registration | None = None
-    missing: str | None = (
-        None  # why it lacks the model, its registration or a training; None: it is all there
-    )
 
 
 @dataclass(frozen=True)
@@ -137,9 +117,10 @@ def retrain(
         evaluations = [_test_once(config, record) for record in complete]
         accuracies = tuple(float(evaluation["accuracy"]) for evaluation in evaluations)
         # The first seed's model, not the best on test: choosing by test would make its score optimistic.
-        folder, card = _save_model(summary, config, complete[0], confirmation, accuracies)
+        checkpoint = final_checkpoint(config, complete[0])
+        folder, card = save_retrained(summary, config, checkpoint, confirmation, accuracies)
     tested_ms = max(record.ended_ms or 0 for record in complete)
-    published = _publish(result, folder, card, evaluations, model_name, tested_ms)
+    published = publish(result, folder, card, evaluations, model_name, tested_ms)
     test = estimates({0: accuracies}, within=(0.0, 1.0))[0]
     images, reads = int(evaluations[0]["n"]), reads_of_test(summary.config)
     return Retrained(result, test, accuracies, images, reads, folder, published)
@@ -212,59 +193,3 @@ def _test_once(config: SweepConfig, record: TrialRecord) -> dict[str, Any]:
         write_atomically(file, json.dumps(evaluation))
     stored: dict[str, Any] = json.loads(file.read_text())
     return stored
-
-
-def _save_model(
-    summary: SweepSummary,
-    config: SweepConfig,
-    record: TrialRecord,
-    confirmation: Confirmation | None,
-    accuracies: tuple[float, ...],
-) -> tuple[Path, ModelCard]:
-    """Save a training's model as a folder with its card."""
-    from cifar_cnn.checkpoint import load_checkpoint
-    from cifar_cnn.export import InferenceModel
-    from search.tracking.models.save import ModelCard, save_model
-
-    loaded = load_checkpoint(final_checkpoint(config, record))
-    launch = describe_launch()
-    card = ModelCard(
-        name=f"{summary.config.name}-best",
-        class_names=loaded.class_names,
-        sweep=summary.config.name,
-        trial=int(config.tags["sweep.of_trial"]),
-        train_config=loaded.train_config.model_dump(mode="json"),
-        data=loaded.data_info.model_dump(mode="json"),
-        test_accuracies=accuracies,
-        test=asdict(estimates({0: accuracies}, within=(0.0, 1.0))[0]),
-        confirmation=None if confirmation is None else confirmation.to_json(),
-        code=launch["code"],
-        versions=launch["versions"],
-    )
-    return save_model(InferenceModel(loaded), card, config.folder / "model"), card
-
-
-def _publish(
-    result: SweepResult,
-    folder: Path,
-    card: ModelCard,
-    evaluations: Sequence[dict[str, Any]],
-    model_name: str,
-    tested_ms: int,
-) -> Published:
-    """Log the model with all seeds' test results to MLflow and register it, as far as MLflow answers."""
-    from search.tracking.models.registry import register
-    from search.tracking.models.save import log_model
-    from search.tracking.store import TrackingStore
-
-    page, config = result.page, result.config
-    if page is None:
-        return Published(missing=f"its store did not answer: {result.view_missing}")
-    uri = None
-    try:
-        store = TrackingStore(config.tracking_uri, config.experiment, create=False)
-        uri = log_model(store, page.sweep_run_id, folder, card, evaluations, tested_ms)
-        registration = register(store, page.sweep_run_id, uri, card, model_name)
-    except TrackingDown as error:
-        return Published(uri, missing=str(error))
-    return Published(uri, registration, result.view_missing)

@@ -14,7 +14,8 @@ from scripts.retrain_output import cost, print_confirmation, print_retrained
 from search.driver import SweepResult
 from search.finalists.confirm import Confirmation, Finalist
 from search.finalists.examine import Examination
-from search.finalists.retrain import Published, Retrained
+from search.finalists.publish import Published
+from search.finalists.retrain import Retrained
 from search.results.leaderboard import savings
 from search.results.statistics import estimates
 from search.results.summary import SweepSummary

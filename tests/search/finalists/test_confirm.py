@@ -10,7 +10,8 @@ from optuna.trial import TrialState
 from sweep_makers import record, sweep_config
 
 from search.errors import UserError
-from search.finalists.confirm import Confirmation, choose_finalists, confirmed
+from search.finalists.choosing import choose_finalists
+from search.finalists.confirm import Confirmation, confirmed
 from search.finalists.repeats import failure_summary
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary

@@ -15,7 +15,8 @@ from sweep_makers import CONDITIONAL, epoch, freezing, open_ledger, prune, start
 
 from search.cifar import OBJECTIVE
 from search.config.sweep_config import SweepConfig
-from search.finalists.confirm import choose_finalists, confirm_config, newest_confirmation
+from search.finalists.choosing import choose_finalists
+from search.finalists.confirm import confirm_config, newest_confirmation
 from search.reporting.paper_figures import write_figures
 from search.reporting.report import write_report
 from search.results.summary import summarise

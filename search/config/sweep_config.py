@@ -164,10 +164,9 @@ class SweepConfig(Definition, RunSettings):
         """
         path = sweeps_dir / name / CONFIG_FILE
         if not NAME_RULE.fullmatch(name) or not path.is_file():
-            existing = ", ".join(sweep_names(sweeps_dir)) or "none"
-            raise UserError(
-                f"no sweep {name!r} in {sweeps_dir} (there: {existing}): check the name and `sweeps_dir`"
-            )
+            names = ", ".join(sweep_names(sweeps_dir))
+            existing = f"the sweeps in it are {names}" if names else "it has no sweep"
+            raise UserError(f"no sweep {name!r} in {sweeps_dir}; {existing}: check the name and `sweeps_dir`")
         try:
             fields = folder_file.read(absolute(path.parent), given)
             flat = {key: fields[key] for key in Definition.model_fields if key in fields}

@@ -49,8 +49,8 @@ def check_unfinished(number: int, unfinished: Sequence[int], sweep: str) -> None
         UserError: names those that are.
     """
     if number not in unfinished:
-        existing = ", ".join(map(str, unfinished)) or "none"
+        remedy = f"its unfinished trials are {', '.join(map(str, unfinished))}: name one of these"
         raise UserError(
-            f"`skip_trial={number}`: sweep {sweep!r} has no such unfinished trial (there: {existing}); "
-            "name one of them, or leave it out"
+            f"`skip_trial={number}`: sweep {sweep!r} has no such unfinished trial; "
+            f"{remedy if unfinished else 'all have ended: leave it out'}"
         )

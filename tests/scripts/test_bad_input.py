@@ -231,7 +231,7 @@ def test_sweeps_trials_and_numbers_that_are_not_there(make_sweep: MakeSweep) -> 
     for script in ("resume", "compare", "retrain"):
         refusal(
             run_script(script, "day", *there),
-            r"no sweep 'day' in .* \(there: night\): check the name and --sweeps-dir",
+            r"no sweep 'day' in .*; the sweeps in it are night: check the name and --sweeps-dir",
         )
     refusal(run_script("resume", "night", "--trials", 0, *there), r"--trials 0.*greater than or equal to 1")
     refusal(run_script("resume", "night", "--time-budget", "2 weeks", *there), r"--time-budget 2 weeks: ")

@@ -321,7 +321,7 @@ def test_an_unknown_sweep_lists_those_there_are(tmp_path: Path, name: str) -> No
     for there in ("b", "a"):
         sweep_config(tmp_path, name=there).save()
     (tmp_path / "half-made").mkdir()
-    with pytest.raises(UserError, match=r"there: a, b\)"):
+    with pytest.raises(UserError, match="the sweeps in it are a, b: check the name"):
         SweepConfig.load(name, tmp_path)
 
 

@@ -205,7 +205,7 @@ def test_a_wrong_value_is_refused_in_one_line(
 
 
 def test_an_unknown_sweep_lists_those_there_are(launched: SweepConfig) -> None:
-    with pytest.raises(UserError, match=r"no sweep 'tyr' .*\(there: try\)"):
+    with pytest.raises(UserError, match=r"no sweep 'tyr' .*; the sweeps in it are try:"):
         resumed("tyr", launched.sweeps_dir, changes={})
 
 

@@ -16,6 +16,7 @@ METHODS: dict[str, Method] = {
     "tpe + median": Project("tpe", "median"),
     "tpe + asha": Project("tpe", "asha"),
     "gp": Project("gp", None),
+    "cmaes": Project("cmaes", None),
     "auto": Project("auto", "auto", told_budget=True),
     "random + promotion": Project("random", "promotion", told_budget=True),
     "tpe + promotion": Project("tpe", "promotion", told_budget=True),

@@ -31,13 +31,18 @@ class Reseeded(BaseSampler):
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """As Optuna's, which is called before anything is drawn for a trial."""
-        _reseed(self, self.sweep_seed, trial.number)
+        self.reseed(trial)
         super().before_trial(study, trial)
 
+    def reseed(self, trial: FrozenTrial, attempt: int = 0) -> None:
+        """Begin a trial's draws: the first ones, or others."""
+        _reseed(self, (attempt,) if attempt else (), self.sweep_seed, trial.number)
 
-def _reseed(sampler: BaseSampler, *seed: int) -> None:
+
+def _reseed(sampler: BaseSampler, attempt: tuple[int, ...], *seed: int) -> None:
     for place, (_, part) in enumerate(sorted(vars(sampler).items())):
         if isinstance(part, LazyRandomState):
-            part.rng.seed(np.random.SeedSequence([*seed, place]).generate_state(4))
+            sequence = np.random.SeedSequence([*seed, place], spawn_key=attempt)
+            part.rng.seed(sequence.generate_state(4))
         elif isinstance(part, BaseSampler):
-            _reseed(part, *seed, place)
+            _reseed(part, attempt, *seed, place)

@@ -20,10 +20,10 @@ from optuna.trial import FrozenTrial
 
 from search.errors import UserError
 from search.policy.arguments import of_right_types
-from search.policy.bounded_tpe import BoundedTPESampler
 from search.policy.curves.sampler import CurvesSampler
-from search.policy.diverged import SweepCmaEsSampler, SweepGPSampler
+from search.policy.redrawing import Redrawing
 from search.policy.reseeding import Reseeded
+from search.policy.taught import SweepCmaEsSampler, SweepGPSampler, SweepTPESampler
 from search.study.optuna_private import drawn_from_grid, forget_fit, is_grid_point
 from spaces.space import InvalidSpace, SearchSpace
 
@@ -45,7 +45,7 @@ class _Grid(Reseeded, GridSampler):
         """The ledger's budget ends a sweep."""
 
 
-class _GP(Reseeded, SweepGPSampler):
+class _GP(Redrawing, SweepGPSampler):
     """Optuna's, except that each fit starts afresh, not where the last one of this process ended."""
 
     def sample_relative(
@@ -56,20 +56,24 @@ class _GP(Reseeded, SweepGPSampler):
         return super().sample_relative(study, trial, search_space)
 
 
-class _TPE(Reseeded, BoundedTPESampler):
-    __signature__ = BoundedTPESampler.__signature__
-
-
-class _Random(Reseeded, RandomSampler):
+class _TPE(Redrawing, SweepTPESampler):
     pass
 
 
-class _CmaEs(Reseeded, SweepCmaEsSampler):
+class _Random(Redrawing, RandomSampler):
     pass
 
 
-class _QMC(Reseeded, QMCSampler):
+class _CmaEs(Redrawing, SweepCmaEsSampler):
     pass
+
+
+class _QMC(Redrawing, QMCSampler):
+    pass
+
+
+class _Curves(Redrawing, CurvesSampler):
+    own_draws = 1  # its draws follow from number and history alone, so others are the same
 
 
 SAMPLERS: dict[str, Callable[..., Reseeded]] = {
@@ -79,7 +83,7 @@ SAMPLERS: dict[str, Callable[..., Reseeded]] = {
     "cmaes": _CmaEs,
     "qmc": _QMC,
     "grid": _Grid,
-    "curves": CurvesSampler,
+    "curves": _Curves,
 }
 MOST_GRID_POINTS = (
     100_000  # asking for a trial goes through all of them: 18 ms with that many, 0.2 s with ten times
@@ -129,6 +133,8 @@ def make_sampler(
         raise UserError(f"sampler argument {argument}={given[argument]!r}: {_OF_THE_SWEEP[argument]}")
     sampler = build(SAMPLERS[name], f"sampler {name}", {**_QUIET.get(name, {}), **given}, own)
     sampler.sweep_seed = seed
+    if isinstance(sampler, Redrawing):
+        sampler.space = space
     return sampler
 
 

@@ -19,11 +19,11 @@ from search.config.sweep_config import SweepConfig
 from search.study.budget import Budget
 from search.study.choosing import Choosing
 from search.study.creating import Policy, create_or_open
-from search.study.divergence import mark_diverged
 from search.study.failpoints import durable
 from search.study.hand_outs import HandOut, hand_out_attr
 from search.study.held import HeldTrials
 from search.study.launches import Launches
+from search.study.lessons import mark_diverged
 from search.study.mirror import StudyMirror
 from search.study.new_trials import NewTrials
 from search.study.promotion import Ask, Promotion, Thaw

@@ -19,8 +19,8 @@ has changed.
   bounded history keeps the right ones.
 - `optuna.samplers._lazy_random_state.LazyRandomState`: what samplers draw from, found among their attributes.
   Without it a resumed sweep would not ask for the trials that the killed one would have asked for.
-- `GPSampler._gprs_cache_list`: the last fit. Left alone, a fit begins where this process' last one ended, and
-  a resumed sweep would ask for other trials.
+- `GPSampler._gprs_cache_list`, `_constraints_gprs_cache_list`: the last fits. Left alone, a fit begins where
+  this process' last one ended, and a resumed sweep would ask for other trials.
 - `GridSampler._search_space`, `_rng`: the grid and its generator, for a guest's trial that lies on no point.
 - Keys of `system_attrs`: `fixed_params` of an enqueued trial, `grid_id` of a grid's, `constraints` as their
   beginning of constraints. Without them a guest's trials would be taken for the sweep's own, and CMA-ES warn.
@@ -177,8 +177,8 @@ def best_for_tpe(study: optuna.Study, finished: list[FrozenTrial], count: int) -
 
 
 def forget_fit(sampler: GPSampler) -> None:
-    """Let the next fit start afresh."""
-    sampler._gprs_cache_list = None
+    """Let the next fit, of the constraint too, start afresh."""
+    sampler._gprs_cache_list = sampler._constraints_gprs_cache_list = None
 
 
 def drawn_from_grid(sampler: GridSampler, parameter: str) -> Any:

@@ -25,9 +25,8 @@ from search.policy.curves.encoding import Encoding, Floats
 from search.policy.curves.model import Curve, CurveModel, Observed
 from search.policy.curves.process import Posterior
 from search.policy.reseeding import Reseeded
-from search.study.divergence import has_diverged
+from search.study.lessons import Lesson, lesson
 from search.study.optuna_private import enqueued_params, every_trial, note
-from search.study.records import StopReason
 from spaces.space import SearchSpace
 
 NOTE = "curves"  # the trial's attribute that holds what its draw rests on
@@ -146,12 +145,11 @@ class CurvesSampler(Reseeded, BaseSampler):
     def _curve(self, trial: FrozenTrial, sign: float) -> Curve:
         values = sorted(trial.intermediate_values.items())
         values = [(step, value) for step, value in values if math.isfinite(value) and step > 0]
-        out_of_memory = trial.user_attrs.get("stop_reason") == StopReason.OOM
         return Curve(
             self._encoding.point(trial.params),
             tuple(step for step, _ in values),
             tuple(sign * value for _, value in values),
-            has_diverged(trial) or (trial.state is TrialState.FAIL and out_of_memory),
+            lesson(trial) is not Lesson.FINE,
         )
 
     def _chosen(

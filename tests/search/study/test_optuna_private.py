@@ -111,9 +111,9 @@ def samplers_draw_from_lazy_random_states() -> bool:
 
 def gp_keeps_its_last_fit() -> bool:
     sampler = GPSampler(seed=0)
-    known = "_gprs_cache_list" in vars(sampler)
+    known = {"_gprs_cache_list", "_constraints_gprs_cache_list"} <= vars(sampler).keys()
     optuna_private.forget_fit(sampler)
-    return known and sampler._gprs_cache_list is None
+    return known and sampler._gprs_cache_list is None and sampler._constraints_gprs_cache_list is None
 
 
 def a_grid_has_its_values_and_a_generator() -> bool:

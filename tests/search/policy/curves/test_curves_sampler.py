@@ -16,7 +16,6 @@ from sweep_makers import CONDITIONAL, DISCRETE, FLAT
 from search.policy.curves.model import CurveModel
 from search.policy.curves.sampler import NOTE, CurvesSampler
 from search.policy.samplers import make_sampler
-from search.study.divergence import mark_diverged
 from spaces.space import SearchSpace
 
 EPOCHS = 9
@@ -156,7 +155,7 @@ def test_where_trials_diverge_or_run_out_of_memory_is_avoided() -> None:
         if params["a"] > 0.6:
             bad += place >= 25
             if place % 2:
-                mark_diverged(trial, EPOCHS)
+                trial.set_user_attr("stop_reason", "diverged")
                 study.tell(trial, state=TrialState.PRUNED)
             else:
                 trial.set_user_attr("stop_reason", "oom")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made_once import make_once
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("UV", "uv")  # the scripts tell what to type as if `uv run` had started them
@@ -31,6 +32,7 @@ THREADS_END_WITHIN_S = 3.0
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
+    make_once()
     environment, threads, files = dict(os.environ), set(threading.enumerate()), _files()
     yield
     changed = [

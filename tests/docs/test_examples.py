@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import doctest
 import importlib
 from pathlib import Path
@@ -74,3 +76,18 @@ def test_the_examples_of_a_module_run(module: str, folder: Path, monkeypatch: py
     results = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
     assert results.attempted
     assert not results.failed, "see the captured output for what was expected"
+
+
+def test_every_public_class_has_one() -> None:
+    """But for enumerations, protocols and errors, whose members and messages say how they are used."""
+    packages = ("spaces", "cifar_cnn", "search")
+    trees = [ast.parse(file.read_text()) for package in packages for file in (ROOT / package).rglob("*.py")]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    bases = [(each, {ast.unparse(base).split(".")[-1] for base in each.bases}) for each in classes]
+    exempt = {"Protocol", "Enum", "StrEnum", "SystemExit"}
+    exempt |= {name for name in vars(builtins) if name.endswith(("Error", "Exception"))}
+    while heirs := {each.name for each, names in bases if names & exempt} - exempt:
+        exempt |= heirs
+    needed = [each for each, names in bases if not names & exempt and not each.name.startswith("_")]
+    assert len(needed) > 50
+    assert [each.name for each in needed if ">>>" not in (ast.get_docstring(each) or "")] == []

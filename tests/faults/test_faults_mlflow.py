@@ -19,7 +19,7 @@ from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 
 TRIALS = 6
-DOWN_S = 6.0
+DOWN_S = 2.0  # and what a server takes to start
 
 pytestmark = pytest.mark.usefixtures("local_ray", "soon_again")
 
@@ -58,7 +58,7 @@ def restart_later(server: MlflowServer) -> threading.Thread:
 def test_a_server_that_is_away_for_a_while_is_caught_up_with(
     server: MlflowServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = logged_sweep(tmp_path, server.uri, trials=TRIALS, name="away", settings={"epoch_s": 0.3})
+    config = logged_sweep(tmp_path, server.uri, trials=TRIALS, name="away", settings={"epoch_s": 0.1})
     toll, restarts = Toll(config), list[threading.Thread]()
     kill_it = After(3, lambda: restarts.append(restart_later(server)))
     with caplog.at_level(logging.WARNING, "search"):

@@ -80,7 +80,7 @@ def test_a_full_disk_under_the_study_is_waited_for(
     if not can_mount(tmp_path):
         pytest.skip("only root may mount a small file system")
     with tmpfs(tmp_path / "small", "8m") as small:
-        config = logged_sweep(tmp_path, tracking_uri, trials=TRIALS, settings={"epoch_s": 0.3})
+        config = logged_sweep(tmp_path, tracking_uri, trials=TRIALS, settings={"epoch_s": 0.05})
         config = config.model_copy(update={"sweeps_dir": small, "checkpoints": str(tmp_path / "checkpoints")})
         ballast = small / "ballast"
 
@@ -91,7 +91,7 @@ def test_a_full_disk_under_the_study_is_waited_for(
             connection.close()
             with pytest.raises(OSError, match="No space left on device"):
                 ballast.write_bytes(bytes(16 << 20))
-            emptied = threading.Timer(5.0, ballast.unlink)
+            emptied = threading.Timer(1.5, ballast.unlink)
             emptied.daemon = True
             emptied.start()
 

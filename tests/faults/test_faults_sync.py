@@ -166,9 +166,7 @@ def test_a_grid_that_is_exhausted_and_a_sweep_that_was_stopped_are_exact(make_sw
     grid = make_sweep(name="few", trials=2)
     assert run_sweep(grid, report_only).succeeded
     assert sync(grid.model_copy(update={"trials": 2})) == Repairs()
-    failing = make_sweep(
-        name="failing", trials=9, concurrency=1, settings={"faults": {str(n): "exception" for n in range(9)}}
-    )
+    failing = make_sweep(name="failing", trials=9, settings={"faults": {"0": "exception"}}, first_failures=1)
     assert not run_sweep(failing).succeeded
     assert sync(failing) == Repairs()
     check_view(failing, status="FAILED")

@@ -1,4 +1,4 @@
-"""From nothing to a served model: launch, compare, retrain, load elsewhere, and let the sweep grow.
+"""From nothing to a served model: launch, compare, retrain, and load elsewhere.
 
 Real training of small networks on the digits. The sweep is launched once, in a process of its own.
 """
@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from browsers import answers, free_port
 from mlflow import MlflowClient
 from mlflow.models import Model
 from nbclient import NotebookClient
@@ -286,16 +284,6 @@ def test_the_model_loads_where_this_project_is_not(retraining: SweepConfig, tmp_
     np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_the_ui_leaves_no_server_behind(home: Path, launched: Script) -> None:
-    port = free_port()
-    with Script("compare_trials.py", "night", "--ui", f"--port={port}", cwd=home) as script:
-        script.until(lambda: answers(f"http://127.0.0.1:{port}/health"))
-        assert script.descendants(), "the server is a process of its own"
-        script.terminate()
-        assert script.wait() == 0, script.stderr
-        script.wait_for_descendants()
-
-
 @pytest.mark.usefixtures("retrained")
 def test_the_notebook_explores_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWEEP", "night")
@@ -320,20 +308,3 @@ def test_the_notebook_explores_it(home: Path, monkeypatch: pytest.MonkeyPatch) -
     differences = re.findall(r"[0-9a-f]{32}\s+\d\.\d+\s+(\S+?)\\n", shown["mlflow"] + "\\n")
     assert differences
     assert {float(difference) for difference in differences} == {0.0}
-
-
-@pytest.mark.usefixtures("local_ray", "launched")
-def test_a_finished_sweep_moves_and_grows_by_a_resume(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    moved = shutil.copytree(home, tmp_path / "moved")
-    monkeypatch.chdir(moved)
-    config = SweepConfig.load("night", moved / "sweeps")
-    config = config.model_copy(update={"tracking_uri": f"sqlite:///{moved / 'mlflow.db'}"})
-    before = records_in(config)
-    result = run_script("resume", "night", "--trials", TRIALS + 2, "--tracking-uri", config.tracking_uri)
-    assert result.exit_code == 0, result.stderr
-    records = check_study(config, TRIALS + 2)
-    assert records[:TRIALS] == before
-    check_view(config)
-    assert f"of {TRIALS + 2} trials" in result.stdout

@@ -38,6 +38,7 @@ PAIRS = [
     ("curves", "median", {"n_startup_trials": 3}),
     ("tpe", "none", {}),
 ]
+BY_DEFAULT = [("tpe", "hyperband"), ("gp", "median"), ("grid", "patient")]  # each takes seconds
 
 
 def optuna_alone(config: SweepConfig) -> list[FrozenTrial]:
@@ -76,7 +77,10 @@ def trials_of(config: SweepConfig) -> list[FrozenTrial]:
         return optuna.load_study(study_name=config.name, storage=storage).trials
 
 
-@pytest.mark.parametrize(("sampler", "pruner", "pruner_args"), PAIRS)
+@pytest.mark.parametrize(
+    ("sampler", "pruner", "pruner_args"),
+    [pytest.param(*pair, marks=[] if pair[:2] in BY_DEFAULT else pytest.mark.slow) for pair in PAIRS],
+)
 def test_a_sequential_sweep_decides_as_optuna_does(
     make_sweep: MakeSweep, sampler: str, pruner: str, pruner_args: dict[str, Any]
 ) -> None:

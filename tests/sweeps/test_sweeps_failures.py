@@ -16,6 +16,8 @@ from sweep_fixtures import MakeSweep, scripted_sweep
 import search.drive
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
+from search.policy.making import make_policy
+from search.study.opening import open_study
 from search.study.records import Outcome, StopReason
 
 TRIALS = 10
@@ -25,7 +27,7 @@ MESSAGES = {
     2: "RuntimeError: this configuration cannot be trained",
     3: "MemoryError: no room for the activations",
     4: "FloatingPointError: val_acc is nan in epoch 2",
-    6: "(attempt 3 of 3)",
+    6: "(attempt 2 of 2)",
 }
 
 
@@ -42,6 +44,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, tracking_uri: str) -> Sweep
         tracking_uri=tracking_uri,
         trials=TRIALS,
         concurrency=2,
+        max_attempts=2,
         settings=settings,
     )
 
@@ -121,12 +124,11 @@ def test_retried_trials_get_their_parameters_again(config: SweepConfig, result: 
 
 @pytest.mark.parametrize("place", ["open_study", "run_tune"], ids=["before it", "after it"])
 def test_a_storage_hiccup_at_the_start_neither_drops_nor_doubles_the_retry(
-    make_sweep: MakeSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    make_sweep: MakeSweep, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    settings = {"faults": {"0": "exception"}, "mended": str(tmp_path / "mended")}
-    config = make_sweep(trials=2, settings=settings)
-    run_sweep(config)
-    (tmp_path / "mended").touch()
+    config = make_sweep(trials=2)
+    with open_study(config, make_policy(config)) as (ledger, _):
+        ledger.fail(ledger.start(ledger.ask().number).number, StopReason.ERROR, "it cannot be trained")
     there, hiccups = getattr(search.drive, place), [OperationalError("SELECT", {}, Exception("away"))]
 
     def hiccup(*args: Any) -> Any:
@@ -137,19 +139,18 @@ def test_a_storage_hiccup_at_the_start_neither_drops_nor_doubles_the_retry(
     monkeypatch.setattr(search.drive, place, hiccup)
     run_sweep(config, retry_failed=True)
     assert not hiccups
-    assert [record.retry_of for record in check_study(config, 3)] == [None, None, 0]
+    assert [record.retry_of for record in check_study(config, 3)] == [None, 0, None]
 
 
 def test_a_sweep_whose_first_trials_all_fail_stops(
     make_sweep: MakeSweep, caplog: pytest.LogCaptureFixture
 ) -> None:
-    faults = {str(number): "exception" for number in range(9)}
-    config = make_sweep(trials=9, settings={"faults": faults})
+    config = make_sweep(trials=9, first_failures=2, settings={"faults": {"0": "exception", "1": "exception"}})
     config.save()
     result = run_script("resume", config.name, "--sweeps-dir", config.sweeps_dir)
     assert result.exit_code == 1
-    assert "trial-002 failed (error): RuntimeError: this configuration cannot be trained" in result.stderr
-    assert "trial-000 and 2 more failed (error): RuntimeError: this configuration cannot" in caplog.text
+    assert "trial-001 failed (error): RuntimeError: this configuration cannot be trained" in result.stderr
+    assert "trial-000 and 1 more failed (error): RuntimeError: this configuration cannot" in caplog.text
     assert "too many trials failed; resume it with:  uv run scripts/resume_sweep.py try" in result.stdout
-    check_study(config, 3)
+    check_study(config, 2)
     assert check_view(config, status="FAILED").parent.data.tags["sweep.state"] == "failed"

@@ -60,6 +60,11 @@ def test_a_moved_sweep_says_what_it_looks_for_until_all_is_named(
         resume += [option, f"sqlite:///{moved}/{name}"]
     assert not launched.sweeps_dir.parent.exists()
     assert run_script("compare", "try", "--sweeps-dir", moved / "sweeps").exit_code == 2
+    resumed = run_script(*resume, "--checkpoints", f"{moved}/checkpoints")
+    assert resumed.exit_code == 0, resumed.stderr
+    config = SweepConfig.load("try", moved / "sweeps")
+    check_study(config, TRIALS + 1)
+    check_view(config)
 
 
 def test_a_resume_takes_all_to_other_places(launched: SweepConfig, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,31 +33,48 @@ BEST = TrialRecord(0, TrialState.COMPLETE, {"lr": 0.01}, value=0.5)
 SECOND = TrialRecord(1, TrialState.COMPLETE, {"lr": 0.001}, value=0.4)
 
 
-@pytest.fixture
-def swept(tmp_path: Path, tracking_uri: str, local_ray: None) -> SweepSummary:
+def sweep_on_images(folder: Path, tracking_uri: str) -> SweepSummary:
     """A sweep on a folder of images, as far as a retraining needs one."""
     pixels = np.random.default_rng(0)
     for split, count in (("train", 10), ("test", 4)):
         for label in ("cat", "dog"):
-            folder = tmp_path / "images" / split / label
-            folder.mkdir(parents=True)
+            images = folder / "images" / split / label
+            images.mkdir(parents=True)
             for number in range(count):
                 image = pixels.integers(0, 255, (32, 32, 3), np.uint8)
-                Image.fromarray(image).save(folder / f"{number}.png")
+                Image.fromarray(image).save(images / f"{number}.png")
     fixed = "'depth': 1, 'width': 4, 'batch_size': 8, 'optimizer': 'sgd'"
-    space = write_space(tmp_path / "my_space.py", "'lr': FloatDistribution(1e-4, 1e-1, log=True)", fixed)
+    space = write_space(folder / "my_space.py", "'lr': FloatDistribution(1e-4, 1e-1, log=True)", fixed)
     config = cifar_config(
         space=str(space),
-        data=data_config("folder", tmp_path / "images", None, None),
+        data=data_config("folder", folder / "images", None, None),
         name="night",
         max_epochs=1,
         trials=2,
         cpus_per_trial=1,
         gpus_per_trial=0,
         tracking_uri=tracking_uri,
-        sweeps_dir=tmp_path / "sweeps",
+        sweeps_dir=folder / "sweeps",
     )
     return SweepSummary(config, "id", [BEST, SECOND], {}, savings([], 1))
+
+
+@pytest.fixture
+def swept(tmp_path: Path, tracking_uri: str, local_ray: None) -> SweepSummary:
+    """A sweep that nothing was retrained of."""
+    return sweep_on_images(tmp_path, tracking_uri)
+
+
+@pytest.fixture(scope="module")
+def tested(
+    tmp_path_factory: pytest.TempPathFactory, tracking_uri: str, local_ray: None
+) -> tuple[SweepSummary, Retrained]:
+    """A sweep kept off the GPU whose best was retrained; each test leaves its images as they were."""
+    swept = sweep_on_images(tmp_path_factory.mktemp("tested"), tracking_uri)
+    assert swept.config.gpus_per_trial == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: True)  # a card that cannot be used
+        return swept, trained(swept, retrain_config(swept, BEST, 1))
 
 
 def failing(config: SweepConfig, mended: Path) -> SweepConfig:
@@ -71,6 +89,10 @@ def trained(summary: SweepSummary, config: SweepConfig) -> Retrained:
 
 def never(*_: Any, **__: Any) -> None:
     raise AssertionError("the test split is read once for each seed")
+
+
+def gone(*_: Any, **__: Any) -> None:
+    raise DataError("images/test does not exist; point data_dir at the folder")
 
 
 def no_upload(*_: Any, **__: Any) -> None:
@@ -89,6 +111,11 @@ def test_what_failed_is_trained_again_and_what_mlflow_lacks_is_added_by_the_same
     with pytest.raises(SweepFailed, match=why):
         trained(swept, config)
     (tmp_path / "mended").touch()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cifar_cnn.evaluate.evaluate", gone)
+        with pytest.raises(UserError, match=r"^images/test does not exist; point data_dir at the folder$"):
+            trained(swept, config)
 
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_model_artifacts", no_upload)
@@ -132,13 +159,12 @@ def test_seeds_add_up_whatever_their_number_is_the_next_time(swept: SweepSummary
 
 
 def test_a_sweep_kept_off_the_gpu_is_tested_and_examined_off_it_too(
-    swept: SweepSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tested: tuple[SweepSummary, Retrained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert swept.config.gpus_per_trial == 0
+    swept, retrained = tested
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a card that cannot be used
-    tested = trained(swept, retrain_config(swept, BEST, 1))
     examined = examine(swept.config, tmp_path / "figures", corruptions=True)
-    assert examined.evaluation["accuracy"] == tested.test_accuracies[0]
+    assert examined.evaluation["accuracy"] == retrained.test_accuracies[0]
 
 
 @pytest.mark.slow
@@ -174,12 +200,14 @@ def spoil_an_image(folder: Path) -> None:
     ids=["one more", "one damaged"],
 )
 def test_changed_images_are_told_in_one_line(
-    swept: SweepSummary, tmp_path: Path, change: Callable[[Path], None], why: str
+    tested: tuple[SweepSummary, Retrained], tmp_path: Path, change: Callable[[Path], None], why: str
 ) -> None:
-    trained(swept, retrain_config(swept, BEST, 1))
-    (tmp_path / "my_space.py").write_text("")  # is for sweeps to come, and hinders nothing
+    swept, _ = tested
+    folder = swept.config.sweeps_dir.parent
+    (folder / "my_space.py").write_text("")  # is for sweeps to come, and hinders nothing
     assert to_repeat_here(swept, {}) == swept
-    change(tmp_path / "images")
+    shutil.copytree(folder / "images", tmp_path / "images")
+    change(folder / "images")
     open_data.cache_clear()  # as a new process
     for again in (
         lambda: examine(swept.config, tmp_path / "figures", corruptions=False),
@@ -188,14 +216,6 @@ def test_changed_images_are_told_in_one_line(
         with pytest.raises(UserError, match=why) as told:
             again()
         assert "\n" not in str(told.value)
-
-
-def test_images_that_go_away_before_the_test_are_told_in_one_line(
-    swept: SweepSummary, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(*_: Any, **__: Any) -> None:
-        raise DataError("images/test does not exist; point data_dir at the folder")
-
-    monkeypatch.setattr("cifar_cnn.evaluate.evaluate", gone)
-    with pytest.raises(UserError, match=r"^images/test does not exist; point data_dir at the folder$"):
-        trained(swept, retrain_config(swept, BEST, 1))
+    shutil.rmtree(folder / "images")
+    shutil.move(tmp_path / "images", folder / "images")
+    open_data.cache_clear()

@@ -87,9 +87,12 @@ def test_the_sweep_has_an_ending_of_each_kind(undisturbed: tuple[Outcome, int]) 
     assert writes > 40
 
 
-def test_a_driver_may_be_killed_before_any_of_its_writes(undisturbed: tuple[Outcome, int]) -> None:
+@pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_driver_may_be_killed_before_any_of_its_writes(
+    undisturbed: tuple[Outcome, int], first: int
+) -> None:
     expected, writes = undisturbed
-    for last_write in range(writes):
+    for last_write in range(first, writes, 2):
         cluster, killed = run_killed([last_write])
         assert killed == 1
         check(cluster, expected)

@@ -249,4 +249,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(deadline=None, max_examples=40, stateful_step_count=25)
+TestLedgerMachine.settings = settings(deadline=None, max_examples=20, stateful_step_count=25)
+
+
+@pytest.mark.slow
+class TestLedgerMachineForLong(LedgerMachine.TestCase):
+    """More of the same."""
+
+    settings = settings(deadline=None, max_examples=60, stateful_step_count=25)

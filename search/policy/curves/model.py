@@ -27,7 +27,12 @@ _EXTREME = 0.002  # the quantile of the best and the worst value at most
 
 @dataclass(frozen=True)
 class Curve:
-    """What a trial has reported, smaller being better."""
+    """What a trial has reported, smaller being better.
+
+    Example:
+        >>> Curve(np.array([0.5]), epochs=(1, 2), values=(0.9, 0.7), failed=False).last
+        0.7
+    """
 
     point: Floats  # its configuration: see `Encoding`
     epochs: tuple[int, ...]
@@ -53,7 +58,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Observed:
-    """What the process is told."""
+    """What the process is told.
+
+    Example:
+        >>> points = Points(np.array([[0.1], [0.9]]), np.array([0.0, 0.0]), np.array([0, 1]))
+        >>> observed = Observed(points, y=np.array([-1.0, 1.0]), best=-1.0)
+        >>> observed.some()[1].tolist()  # so few are all taken
+        [-1.0, 1.0]
+    """
 
     points: Points
     y: Floats

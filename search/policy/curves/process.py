@@ -34,7 +34,13 @@ _SQRT5 = math.sqrt(5.0)
 
 @dataclass(frozen=True)
 class Points:
-    """Where curves are known or asked for."""
+    """Where curves are known or asked for.
+
+    Example:
+        >>> points = Points(np.array([[0.1], [0.9]]), np.array([0.0, 0.5]), np.array([0, 1]))
+        >>> points[np.array([1])].t.tolist()
+        [0.5]
+    """
 
     x: Floats  # (n, columns), features of the configurations
     t: Floats  # (n,), logarithms of the epochs from 0 to 1
@@ -163,7 +169,15 @@ class _Parts:
 
 
 class Posterior:
-    """The process after it has seen data."""
+    """The process after it has seen data.
+
+    Example:
+        >>> points = Points(np.array([[0.1], [0.9]]), np.array([0.0, 0.0]), np.array([0, 1]))
+        >>> process, y = CurveProcess(np.array([0])), np.array([-1.0, 1.0])
+        >>> mean, sd = Posterior(process, process.fitted(points, y), points, y).predict(points)
+        >>> mean.shape, sd.shape
+        ((2,), (2,))
+    """
 
     def __init__(self, process: CurveProcess, theta: Floats, points: Points, y: Floats) -> None:
         from scipy.linalg import cho_solve

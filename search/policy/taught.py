@@ -36,7 +36,12 @@ MOST_FOR_GP = (
 
 
 class Taught(BaseSampler):
-    """A sampler that knows, when it draws, which trials diverged or ran out of memory."""
+    """A sampler that knows, when it draws, which trials diverged or ran out of memory.
+
+    Example:
+        >>> SweepTPESampler(seed=0).lessons  # of no trial yet
+        {}
+    """
 
     lessons: Mapping[int, Lesson] = {}
 

@@ -84,11 +84,12 @@ def test_a_sweep_thaws_its_better_half_and_prunes_the_rest(undisturbed: tuple[Tr
     ]
 
 
+@pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_driver_killed_before_any_of_its_writes_changes_no_decision(
-    undisturbed: tuple[Trained, int],
+    undisturbed: tuple[Trained, int], first: int
 ) -> None:
     expected, writes = undisturbed
-    for last_write in range(writes):
+    for last_write in range(first, writes, 2):
         cluster, killed = run_killed([last_write])
         assert killed == 1
         assert trained(cluster) == expected

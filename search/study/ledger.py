@@ -16,25 +16,22 @@ from optuna.trial import Trial, TrialState
 
 from search.config.credentials import hide_in
 from search.config.sweep_config import SweepConfig
-from search.study.budget import Budget
-from search.study.choosing import Choosing
 from search.study.creating import Policy, create_or_open
 from search.study.failpoints import durable
 from search.study.hand_outs import HandOut, hand_out_attr
-from search.study.held import HeldTrials
-from search.study.launches import Launches
 from search.study.lessons import mark_diverged
 from search.study.mirror import StudyMirror
 from search.study.new_trials import NewTrials
 from search.study.promotion import Ask, Promotion, Thaw
-from search.study.reading import check_unfinished, records_of
+from search.study.reading import check_unfinished
 from search.study.records import DROPPED, Epoch, StopReason, TrialRecord, epoch_attr
+from search.study.standing import Standing
 from search.study.transitions import Decision, IllegalTransition, TrialEnd, check_transition
 
 _WHOLE = Ask(until=None, why="new")
 
 
-class Ledger:
+class Ledger(Standing):
     """A study and the trials of it that this driver is working on.
 
     Args:
@@ -62,14 +59,8 @@ class Ledger:
     def __init__(
         self, study: optuna.Study, mirror: StudyMirror, config: SweepConfig, promotion: Promotion | None
     ) -> None:
-        self.study = study
-        self._mirror = mirror
-        self._config = config
-        self.launches = Launches(study, mirror)
-        self._held = HeldTrials(mirror)
-        self._budget = Budget(config, study, mirror)
+        super().__init__(study, mirror, config, promotion)
         self._new = NewTrials(config, study, mirror, self._budget)
-        self._choosing = Choosing(config, self._budget, promotion, self.records())
 
     @classmethod
     def open(cls, config: SweepConfig, storage: BaseStorage, policy: Policy) -> Ledger:
@@ -85,38 +76,6 @@ class Ledger:
         """
         study, mirror = create_or_open(config, storage, policy)
         return cls(study, mirror, config, policy.promotion)
-
-    @property
-    def sweep_id(self) -> str:
-        """Identity of this study: a sweep deleted and launched again under its name is another one."""
-        return str(self.study.user_attrs["sweep_id"])
-
-    @property
-    def most_trials(self) -> int:
-        """Trials the sweep ends with; a grid ends when it is exhausted."""
-        return self._budget.trials
-
-    def remaining(self) -> int:
-        """Trials that may still be asked for: of the budget, and beyond it what a guest has enqueued."""
-        return self._choosing.trials_left()
-
-    def choose(self) -> Thaw | Ask | None:
-        """What a free slot does; None: nothing, until a trial that runs has changed, or for good."""
-        return self._choosing.next()
-
-    def frozen(self) -> list[int]:
-        """Numbers of the trials that are frozen, oldest first."""
-        return sorted(self._mirror.frozen)
-
-    def unfinished(self) -> list[int]:
-        """Numbers of the trials that an earlier driver left RUNNING, oldest first."""
-        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return sorted(trial.number for trial in running if trial.number not in self._held)
-
-    def queued(self) -> list[int]:
-        """Numbers of the trials that wait in the study; a worker may have begun one that was asked for."""
-        waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        return [trial.number for trial in waiting]
 
     def ask(self, choice: Ask = _WHOLE) -> TrialRecord:
         """A new trial with its parameters: enqueued ones (a failed trial's, if it is a retry), else sampled.
@@ -175,14 +134,6 @@ class Ledger:
             self._mirror.start(number)
             self._held.hold(trial)
         return self._changed(number)
-
-    def record(self, number: int) -> TrialRecord:
-        """What is known of one trial."""
-        return self._held.record(number)
-
-    def records(self) -> list[TrialRecord]:
-        """What is known of all trials that were started, in the order of their numbers."""
-        return records_of(self.study, self._mirror.frozen)
 
     def report(self, number: int, epoch: Epoch) -> tuple[TrialRecord, Decision]:
         """Write a finished epoch down and judge the trial by it, once; a known epoch changes nothing.

@@ -160,18 +160,32 @@ def test_only_one_room_and_the_worker_import_ray() -> None:
     assert others == {"search/engine/worker.py"}
 
 
-def private_names(tree: ast.AST) -> set[str]:
-    """The private names that a module uses and does not itself define: modules' or attributes'."""
-    own, used = set(), set()
+def defined_names(tree: ast.AST) -> set[str]:
+    """What a module defines, functions, classes and attributes, and what its classes inherit in here."""
+    own: set[str] = set()
+    bases: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef):
             own.add(node.name)
-        elif isinstance(node, ast.Attribute):
-            (own if isinstance(node.ctx, ast.Store) else used).add(node.attr)
+        elif isinstance(node, ast.ClassDef):
+            own.add(node.name)
+            bases |= {base.id for base in node.bases if isinstance(base, ast.Name)}
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            own.add(node.attr)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             own.add(node.target.id)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and bases & {alias.name for alias in node.names}:
+            file = ROOT / f"{(node.module or '').replace('.', '/')}.py"
+            own |= defined_names(ast.parse(file.read_text(encoding="utf-8"))) if file.exists() else set()
+    return own
+
+
+def private_names(tree: ast.AST) -> set[str]:
+    """The private names that a module uses and does not itself define or inherit: modules' or attributes'."""
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     used |= {part for name in imports(tree) for part in name.split(".")}
-    return {name for name in used - own if name.startswith("_") and not name.endswith("__")}
+    return {name for name in used - defined_names(tree) if name.startswith("_") and not name.endswith("__")}
 
 
 def test_one_room_alone_knows_private_names_of_optuna() -> None:

@@ -54,12 +54,6 @@ class Taught(BaseSampler):
 class _Shown(Taught):
     """A sampler that draws from a study in which some trials are shown as others."""
 
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """As the sampler's own."""
-        return super().infer_relative_search_space(self._shown(study), trial)  # type: ignore[safe-super]
-
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
@@ -122,6 +116,12 @@ class _Completed(_Shown):
 
     most: int | None = None  # that it is shown, unless more are COMPLETE: the newest of the others
     constrained = False  # whether it uses constraints
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """As the sampler's own."""
+        return super().infer_relative_search_space(self._shown(study), trial)  # type: ignore[safe-super]
 
     def _shown(self, study: optuna.Study) -> optuna.Study:
         trials = every_trial(study)

@@ -62,7 +62,17 @@ class KnownTrials:
     @property
     def one_ends(self) -> bool:
         """Whether a trial has trained to its end or is about to."""
-        return bool(self._complete) or any(record.until is None for record in self.running.values())
+        return self.ending > 0
+
+    @property
+    def ending(self) -> int:
+        """How many trials have trained to their ends or are about to."""
+        return len(self._complete) + sum(record.until is None for record in self.running.values())
+
+    @property
+    def complete(self) -> list[TrialRecord]:
+        """Those that have trained to their ends."""
+        return [self.records[number] for number in self._complete]
 
     @property
     def without_checkpoints(self) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from search.config.sweep_config import SweepConfig
 from search.policy.curves.prediction import CurvePredictor
-from search.policy.promotion import CappedPromotion, Freezing
+from search.policy.freezing import Freezing
+from search.policy.promotion import CappedPromotion
 from search.policy.pruners import make_pruner
 from search.policy.samplers import make_sampler
 from search.study.creating import Policy

@@ -6,8 +6,9 @@ a new trial. Three things are added.
 
 - A cap: at most 1/eta of a rung's trials pass it. With a sampler that gets ever better, each new trial would
   be among the best of its rung, and nearly all would be trained to their ends.
-- The beginning: by a fifth of the budget one trial is on its way to its end, so that whoever stops early
-  has one.
+- What is there on the way: when a fifth of the budget is used one trial has trained to its end, so that
+  whoever stops early has one, and as each later fifth begins the best is trained to its end if it is to
+  become better than that.
 - The finish: the last part of the budget trains the frozen trials with the best predictions to their ends,
   for what a sweep finds should have been trained.
 
@@ -20,52 +21,21 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Sequence
-from typing import Protocol
 
-from optuna.pruners import NopPruner
+from optuna.trial import TrialState
 
 from search.config.goals import Goal
+from search.policy.ends import Ends, Predictor
+from search.policy.freezing import Freezing
 from search.policy.known_trials import KnownTrials
 from search.policy.rungs import Rung, Rungs, rungs_below
 from search.study.promotion import Ask, Left, Thaw
 from search.study.records import TrialRecord
 
-_FIRST_COMPLETE = 0.2  # of the budget, by which one trial has trained to its end or is about to
+_PART = 0.2  # of the budget: when the first is used a trial is at its end, in each later one another may be
+_LEAST_TRAININGS = 2  # that a part is enough for
+_BEGINNING = 0.25  # of a later part, in which its trial is looked for
 _logger = logging.getLogger(__name__)
-
-
-class Freezing(NopPruner):
-    """The pruner of a sweep that freezes trials: it ends none. Its arguments are the promotion's.
-
-    Args:
-        reduction_factor: eta; rungs are that many times as far apart, and one in so many trials passes one.
-        min_resource: r, the first rung, in epochs.
-        finish: the last share of a budget in epochs, which trains frozen trials to their ends.
-
-    Raises:
-        ValueError: an argument is out of its range.
-
-    Example:
-        >>> Freezing(reduction_factor=4).reduction_factor
-        4
-    """
-
-    def __init__(self, reduction_factor: int = 3, min_resource: int = 1, finish: float = 0.2) -> None:
-        if reduction_factor < 2:
-            raise ValueError(f"reduction_factor={reduction_factor}: give at least 2")
-        if min_resource < 1:
-            raise ValueError(f"min_resource={min_resource}: the first rung is at epoch 1 at the earliest")
-        if not 0 <= finish < 1:
-            raise ValueError(f"finish={finish}: give a share of the budget, from 0 to below 1")
-        self.reduction_factor, self.min_resource, self.finish = reduction_factor, min_resource, finish
-
-
-class Predictor(Protocol):
-    """What a model of learning curves foretells."""
-
-    def ends(self, records: Collection[TrialRecord], numbers: Sequence[int]) -> Sequence[float] | None:
-        """How good these trials' last epochs would be, smaller being better; None: it cannot tell."""
 
 
 class CappedPromotion:
@@ -90,7 +60,7 @@ class CappedPromotion:
         self._goal = goal
         self._finish = freezing.finish
         self._eta = freezing.reduction_factor
-        self._predictor = predictor
+        self._ends = Ends(goal, predictor)
         self._epochs = rungs_below(max_epochs, freezing.min_resource, self._eta)
         if not self._epochs:
             _logger.info("promotion freezes nothing: no rung lies below the last epoch, %d", max_epochs)
@@ -119,6 +89,7 @@ class CappedPromotion:
                 return finalist
         return (
             self._first_complete(left)
+            or self._better_complete(left)
             or self._promoted(left)
             or self._new(left)
             or self._last(left)
@@ -194,40 +165,56 @@ class CappedPromotion:
 
     def _finalist(self, left: Left) -> Thaw | None:
         """The best of the frozen trials whose last epochs the budget still pays."""
+        candidates = self._affordable(left)
+        if not candidates:
+            return None
+        best, by = self._ends.best(candidates, self._trials.records)
+        return self._thaw(left, best, None, f"finish: best of {len(candidates)} by {by}")
+
+    def _affordable(self, left: Left) -> list[TrialRecord]:
+        """The frozen trials that the budget pays the ends of; those that have got far, if there are such."""
         assert left.epochs is not None
         frozen = self._trials.frozen.values()
         within = [each for each in frozen if self._max_epochs - each.resumes_at <= left.epochs]
-        for least in (self._epochs[max(0, len(self._epochs) // 2 - 1)], 0) if within else ():
-            candidates = [each for each in within if len(each.epochs) >= least]
-            if candidates:
-                best, by = self._best(candidates)
-                return self._thaw(left, best, None, f"finish: best of {len(candidates)} by {by}")
-        return None
+        far = self._epochs[max(0, len(self._epochs) // 2 - 1)] if within else 0
+        return [each for each in within if len(each.epochs) >= far] or within
 
-    def _best(self, candidates: Sequence[TrialRecord]) -> tuple[TrialRecord, str]:
-        numbers = sorted(record.number for record in candidates)
-        records = self._trials.records
-        ends = self._predictor.ends(records.values(), numbers) if self._predictor else None
-        if ends is None:
-            return min(candidates, key=self._by_rung), "rung and value"
-        return records[min(zip(ends, numbers, strict=True))[1]], "prediction"
-
-    def _by_rung(self, record: TrialRecord) -> tuple[int, float, int]:
-        value = record.epochs[-1].metrics[self._goal.metric]
-        return -len(record.epochs), self._goal.sort_key(value), record.number
+    def _part(self, budget: int) -> float:
+        """Epochs of a fifth of the budget; of a small budget more, for a training would take most of them."""
+        return max(_PART * budget, _LEAST_TRAININGS * self._max_epochs)
 
     def _first_complete(self, left: Left) -> Thaw | None:
-        """The best so far, if a fifth of the budget would else pass without a trial at its end."""
+        """The best so far, early enough to have trained to its end when the first part of the budget is used.
+
+        The other slots use the budget too while it trains.
+        """
+        if left.budget is None or left.epochs is None or self._trials.one_ends:
+            return None
         frozen = self._trials.frozen.values()
-        if left.budget is None or left.epochs is None or self._trials.one_ends or not frozen:
+        slots = len(self._trials.running) + 1
+        before_then = (self._part(left.budget) - (left.budget - left.epochs)) / slots
+        some = any(len(rung.standing) >= self._eta for rung in self._rungs)
+        if not frozen or before_then > self._max_epochs or (not some and before_then > 0):
             return None
-        before_then = left.epochs - (1 - _FIRST_COMPLETE) * left.budget
-        if before_then > self._max_epochs:
-            return None
-        best = min(frozen, key=self._by_rung)
+        best = min(frozen, key=self._ends.by_rung)
         if before_then > self._max_epochs - best.resumes_at:
             return None
         return self._thaw(left, best, None, f"the first to its end, best at epoch {len(best.epochs)}")
+
+    def _better_complete(self, left: Left) -> Thaw | None:
+        """As each later part of the budget begins, the best, if it is to end better than what is COMPLETE."""
+        if left.budget is None or left.epochs is None:
+            return None
+        parts, begun = divmod((left.budget - left.epochs) / self._part(left.budget), 1)
+        if begun > _BEGINNING or not 0 < self._trials.ending <= parts:
+            return None
+        candidates, complete = self._affordable(left), self._trials.complete
+        if not candidates or not complete:
+            return None
+        best, by = self._ends.best(candidates, self._trials.records, complete)
+        if best.state is TrialState.COMPLETE:
+            return None
+        return self._thaw(left, best, None, f"to its end: best of {len(candidates)} by {by}")
 
     def _promoted(self, left: Left) -> Thaw | None:
         """The best that waits on the highest rung that lets it pass."""
@@ -266,7 +253,7 @@ class CappedPromotion:
         """Where all that passed have failed: the best that is left, so that the sweep has one."""
         if self._trials.one_ends or self._trials.running or not self._trials.frozen:
             return None
-        best = min(self._trials.frozen.values(), key=self._by_rung)
+        best = min(self._trials.frozen.values(), key=self._ends.by_rung)
         return self._thaw(left, best, None, "no other is left to train to its end")
 
 

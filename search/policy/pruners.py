@@ -23,7 +23,7 @@ from optuna.pruners import (
 
 from search.config.goals import Goal
 from search.errors import UserError
-from search.policy.promotion import Freezing
+from search.policy.freezing import Freezing
 from search.policy.samplers import build
 from search.study.optuna_private import NamelessHyperband
 

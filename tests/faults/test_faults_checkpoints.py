@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,52 +17,61 @@ from search.driver import run_sweep
 from search.study.checkpoints import CheckpointStore
 from search.study.records import TrialRecord
 
-AWAY_S = 5.0  # longer than a new worker takes to look
-
 pytestmark = pytest.mark.usefixtures("local_ray", "by_value")
 
 
+# Epochs that a trial trains whose newest checkpoint, or both, are damaged in its third; all have four.
+TRAINED = {"corrupt": [1, 2, 3, 2, 3, 4], "half-written": [1, 2, 3, 2, 3, 4], "both": [1, 2, 3, 1, 2, 3, 4]}
+
+
+@pytest.mark.parametrize(
+    "ways", [("corrupt", "both"), pytest.param(("half-written",), marks=pytest.mark.slow)]
+)
 def test_a_damaged_checkpoint_is_passed_over_and_it_is_said(
-    tmp_path: Path, tracking_uri: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tracking_uri: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    ways: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr("search.engine.waiting.FIRST_PAUSE_S", 0.5)
     config = logged_sweep(
-        tmp_path, tracking_uri, trials=4, settings={"damage": {}, "marks": str(tmp_path), "epoch_s": 0.05}
+        tmp_path,
+        tracking_uri,
+        trials=len(ways) + 1,
+        concurrency=2,
+        settings={"damage": {}, "marks": str(tmp_path), "epoch_s": 0.0},
     )
-    damaged = {"0": "corrupt", "1": "half-written", "2": "both"}
+    damaged = {str(number): how for number, how in enumerate(ways)}
     settings = {**config.settings, "damage": damaged, "checkpoints": config.checkpoint_root}
     config = config.model_copy(update={"settings": settings})
     toll = Toll(config)
     with caplog.at_level(logging.WARNING, "search"):
         assert run_sweep(config, fault_objectives.damage).succeeded
-    records = toll.check(4, in_flight=3 + 1 + 1 + 2)  # three deaths in epoch 3, and what the damage cost
-    begun = {n: [epoch for trial, epoch in toll.begun if trial == n] for n in range(4)}
-    assert begun == {0: [1, 2, 3, 2, 3, 4], 1: [1, 2, 3, 2, 3, 4], 2: [1, 2, 3, 1, 2, 3, 4], 3: [1, 2, 3, 4]}
+    whole = len(ways)  # the last trial
+    expected = [*(TRAINED[how] for how in ways), [1, 2, 3, 4]]
+    records = toll.check(whole + 1, in_flight=sum(len(epochs) - 4 for epochs in expected))
+    begun = [[epoch for trial, epoch in toll.begun if trial == number] for number in range(whole + 1)]
+    assert begun == expected
     assert all(record.state is TrialState.COMPLETE for record in records)
-    for key in ("trial-000", "trial-001", "trial-002"):
+    for number, how in enumerate(ways):
+        key, left = f"trial-{number:03d}", 0 if how == "both" else 1
         assert f"{key}: checkpoint {key}/epoch-0002 is not whole" in caplog.text
-    assert "trial-000: resumes from epoch 1, though the study knows 2 epochs of it" in caplog.text
-    assert "trial-002: resumes from epoch 0, though the study knows 2 epochs of it" in caplog.text
-    assert "trial-003: " not in caplog.text
+        assert f"{key}: resumes from epoch {left}, though the study knows 2 epochs of it" in caplog.text
+    assert f"trial-{whole:03d}: " not in caplog.text
 
 
-class PutBack:
-    """Puts checkpoints that lie `away` back, some seconds after the worker that took them there has died."""
+class PutBack(logging.Handler):
+    """Puts checkpoints that lie `away` back as soon as it is said that they do not answer."""
 
     def __init__(self, stored: Path) -> None:
+        super().__init__()
         self._stored = stored
-        self._seen = False
 
-    def sweep_opened(self, records: Sequence[TrialRecord]) -> None: ...
-
-    def trial_changed(self, record: TrialRecord) -> None:
-        if record.times_lost == 1 and not self._seen:
-            self._seen = True
-            threading.Timer(AWAY_S, self._put_back).start()
-
-    def _put_back(self) -> None:
-        self._stored.rmdir() if self._stored.is_dir() else self._stored.unlink()
-        self._stored.with_name("away").rename(self._stored)
+    def emit(self, record: logging.LogRecord) -> None:
+        if "checkpoints do not answer" in record.getMessage():
+            self._stored.rmdir() if self._stored.is_dir() else self._stored.unlink()
+            self._stored.with_name("away").rename(self._stored)
 
 
 @pytest.mark.parametrize("how", ["away", pytest.param("unmounted", marks=pytest.mark.slow)])
@@ -82,9 +90,14 @@ def test_checkpoints_that_are_away_for_a_while_are_waited_for(
     config = config.model_copy(update={"settings": settings})
     toll = Toll(config)
     stored = Path(config.checkpoint_root)
-    with caplog.at_level(logging.WARNING, "search"):
-        put_back = PutBack(stored / "trial-000" if how == "away" else stored)
-        assert run_sweep(config, fault_objectives.damage, observers=[put_back]).succeeded
+    put_back = PutBack(stored / "trial-000" if how == "away" else stored)
+    logger = logging.getLogger("search")
+    logger.addHandler(put_back)
+    try:
+        with caplog.at_level(logging.WARNING, "search"):
+            assert run_sweep(config, fault_objectives.damage).succeeded
+    finally:
+        logger.removeHandler(put_back)
     records = toll.check(2, in_flight=1)
     assert [record.state for record in records] == [TrialState.COMPLETE] * 2
     assert records[0].times_lost == 1, "waiting costs no attempt"

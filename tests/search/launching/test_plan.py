@@ -53,3 +53,18 @@ def test_a_largest_model_that_does_not_fit_is_refused(
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 10**6}))
     with pytest.raises(UserError, match=r"largest model takes .* share 1 MB: narrow its width"):
         plan_sweep(config)
+
+
+def test_a_budget_of_epochs_is_what_the_time_is_worked_out_for(
+    config: SweepConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cifar_cnn.probe.training_images_per_s", lambda *_, **__: 100.0)
+    counted = config.model_copy(update={"concurrency": 1})
+    seconds = plan_sweep(counted).seconds
+    for size, share in (({"trials": None, "budget": "6x"}, 2), ({"budget": 3}, 0.5), ({"budget": "9x"}, 1)):
+        assert plan_sweep(counted.model_copy(update=size)).seconds == pytest.approx(share * seconds)
+    budgeted = counted.model_copy(update={"trials": None, "budget": "6x"})
+    told = dict(plan_sweep(budgeted).lines(budgeted))
+    assert told["sweep"] == "night: 12 epochs in trials of up to 2"
+    assert "if nothing is pruned" not in told["time"]
+    assert (told["sampler"], told["pruner"]) == ("tpe", "none")

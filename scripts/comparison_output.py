@@ -7,12 +7,21 @@ from collections.abc import Sequence
 from scripts.consoles import err, out
 from scripts.screen import leaderboard, print_ui
 from search.errors import TrackingDown
-from search.results.digits import human_seconds
-from search.results.freezing import best_unfinished, best_unfinished_text, choices, rungs
-from search.results.leaderboard import counts
+from search.results.digits import human_seconds, score
+from search.results.freezing import (
+    best_unfinished,
+    best_unfinished_text,
+    choices,
+    furthest_frozen,
+    rungs,
+    state_text,
+)
+from search.results.leaderboard import counts, latest
 from search.results.size import epochs_used
 from search.results.summary import SweepSummary
 from search.study.records import Outcome, TrialRecord
+
+_MOST_FROZEN = 3  # told of each sweep, those that have trained furthest
 
 
 def print_comparison(
@@ -69,6 +78,10 @@ def print_summary(summary: SweepSummary) -> None:
     if ladder := rungs(summary.records):
         passed = ", ".join(f"{rung.passed} of {rung.reached} at epoch {rung.epochs}" for rung in ladder)
         out.print(f"  went on beyond rungs: {passed}; {epochs_used(summary.config, summary.records)}")
+        for record in furthest_frozen(summary.records, summary.config.goal)[:_MOST_FROZEN]:
+            so_far = score(latest(record, summary.config.metric))
+            state = state_text(record, summary.config.max_epochs)
+            out.print(f"  {record.key} {state}: {summary.config.metric} {so_far}")
         out.print(f"  last choice: {choices(summary.records)[-1]}")
     elif saved.epochs_saved:
         share = saved.epochs_saved / (saved.epochs_run + saved.epochs_saved)

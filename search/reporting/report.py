@@ -18,9 +18,17 @@ from search.finalists.confirm import newest_confirmation
 from search.reporting import finalists_table
 from search.reporting.figures import Section, sweep_sections
 from search.results.columns import Columns
-from search.results.digits import human_seconds, score
-from search.results.freezing import best_unfinished, best_unfinished_text, choices, freezes, rungs
-from search.results.leaderboard import leading, outcomes
+from search.results.digits import all_shown, human_seconds, score, scores
+from search.results.freezing import (
+    best_unfinished,
+    best_unfinished_text,
+    choices,
+    freezes,
+    furthest_frozen,
+    rungs,
+    state_text,
+)
+from search.results.leaderboard import latest, leading, outcomes
 from search.results.summary import SweepSummary, summarise
 from search.study.opening import opened_study
 from search.study.records import Outcome
@@ -28,6 +36,7 @@ from search.study.records import Outcome
 _COST = ("epochs", "train time")  # columns of the leaderboard beside the metric and the parameters
 _MOST_ROWS = 20  # of the leaderboard
 _MOST_FAILURES = 10  # told with their tracebacks
+_MOST_FROZEN = 10
 _MOST_CHOICES = 15  # of what free slots did, the newest
 _HEIGHT = 450  # pixels of a figure that does not say
 _PLOTLY = {
@@ -91,6 +100,7 @@ def _render(summary: SweepSummary, study: optuna.Study) -> str:
         confirmation_headings=finalists_table.HEADINGS,
         confirmation=[] if confirmation is None else finalists_table.finalist_rows(confirmation),
         rungs=_rungs(summary),
+        frozen=_frozen(summary),
         choices=_choices(summary),
         sections=[_drawn(section) for section in sweep_sections(summary, study)],
         failures=failures[:_MOST_FAILURES],
@@ -132,6 +142,19 @@ def _rungs(summary: SweepSummary) -> list[list[str]]:
         [f"{rung.epochs} of {summary.config.max_epochs}", *map(str, (rung.reached, rung.passed, rung.frozen))]
         for rung in rungs(summary.records)
     ]
+
+
+def _frozen(summary: SweepSummary) -> dict[str, list[Any]]:
+    """The table of the frozen trials that have trained furthest: its headings and its rows."""
+    config = summary.config
+    columns = Columns.of([config], ["trial", "state"])
+    furthest = furthest_frozen(summary.records, config.goal)[:_MOST_FROZEN]
+    cells = [[record.key for record in furthest]]
+    cells += [[state_text(record, config.max_epochs) for record in furthest]]
+    cells += [scores([latest(record, config.metric) for record in furthest])]
+    cells += [all_shown([record.params.get(name) for record in furthest]) for name in columns.params]
+    headings = ["trial", "state", columns.metrics[config.metric], *columns.params.values()]
+    return {"headings": headings, "rows": [list(row) for row in zip(*cells, strict=True)]}
 
 
 def _choices(summary: SweepSummary) -> list[list[str]]:

@@ -88,6 +88,11 @@ def newest_choice(record: TrialRecord) -> Choice | None:
     return Choice(record, record.hand_outs[-1], record.thawed > 0) if record.hand_outs else None
 
 
+def furthest_frozen(records: Iterable[TrialRecord], goal: Goal) -> list[TrialRecord]:
+    """The frozen trials: those first that have trained furthest, of several the best there."""
+    return sorted((record for record in records if record.frozen), key=lambda each: _how_far(each, goal))
+
+
 def best_unfinished(records: Iterable[TrialRecord], goal: Goal) -> TrialRecord | None:
     """Of the trials that may go on the one that has trained furthest, and of several the best there."""
     may_go_on = [record for record in records if record.state is TrialState.RUNNING and record.epochs]

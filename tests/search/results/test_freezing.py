@@ -14,6 +14,7 @@ from search.results.freezing import (
     best_unfinished_text,
     choices,
     freezes,
+    furthest_frozen,
     rungs,
     state_text,
 )
@@ -76,6 +77,7 @@ def test_the_best_unfinished_trial_has_trained_furthest_and_is_the_best_there() 
     assert best_unfinished(trials, MAXIMIZE) is FROZEN
     assert best_unfinished(trials, MINIMIZE) is further
     assert best_unfinished([ended, handed(1, 0, out(1))], MAXIMIZE) is None
+    assert furthest_frozen(trials, MAXIMIZE) == [FROZEN, further, trials[1]]
     assert best_unfinished_text(FROZEN, 27) == "trial-014, frozen at 3 of 27"
     stopped = handed(5, 2, out(3))
     assert best_unfinished_text(stopped, 27) == "trial-005, stopped at 2 of 27"

@@ -217,7 +217,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], list[str], str, int | None]]
     "retrain: all pruned": (lambda t: swept(t, "ppp"), ["retrain", "night"], "no completed", 3),
     "retrain: all failed": (lambda t: swept(t, "fff"), ["retrain", "night"], "no completed", 3),
     "evaluate: not retrained": (lambda t: swept(t, "c"), ["evaluate", "night"], "no retrained model", None),
-    "resume: no such sweep": (lambda t: swept(t, "c"), ["resume", "day"], "there: night", None),
+    "resume: no such sweep": (lambda t: swept(t, "c"), ["resume", "day"], "in it are night", None),
     "resume: fewer trials": (lambda t: swept(t, "cc"), ["resume", "night", "--trials", "1"], "has 2", None),
     "resume: another database": (
         lambda t: swept(t, "cc"),

@@ -73,7 +73,7 @@ def test_a_report_of_a_sweep_that_freezes_has_its_rungs_and_choices(tmp_path: Pa
     assert "pruning saved" not in body
     if most is not None:
         assert "No trial is complete yet, best so far trial-0" in body
-        frozen = body.partition("<h2>Frozen, and furthest</h2>")[2].partition("<h2>")[0]
+        frozen = body.partition("<h2>Frozen trials, the furthest first</h2>")[2].partition("<h2>")[0]
         assert re.search(r"<td>trial-0\d\d</td>\s*<td>frozen at 3 of 9, thawed once</td>", frozen)
         (tmp_path / "figures").mkdir()
         assert write_figures(config.name, tmp_path, tmp_path / "figures")

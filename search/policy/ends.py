@@ -42,24 +42,23 @@ class Ends:
         self,
         frozen: Sequence[TrialRecord],
         known: Mapping[int, TrialRecord],
-        complete: Sequence[TrialRecord] = (),
+        rivals: Sequence[TrialRecord] = (),
     ) -> tuple[TrialRecord, str]:
-        """The best of these, and by what; a COMPLETE one if no frozen one is to become better.
+        """The best of these, and by what; one of the rivals if no frozen one is to become better.
 
         Args:
             frozen: one at least.
             known: every trial, by number, to learn from.
-            complete: trials that have trained to their ends.
+            rivals: trials that have trained to their ends, or are about to.
         """
-        rivals = [min(complete, key=self._at_its_end)] if complete else []
-        numbers = sorted(record.number for record in [*frozen, *rivals])
+        numbers = sorted(record.number for record in [*frozen, *rivals] if record.epochs)
         ends = self._predictor.ends(known.values(), numbers) if self._predictor else None
         if ends is not None:
             return known[min(zip(ends, numbers, strict=True))[1]], "prediction"
         best = min(frozen, key=self.by_rung)
         # Compared where the frozen one is.
-        better = [each for each in rivals if self._at(each, best) <= self._at(best, best)]
-        return (better or [best])[0], "rung and value"
+        as_far = [each for each in rivals if len(each.epochs) >= len(best.epochs)]
+        return min([*as_far, best], key=lambda each: self._at(each, best)), "rung and value"
 
     def by_rung(self, record: TrialRecord) -> tuple[int, float, int]:
         """To sort by, the best first: the higher the rung the better."""
@@ -68,6 +67,3 @@ class Ends:
     def _at(self, record: TrialRecord, other: TrialRecord) -> float:
         """How good a trial was at the epoch that another one has got to."""
         return self._goal.sort_key(record.epochs[len(other.epochs) - 1].metrics[self._goal.metric])
-
-    def _at_its_end(self, record: TrialRecord) -> tuple[float, int]:
-        return self._at(record, record), record.number

@@ -62,17 +62,13 @@ class KnownTrials:
     @property
     def one_ends(self) -> bool:
         """Whether a trial has trained to its end or is about to."""
-        return self.ending > 0
+        return bool(self._complete) or any(record.until is None for record in self.running.values())
 
     @property
-    def ending(self) -> int:
-        """How many trials have trained to their ends or are about to."""
-        return len(self._complete) + sum(record.until is None for record in self.running.values())
-
-    @property
-    def complete(self) -> list[TrialRecord]:
-        """Those that have trained to their ends."""
-        return [self.records[number] for number in self._complete]
+    def ending(self) -> list[TrialRecord]:
+        """The trials that have trained to their ends or are about to."""
+        complete = (self.records[number] for number in sorted(self._complete))
+        return [*complete, *(record for record in self.running.values() if record.until is None)]
 
     @property
     def without_checkpoints(self) -> bool:

@@ -7,8 +7,8 @@ a new trial. Three things are added.
 - A cap: at most 1/eta of a rung's trials pass it. With a sampler that gets ever better, each new trial would
   be among the best of its rung, and nearly all would be trained to their ends.
 - What is there on the way: when a fifth of the budget is used one trial has trained to its end, so that
-  whoever stops early has one, and as each later fifth begins the best is trained to its end if it is to
-  become better than that.
+  whoever stops early has one, and before each later fifth begins the best is trained to its end if it is
+  to become better than those.
 - The finish: the last part of the budget trains the frozen trials with the best predictions to their ends,
   for what a sweep finds should have been trained.
 
@@ -22,8 +22,6 @@ from __future__ import annotations
 import logging
 import math
 
-from optuna.trial import TrialState
-
 from search.config.goals import Goal
 from search.policy.ends import Ends, Predictor
 from search.policy.freezing import Freezing
@@ -34,7 +32,7 @@ from search.study.records import TrialRecord
 
 _PART = 0.2  # of the budget: when the first is used a trial is at its end, in each later one another may be
 _LEAST_TRAININGS = 2  # that a part is enough for
-_BEGINNING = 0.25  # of a later part, in which its trial is looked for
+_LATE = 0.75  # of a part, from when on the next one's trial is looked for
 _logger = logging.getLogger(__name__)
 
 
@@ -202,17 +200,18 @@ class CappedPromotion:
         return self._thaw(left, best, None, f"the first to its end, best at epoch {len(best.epochs)}")
 
     def _better_complete(self, left: Left) -> Thaw | None:
-        """As each later part of the budget begins, the best, if it is to end better than what is COMPLETE."""
+        """Before each later part of the budget: the best, if it is to end better than any did or will."""
         if left.budget is None or left.epochs is None:
             return None
         parts, begun = divmod((left.budget - left.epochs) / self._part(left.budget), 1)
-        if begun > _BEGINNING or not 0 < self._trials.ending <= parts:
+        rivals = self._trials.ending
+        if begun < _LATE or not 0 < len(rivals) <= parts + 1:
             return None
-        candidates, complete = self._affordable(left), self._trials.complete
-        if not candidates or not complete:
+        candidates = self._affordable(left)
+        if not candidates:
             return None
-        best, by = self._ends.best(candidates, self._trials.records, complete)
-        if best.state is TrialState.COMPLETE:
+        best, by = self._ends.best(candidates, self._trials.records, rivals)
+        if not best.frozen:
             return None
         return self._thaw(left, best, None, f"to its end: best of {len(candidates)} by {by}")
 

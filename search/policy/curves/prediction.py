@@ -37,11 +37,13 @@ class CurvePredictor:
     def __init__(self, space: SearchSpace, max_epochs: int, goal: Goal) -> None:
         self._model = CurveModel(Encoding(space), max_epochs)
         self._goal = goal
+        self._told_of_failure = False
 
     def ends(self, records: Collection[TrialRecord], numbers: Sequence[int]) -> Sequence[float] | None:
         """How good these trials' last epochs would be, smaller being better; None: it cannot tell."""
-        begun = sorted((each for each in records if each.epochs), key=lambda record: record.number)
-        if len(begun) < _FEWEST:
+        telling = (each for each in records if each.epochs or each.stop_reason in _FAILED)
+        begun = sorted(telling, key=lambda record: record.number)
+        if sum(bool(each.epochs) for each in begun) < _FEWEST:
             return None
         curves = [self._curve(record) for record in begun]
         places = {record.number: place for place, record in enumerate(begun)}
@@ -51,7 +53,9 @@ class CurvePredictor:
             observed = model.observed(curves)
             posterior = model.posterior(model.fitted(observed), observed)
         except np.linalg.LinAlgError as error:
-            _logger.warning("the model of the curves fails (%s): trials finish by rung and value", error)
+            if not self._told_of_failure:
+                _logger.warning("the model of the curves fails (%s): trials finish by rung and value", error)
+            self._told_of_failure = True
             return None
         points = np.stack([curves[place].point for place in ids])
         asked = model.at(points, model.max_epochs, ids)

@@ -72,7 +72,7 @@ LAUNCH = [
 ]
 OTHERS = [
     (["resume"], r"Parameter NAME requires an argument; see --help"),
-    (["resume", "night", "--no-trials"], r"Unknown option: --no-trials"),
+    (["resume", "night", "--no-share-after"], r"Unknown option: --no-share-after"),
     (["resume", "night", "--skip-trial", "first"], r"--skip-trial: unable to convert \"first\" into int"),
     (["compare"], r"Parameter NAMES requires an argument"),
     (["compare", "night", "--top", "0"], r"\"0\" for --top\. Must be >= 1"),

@@ -39,8 +39,8 @@ _MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the sum
 class Progress:
     """Follows a sweep and shows it; a context manager, an `Observer` and a `StopObserver`.
 
-    The live table is drawn by a thread of its own. What it reads is replaced, never changed: a lock could
-    be held by the very thread that a signal makes draw.
+    The live table is drawn by a thread of its own. What it reads is replaced, or copied at one go: a lock
+    could be held by the very thread that a signal makes draw.
 
     Args:
         config: the sweep.
@@ -120,8 +120,13 @@ class Progress:
             self._retried.add(record.retry_of)
             self._ended[Outcome.FAILED] -= 1
         self._epochs.take(record)
-        self._running = _with(self._running, record, record.outcome is Outcome.RUNNING)
-        self._frozen = _with(self._frozen, record, record.outcome is Outcome.FROZEN)
+        if record.outcome is Outcome.RUNNING:
+            self._running = {**self._running, record.number: record}
+        else:
+            self._running = {n: each for n, each in self._running.items() if n != record.number}
+        self._frozen.pop(record.number, None)
+        if record.frozen:
+            self._frozen[record.number] = record
         self._most_running = max(self._most_running, len(self._running))
         if record.state is TrialState.RUNNING:
             return
@@ -170,10 +175,11 @@ class Progress:
         return ", ".join(parts)
 
     def _no_best(self) -> str:
-        furthest = best_unfinished(self._frozen.values(), self._config.goal)
+        frozen = list(self._frozen.values())  # at once: this is drawn by another thread
+        furthest = best_unfinished(frozen, self._config.goal)
         if furthest is None:
             return "no best yet"
-        return f"none complete yet, best {best_unfinished_text(furthest, self._config.max_epochs)}"
+        return f"none complete yet, best so far {best_unfinished_text(furthest, self._config.max_epochs)}"
 
     def _seconds_left(self) -> float | None:
         """At the pace of this launch; None until it is known, and where trials are frozen and counted."""
@@ -221,14 +227,6 @@ class Progress:
     def _status_line(self) -> str:
         elapsed = human_seconds(time.monotonic() - self._started)
         return f"{self._config.name}: {self._summary()}, {elapsed}"
-
-
-def _with(records: dict[int, TrialRecord], record: TrialRecord, belongs: bool) -> dict[int, TrialRecord]:
-    """These records and this one, or without it; a new dictionary, for another thread reads the old one."""
-    if not belongs and record.number not in records:
-        return records
-    others = {number: each for number, each in records.items() if number != record.number}
-    return {**others, record.number: record} if belongs else others
 
 
 def _choice_since(before: TrialRecord | None, record: TrialRecord) -> Choice | None:

@@ -95,7 +95,7 @@ def test_freezes_and_thaws_are_lines_and_what_is_frozen_at_the_end_is_not_told_a
     ]
     assert lines[1].endswith(
         "; 2/60 epochs, 0 complete, 2 frozen, 0 pruned, 0 failed, "
-        "none complete yet, best trial-000, frozen at 1 of 3, about 1 min 56 s left"
+        "none complete yet, best so far trial-000, frozen at 1 of 3, about 1 min 56 s left"
     )
     assert "epochs, thawed twice, depth=2" in lines[5]
     assert "; 4/60 epochs, 1 complete, 1 frozen, 0 pruned, 0 failed, best 0.7000 (trial-000)" in lines[5]

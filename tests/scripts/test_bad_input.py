@@ -26,10 +26,13 @@ LAUNCH = [
     (["--sampler", "grid"], r"no grid: lr can take endlessly many values; give step="),
     (["--sampler-arg", "n_startup_trials"], r"--sampler-arg n_startup_trials: write .* as NAME=VALUE"),
     (
-        ["--sampler-arg", "startups=3"],
+        ["--sampler", "tpe", "--sampler-arg", "startups=3"],
         r"tpe has no argument 'startups': its arguments are .*n_startup",
     ),
-    (["--sampler-arg", "constant_liar=maybe"], r"constant_liar='maybe' is text, where true or false"),
+    (
+        ["--sampler", "tpe", "--sampler-arg", "constant_liar=maybe"],
+        r"constant_liar='maybe' is text, where true or false",
+    ),
     (["--sampler-arg", "seed=3"], r"give --seed"),
     (
         ["--sampler-arg", "group=true", "--sampler-arg", "group=false"],

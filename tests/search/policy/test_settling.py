@@ -34,26 +34,26 @@ def test_a_name_that_was_given_stays(given: dict[str, str], names: tuple[str, st
 
 
 WIDE = SearchSpace(
-    name="four",
-    description="Four numbers.",
-    parameters={name: FloatDistribution(0, 1) for name in "abcd"},
+    name="three",
+    description="Three numbers that vary, one that does not.",
+    parameters={"same": FloatDistribution(1, 1), **{name: FloatDistribution(0, 1) for name in "abc"}},
 )
-SPACES = {"four": WIDE, "two": FLAT}
+SPACES = {"three": WIDE, "two": FLAT}
 STOPS, FREEZES = ("tpe", "asha"), ("curves", "promotion")
 
 
 @pytest.mark.parametrize(
     ("space", "fields", "names"),
     [
-        ("four", {"max_epochs": 9}, FREEZES),
-        ("four", {"max_epochs": 8}, STOPS),
+        ("three", {"max_epochs": 5}, FREEZES),
+        ("three", {"max_epochs": 4}, STOPS),
         ("two", {"max_epochs": 9}, STOPS),
-        ("four", {"max_epochs": 9, "budget": None, "trials": 50}, STOPS),
-        ("four", {"max_epochs": 9, "sampler": "random"}, ("random", "promotion")),
-        ("four", {"max_epochs": 9, "sampler": "gp"}, ("gp", "asha")),
-        ("four", {"max_epochs": 9, "pruner": "median"}, ("tpe", "median")),
+        ("three", {"max_epochs": 9, "budget": None, "trials": 50}, STOPS),
+        ("three", {"max_epochs": 9, "sampler": "curves"}, FREEZES),
+        ("three", {"max_epochs": 9, "sampler": "gp"}, ("gp", "asha")),
+        ("three", {"max_epochs": 9, "pruner": "median"}, ("tpe", "median")),
         ("two", {"max_epochs": 3, "pruner": "promotion"}, FREEZES),
-        ("four", {"max_epochs": 2}, ("tpe", "none")),
+        ("three", {"max_epochs": 2}, ("tpe", "none")),
     ],
 )
 def test_trials_are_frozen_where_it_was_seen_to_find_more(

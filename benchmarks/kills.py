@@ -29,6 +29,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -65,10 +66,7 @@ POINTS = tuple(point for point in FAIL_POINTS if not point.startswith("drop"))
 
 @dataclass(frozen=True)
 class Shape:
-    """What is killed: how many workers, how long a trial is, and whether the size is in epochs.
-
-    By the last two `auto` chooses the method.
-    """
+    """What is killed: how many workers, how long a trial is, and the budget where trials are frozen."""
 
     slots: int
     epochs: int
@@ -293,13 +291,20 @@ def _config(folder: Path, shape: Shape) -> SweepConfig:
         objective=objective_reference(learn),
         settings={"log": str(folder / "epochs.log"), "epoch_s": TRAINING_S / shape.epochs},
         max_epochs=shape.epochs,
-        **({"budget": f"{shape.trainings}x"} if shape.trainings else {"trials": TRIALS}),
+        **_method(shape),
         concurrency=shape.slots,
         keep_checkpoints=1,
         max_attempts=100,  # a worker is killed again and again here
         sweeps_dir=folder / "sweeps",
         tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
     )
+
+
+def _method(shape: Shape) -> dict[str, Any]:
+    """By name where trials are frozen: of a space as small as this one `auto` would choose otherwise."""
+    if shape.trainings is None:
+        return {"trials": TRIALS}
+    return {"budget": f"{shape.trainings}x", "sampler": "curves", "pruner": "promotion"}
 
 
 def _known_epochs(config: SweepConfig, before: float) -> set[tuple[int, int]]:

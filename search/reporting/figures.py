@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 import plotly.graph_objects as go
@@ -194,12 +195,22 @@ def _contour(study: optuna.Study, metric: str, importances: dict[str, float]) ->
     from optuna import visualization
 
     some, of = thinned(study, MOST_FOR_SURFACE)
-    two = [name for name in importances if name in _names(some)][:2]
-    if len(two) < 2:
+    two = most_important_two(some, importances)
+    if not two:
         return []
     contour = visualization.plot_contour(some, params=two, target_name=metric)
     title = f"Contour of the two most important: {two[0]} and {two[1]}{of}"
     return [Section(title, {"contour": contour})]
+
+
+def most_important_two(study: optuna.Study, importances: Iterable[str]) -> list[str]:
+    """The two most important parameters that differ among the complete trials; empty if there are not two."""
+    values: dict[str, set[Any]] = {}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        for name, value in trial.params.items():
+            values.setdefault(name, set()).add(value)
+    varied = [name for name in importances if len(values.get(name, ())) > 1]
+    return varied[:2] if len(varied) > 1 else []
 
 
 def _names(study: optuna.Study) -> set[str]:

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from optuna.exceptions import ExperimentalWarning
 
-from search.reporting.figures import COLOURS, FEWEST_FOR_SURFACE
+from search.reporting.figures import COLOURS, FEWEST_FOR_SURFACE, most_important_two
 from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
 from search.results.summary import SweepSummary, summarise
 from search.study.opening import opened_study
@@ -121,14 +121,14 @@ def _optuna_figures(summary: SweepSummary, study: optuna.Study) -> Iterator[tupl
     from optuna.visualization import matplotlib as drawn
 
     complete, metric = len(summary.leaderboard), summary.config.metric
-    two = list(summary.importances)[:2]
+    two = most_important_two(study, summary.importances)
     wanted: dict[str, Callable[[], Any]] = {}
     if complete:
         wanted["optimisation_history"] = lambda: drawn.plot_optimization_history(study, target_name=metric)
     if complete >= FEWEST_FOR_SURFACE:
         wanted["slices"] = lambda: drawn.plot_slice(study, target_name=metric)
         wanted["parallel_coordinates"] = lambda: drawn.plot_parallel_coordinate(study, target_name=metric)
-    if complete >= FEWEST_FOR_SURFACE and len(two) == 2:
+    if complete >= FEWEST_FOR_SURFACE and two:
         wanted["contour"] = lambda: drawn.plot_contour(study, params=two, target_name=metric)
     for title, draw in wanted.items():
         # Optuna draws with pyplot: its style and its open figure must not outlive the call.

@@ -23,6 +23,7 @@ from search.results.summary import summarise
 from search.study.database import opened_storage
 from search.study.opening import opened_study
 from search.study.records import StopReason
+from search.study.snapshot import study_in_memory
 
 
 def study_of(sweeps_dir: Path, trials: int, **fields: Any) -> SweepConfig:
@@ -191,6 +192,19 @@ def test_what_a_browser_draws_does_not_grow_with_the_sweep(
     assert contour.title.endswith(" (100 of 200 complete trials)")
     (surface,) = (trace for trace in contour.figures["contour"].data if trace.type == "contour")
     assert max(len(surface.x), len(surface.y)) <= 100 + 2, "and a margin on either side"
+
+
+def test_a_parameter_of_a_single_value_is_no_axis_of_the_contour(tmp_path: Path) -> None:
+    from search.reporting.figures import most_important_two
+
+    config = study_of(tmp_path, 20)
+    with opened_study(config) as study:
+        names = ["nowhere", "lr", "optimizer", "momentum"]
+        assert most_important_two(study, names) == ["lr", "optimizer"]
+        alike = [trial for trial in study.trials if trial.params["optimizer"] == "sgd"]
+        some = study_in_memory("alike", study.direction, alike)
+        assert most_important_two(some, names) == ["lr", "momentum"]
+        assert most_important_two(some, ["lr", "optimizer"]) == []
 
 
 @pytest.mark.parametrize("trials", [0, 1, 20])

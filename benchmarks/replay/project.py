@@ -47,7 +47,7 @@ class Project:
         """A new sweep."""
         epochs = setup.task.epochs
         config = SweepConfig(
-            name=f"replay-{setup.seed}",  # Hyperband's brackets follow from it
+            name=f"replay-{setup.seed}",
             space=setup.task.space,
             objective="nobody:calls",
             metric=METRIC,

@@ -1,12 +1,11 @@
 """Search methods compared on recorded learning curves, in simulated time.
 
     uv run --with onnxruntime python -m benchmarks.replay --curves FOLDER --methods random gp --seeds 30
-    uv run python -m benchmarks.replay --curves benchmarks/curves --methods random "tpe + median"
 
-The folder holds tables (`*/*.npz`) and may hold LCBench's surrogate; this project's own table is in
-`benchmarks/curves`. Runs are kept under --results and not made again. Methods that begin with `syne tune:`
-need `uv run --with syne-tune==0.16.0`. Regret is normalised (0: the best known, 1: a random configuration
-after one epoch), times 1000.
+The folder holds tables (`*/*.npz`; `benchmarks.record_curves` makes one of this project's network) and may
+hold LCBench's surrogate. Runs are kept under --results and not made again. Methods that begin with `syne
+tune:` need `uv run --with syne-tune==0.16.0`. Regret is normalised (0: the best known, 1: a random
+configuration after one epoch), times 1000.
 """
 
 from __future__ import annotations

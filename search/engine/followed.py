@@ -76,9 +76,10 @@ class FollowedTrials:
         for observer in self._observers:
             observer.trial_changed(record)
         if record.frozen:
+            self._failures.tried(record)
             self._retention.froze(record)
         elif record.state is not TrialState.RUNNING:
-            self._failures.ended(record)
+            self._failures.tried(record)
             self._retention.ended(record)
 
     def too_many_failed(self) -> bool:

@@ -61,7 +61,7 @@ class TimeBudget:
 
 
 class FailureLimit:
-    """Watches the trials that end under one driver for faults that more trials would only repeat.
+    """Watches the trials that one driver tries for faults that more trials would only repeat.
 
     Example:
         >>> from spaces.quickstart import SPACE
@@ -72,24 +72,24 @@ class FailureLimit:
 
     def __init__(self, config: SweepConfig) -> None:
         self._config = config
-        self._ended: list[TrialRecord] = []
+        self._tried: dict[int, TrialRecord] = {}
 
-    def ended(self, record: TrialRecord) -> None:
-        """A trial has ended, in whatever way."""
-        self._ended.append(record)
+    def tried(self, record: TrialRecord) -> None:
+        """A trial has ended, in whatever way, or is frozen: so far it can be trained."""
+        self._tried[record.number] = record
 
     def reached(self) -> bool:
         """Whether faults are too many, which is logged with their causes.
 
         A trial that diverged, or that somebody else has ended, is none.
         """
-        ended, config = self._ended, self._config
-        failed = sum(record.outcome is Outcome.FAILED and record.stop_reason in _FAULTS for record in ended)
-        first_all_failed = failed == len(ended) == config.first_failures
-        too_many = len(ended) >= config.share_after and failed / len(ended) > config.max_failed_share
+        tried, config = self._tried.values(), self._config
+        failed = sum(record.outcome is Outcome.FAILED and record.stop_reason in _FAULTS for record in tried)
+        first_all_failed = failed == len(tried) == config.first_failures
+        too_many = len(tried) >= config.share_after and failed / len(tried) > config.max_failed_share
         if not first_all_failed and not too_many:
             return False
-        _logger.error("%d of %d trials failed: no more are started", failed, len(ended))
-        for why in causes(ended)[:_MOST_CAUSES]:
+        _logger.error("%d of %d trials failed: no more are started", failed, len(tried))
+        for why in causes(list(tried))[:_MOST_CAUSES]:
             _logger.error("%s", why)
         return True

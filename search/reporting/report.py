@@ -162,7 +162,7 @@ def _choices(summary: SweepSummary) -> list[list[str]]:
     newest = choices(summary.records)[: -_MOST_CHOICES - 1 : -1]
     last = summary.config.max_epochs
     return [
-        [str(choice.hand_out.reports), str(choice), f"{choice.hand_out.until or last} of {last}"]
+        [str(choice), f"{choice.hand_out.until or last} of {last}", str(choice.hand_out.reports)]
         for choice in newest
     ]
 

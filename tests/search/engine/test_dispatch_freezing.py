@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_cluster import Cluster, Drivers, take
+from fake_cluster import Cluster, Drivers, fail, take
 from halving import Halving
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,6 +121,16 @@ def test_a_frozen_attempt_frees_its_worker_and_its_checkpoint_stays() -> None:
     assert given.number == 1
     assert 0 in made.checkpoints.epochs
     assert dispatcher.records[0].outcome is Outcome.FROZEN
+
+
+def test_a_trial_that_froze_counts_among_those_that_could_be_trained() -> None:
+    dispatcher = drivers(share_after=2, first_failures=1).start(slots=1)
+    take(dispatcher, "a")
+    dispatcher.receive("a", Message(epochs=(epoch(1),)))
+    dispatcher.ended("a")
+    take(dispatcher, "b")
+    fail(dispatcher, "b")
+    assert dispatcher.stop is None, "of two trials one has failed"
 
 
 @pytest.mark.parametrize("gone", ["lost", "interrupted"])

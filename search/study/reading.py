@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import UserError
-from search.study.records import Outcome, TrialRecord
+from search.study.records import Outcome, TrialRecord, trial_key
 
 
 def records_of(study: optuna.Study, frozen: Collection[int] = ()) -> list[TrialRecord]:
@@ -49,7 +49,7 @@ def check_unfinished(number: int, unfinished: Sequence[int], sweep: str) -> None
         UserError: names those that are.
     """
     if number not in unfinished:
-        remedy = f"its unfinished trials are {', '.join(map(str, unfinished))}: name one of these"
+        remedy = f"give the number of one that it has: {', '.join(map(trial_key, unfinished))}"
         raise UserError(
             f"`skip_trial={number}`: sweep {sweep!r} has no such unfinished trial; "
             f"{remedy if unfinished else 'all have ended: leave it out'}"

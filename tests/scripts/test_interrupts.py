@@ -64,7 +64,8 @@ def test_interrupted_twice_and_resumed(
 def after_interrupt(script: Script, folder: Path) -> list[TrialRecord]:
     """The trials after a script was interrupted: begun, and waiting to be resumed."""
     assert script.wait() == 130, script.stderr
-    assert "interrupted; resume it with:  uv run scripts/resume_sweep.py night" in script.stdout
+    assert "interrupted; no trial is complete yet, best so far trial-000, stopped at" in script.stdout
+    assert "resume it with:  uv run scripts/resume_sweep.py night" in script.stdout
     assert "Traceback" not in script.stderr
     script.wait_for_descendants()
     config = SweepConfig.load("night", folder.parent)

@@ -45,12 +45,12 @@ def nothing(params: Mapping[str, Any], context: TrialContext) -> None:
 
 
 class Milestones:
-    """Notes time and the driver's resident memory each time so many more trials have ended."""
+    """Notes time and the driver's resident memory each time so many more trials have ended, or are frozen."""
 
     def __init__(self, every: int) -> None:
         self.rows: list[dict[str, float]] = []
         self._every = every
-        self._ended = 0
+        self._tried: set[int] = set()
         self._since = time.monotonic()
 
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
@@ -58,15 +58,15 @@ class Milestones:
         self._since = time.monotonic()
 
     def trial_changed(self, record: TrialRecord) -> None:
-        """Count ended trials."""
-        if not record.state.is_finished():
+        """Count trials that have ended, or are frozen for the first time."""
+        if record.number in self._tried or not (record.state.is_finished() or record.frozen):
             return
-        self._ended += 1
-        if self._ended % self._every:
+        self._tried.add(record.number)
+        if len(self._tried) % self._every:
             return
         now = time.monotonic()
         row = {
-            "trials": self._ended,
+            "trials": len(self._tried),
             "ms_a_trial": (now - self._since) / self._every * 1000,
             "resident_mb": _resident_mb(),
         }
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--sampler", default="tpe")
+    parser.add_argument("--pruner", default="none", help="promotion freezes the trials at epochs 1 and 3")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
@@ -95,7 +96,7 @@ def main() -> None:
             max_epochs=5,
             trials=arguments.trials,
             sampler=arguments.sampler,
-            pruner="none",
+            pruner=arguments.pruner,
             sweeps_dir=Path(folder, "sweeps"),
             tracking_uri=f"sqlite:///{folder}/mlflow.db",
         )

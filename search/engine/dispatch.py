@@ -270,7 +270,9 @@ class Dispatcher(RemembersFaults):
         params = self._config.configuration(record.params)
         origins = interrupted_origins(record, self._trials.by_number)
         seed = self._config.seed + (origins[-1] if origins else record.number)
-        return Assignment(record.number, params, seed, len(record.epochs), tuple(origins))
+        # A trial that is thawed without a checkpoint begins again, which its hand-out has priced.
+        known = record.resumes_at if record.thawed else len(record.epochs)
+        return Assignment(record.number, params, seed, known, tuple(origins))
 
     def _ask(self) -> None:
         known = self._trials.by_number.values()

@@ -52,7 +52,7 @@ class Assignment:
     number: int
     params: Mapping[str, Any]
     seed: int
-    epochs_known: int  # epochs that the study holds already
+    epochs_known: int  # epochs that the study holds, and that a checkpoint should have
     origins: Sequence[int] = ()  # trials whose checkpoints it may take up, the first first: it retries them
 
 

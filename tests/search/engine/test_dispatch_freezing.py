@@ -195,3 +195,17 @@ def test_only_the_best_frozen_trials_keep_their_checkpoints(limit: dict[str, Any
     assert set(made.checkpoints.epochs) == {0, 2}
     assert [record.resumes_at for record in dispatcher.records] == [1, 0, 1]
     assert [record.resumes_at for record in made.start().records] == [1, 0, 1]
+
+
+@pytest.mark.parametrize(("checkpoint", "known"), [("trial-000/epoch-0001", 1), (None, 0)])
+def test_a_thawed_trial_is_expected_to_go_on_from_what_it_has_a_checkpoint_of(
+    checkpoint: str | None, known: int
+) -> None:
+    dispatcher = drivers().start(slots=1)
+    for attempt, value in (("a", 0.9), ("b", 0.1)):
+        take(dispatcher, attempt)
+        dispatcher.receive(attempt, Message(epochs=(epoch(1, value, checkpoint=checkpoint),)))
+        dispatcher.ended(attempt)
+    thawed = take(dispatcher, "c")
+    assert thawed is not None
+    assert (thawed.number, thawed.epochs_known) == (0, known)

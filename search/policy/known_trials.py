@@ -35,7 +35,7 @@ class KnownTrials:
         self.records[number] = record
         if record.frozen:
             self.frozen[number] = record
-        elif _runs(record):
+        elif record.state is TrialState.RUNNING:
             self.running[number] = record
         elif record.state is TrialState.COMPLETE:
             self._complete.add(number)
@@ -74,8 +74,3 @@ class KnownTrials:
     def without_checkpoints(self) -> bool:
         """Whether trials have trained, and none of them has kept a checkpoint."""
         return bool(self._unkept) and not self._kept
-
-
-def _runs(record: TrialRecord) -> bool:
-    handed_out = record.state is TrialState.WAITING and bool(record.hand_outs)
-    return handed_out or record.state is TrialState.RUNNING

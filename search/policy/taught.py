@@ -14,6 +14,7 @@ lies a tenth of the range beyond all that are known. QMC, random and grid learn 
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Collection, Container, Mapping, Sequence
 from functools import cached_property
@@ -65,8 +66,9 @@ class _Shown(Taught):
         """By number: a trial, how it is shown, and the copy that is shown."""
         return {}
 
+    @abc.abstractmethod
     def _shown(self, study: optuna.Study) -> optuna.Study:
-        raise NotImplementedError
+        """The study with some of its trials shown as others."""
 
     def _as(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search.config.sweep_config import SweepConfig
-from search.results.size import spent_epochs
+from search.study.epochs import spent_epochs
 from search.study.records import TrialRecord
 
 

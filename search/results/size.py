@@ -5,30 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.config.sweep_config import SweepConfig
+from search.study.epochs import spent_epochs
 from search.study.records import TrialRecord, not_retried
-
-
-def spent_epochs(record: TrialRecord, max_epochs: int) -> int:
-    """Epochs of a budget that a trial has used so far: trained ones, with those that it had to repeat.
-
-    >>> from optuna.trial import TrialState
-    >>> from search.study.hand_outs import HandOut
-    >>> from search.study.records import Epoch
-    >>> epochs = tuple(Epoch(n, {}, timestamp_ms=0, worker="host:1") for n in (1, 2, 3))
-    >>> once = HandOut(until=3, cost=3, reports=0, why="new")
-    >>> again = HandOut(until=9, cost=9, reports=9, why="best of 3")  # its checkpoint was gone
-    >>> spent_epochs(TrialRecord(0, TrialState.RUNNING, {}, epochs, hand_outs=(once, again)), max_epochs=9)
-    6
-
-    Args:
-        record: the trial.
-        max_epochs: of a trial that trains to its end.
-    """
-    trained = len(record.epochs)
-    if not record.hand_outs:
-        return trained
-    to_come = (record.until or max_epochs) - trained
-    return sum(hand_out.cost for hand_out in record.hand_outs) - max(0, to_come)
 
 
 def spent(config: SweepConfig, records: Sequence[TrialRecord]) -> int:

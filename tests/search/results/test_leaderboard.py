@@ -225,7 +225,7 @@ def told(error: Exception) -> str:
     """An error as the study keeps it."""
     try:
         raise error
-    except Exception as raised:
+    except Exception as raised:  # of whatever kind the caller has given
         return "".join(traceback.format_exception(raised)).strip()
 
 

@@ -15,7 +15,7 @@ from search.config.folder_file import CONFIG_FILE
 from search.config.model import Settings, one_line
 from search.config.names import NAME_RULE, check_tags
 from search.config.places import absolute
-from search.config.run_settings import URL_FIELDS, RunSettings
+from search.config.run_settings import STORED, URL_FIELDS, RunSettings
 from search.errors import UserError
 
 
@@ -171,7 +171,8 @@ class SweepConfig(Definition, RunSettings):
             fields = folder_file.read(absolute(path.parent), given)
             flat = {key: fields[key] for key in Definition.model_fields if key in fields}
             recorded = fields.pop("definition", flat)
-            return cls.model_validate({**fields, **migrated(recorded), "sweeps_dir": sweeps_dir})
+            stored = {**fields, **migrated(recorded), "sweeps_dir": sweeps_dir}
+            return cls.model_validate(stored, context=STORED)
         except UserError:
             raise
         except (AttributeError, OSError, TypeError, ValueError) as error:

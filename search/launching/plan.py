@@ -102,7 +102,7 @@ def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest
     sharing: float = slots
     available: int | None = _host_bytes()
     if placement.gpus:
-        sharing, available = 1 / min(1.0, placement.gpus), _gpu_bytes()
+        sharing, available = 1 / placement.gpus, _gpu_bytes()
     if available is None:
         return None
     if largest * sharing > available:

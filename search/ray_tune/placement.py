@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from search.config.run_settings import check_one_gpu
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 
@@ -67,9 +68,12 @@ def plan_placement(config: SweepConfig, nodes: Sequence[Node]) -> Placement:
     """What each trial gets: one GPU if there are any, else a core group.
 
     Raises:
-        UserError: a trial asks for more than a node has, or the concurrency cannot be held.
+        UserError: a trial asks for more than a node has or it can use, or the concurrency cannot be held.
     """
-    gpus = config.gpus_per_trial
+    try:
+        gpus = check_one_gpu(config.gpus_per_trial)
+    except ValueError as error:
+        raise UserError(f"`gpus_per_trial={config.gpus_per_trial:g}`: {error}") from error
     if gpus is None:
         gpus = 1.0 if any(node.gpus for node in nodes) else 0.0
     cpus = config.cpus_per_trial
@@ -119,6 +123,4 @@ def _core_group(concurrency: int | None, nodes: Sequence[Node]) -> float:
 
 def _gpu_slots(gpus: float, available: float) -> int:
     """A trial's share lies on one card: 0.4 fits twice on each, not five times on two."""
-    if gpus < 1:
-        return math.floor(1 / gpus + 1e-9) * math.floor(available)
-    return math.floor(available / gpus)
+    return math.floor(1 / gpus + 1e-9) * math.floor(available)

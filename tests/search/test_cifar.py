@@ -135,7 +135,7 @@ def test_the_data_folder_is_found_from_wherever_workers_run(
         ({"trials": 0}, "`trials=0`: "),
         ({"max_epochs": -3}, "`max_epochs=-3`: "),
         ({"name": "a/b"}, "`name=a/b`: a name is"),
-        ({"gpus_per_trial": 1.5}, "`gpus_per_trial=1.5`: above 1 only whole numbers"),
+        ({"gpus_per_trial": 1.5}, "`gpus_per_trial=1.5`: a trial trains on one device"),
         ({"time_budget": -1}, "`time_budget=-1`: "),
     ],
 )

@@ -92,7 +92,7 @@ configs = st.builds(
     budget=st.none() | st.integers(1000, 10**6) | st.integers(1, 99).map("{}x".format),
     keep_frozen_size=st.none() | st.integers(0, 10**15),
     cpus_per_trial=st.none() | amounts,
-    gpus_per_trial=st.none() | st.just(0.0) | amounts,
+    gpus_per_trial=st.none() | st.floats(0.0, 1.0),
     concurrency=st.none() | st.integers(1, 99),
     time_budget=st.none() | st.floats(0.1, 1e6),
     storage=st.none() | texts.filter(bool),
@@ -127,8 +127,23 @@ def test_other_names_are_refused_with_the_rule(name: str) -> None:
 
 @pytest.mark.parametrize("amount", [0.1, 0.5, 1, 2, 8.0])
 def test_fractions_up_to_one_and_whole_numbers_can_be_placed(amount: float) -> None:
-    config = sweep_config(cpus_per_trial=amount, gpus_per_trial=amount)
-    assert (config.cpus_per_trial, config.gpus_per_trial) == (amount, amount)
+    assert sweep_config(cpus_per_trial=amount).cpus_per_trial == amount
+    if amount <= 1:
+        assert sweep_config(gpus_per_trial=amount).gpus_per_trial == amount
+
+
+def test_a_sweep_with_more_gpus_a_trial_than_it_can_use_is_refused_and_an_old_one_can_be_read(
+    tmp_path: Path,
+) -> None:
+    why = "a trial trains on one device, and would leave the others idle: give 1 or less"
+    with pytest.raises(ValidationError, match=why):
+        sweep_config(gpus_per_trial=2)
+    old = sweep_config(sweeps_dir=tmp_path).model_copy(update={"gpus_per_trial": 2.0})
+    old.save()
+    stored = SweepConfig.load(old.name, tmp_path)
+    assert stored == old
+    with pytest.raises(ValidationError, match=why):
+        SweepConfig.model_validate(dict(stored))
 
 
 @pytest.mark.parametrize("field", ["cpus_per_trial", "gpus_per_trial"])

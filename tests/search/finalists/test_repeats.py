@@ -67,7 +67,7 @@ def test_trainings_are_placed_as_is_asked_for_here(tmp_path: Path, monkeypatch: 
     here = to_repeat_here(of, {"gpus_per_trial": 0, "ray_address": "here:6379"})
     config = retrain_config(here, record(0), 2)
     assert (config.gpus_per_trial, config.concurrency, config.ray_address) == (0, 4, "here:6379")
-    with pytest.raises(UserError, match=r"`gpus_per_trial=1.5`: above 1 only whole numbers"):
+    with pytest.raises(UserError, match=r"`gpus_per_trial=1.5`: a trial trains on one device"):
         to_repeat_here(of, {"gpus_per_trial": 1.5})
 
 

@@ -57,9 +57,6 @@ def test_by_default_a_trial_has_a_gpu_or_else_a_group_of_cores(
         (0.1, 1, 10),
         (0.7, 4, 4),
         (1, 4, 4),
-        (2, 4, 2),
-        (2, 5, 2),
-        (4, 4, 1),
     ],
 )
 def test_a_share_of_a_gpu_lies_on_one_card(share: float, gpus: int, slots: int) -> None:
@@ -87,7 +84,6 @@ def test_one_trial_waits_for_its_node_when_nothing_fits() -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"gpus_per_trial": 2}, "`gpus_per_trial=2`: there are 1 GPUs"),
         ({"cpus_per_trial": 8}, "`cpus_per_trial=8`: there are 4 CPU cores"),
         ({"concurrency": 2}, "`concurrency=2`: only 1 at a time fit, with 4 CPU and 1 GPU"),
         (
@@ -99,6 +95,12 @@ def test_one_trial_waits_for_its_node_when_nothing_fits() -> None:
 def test_what_does_not_fit_is_refused_with_what_there_is(fields: dict[str, Any], why: str) -> None:
     with pytest.raises(UserError, match=why):
         plan_placement(sweep_config(**fields), [Node(4, 1)])
+
+
+def test_more_than_one_gpu_a_trial_is_refused_in_a_sweep_of_an_earlier_version_too() -> None:
+    stored = sweep_config().model_copy(update={"gpus_per_trial": 2.0})
+    with pytest.raises(UserError, match="`gpus_per_trial=2`: a trial trains on one device"):
+        plan_placement(stored, [Node(8, 8)])
 
 
 def test_a_share_of_a_gpu_is_refused_where_there_is_none() -> None:
@@ -129,11 +131,6 @@ def test_a_trial_runs_on_one_node(nodes: list[Node], expected: tuple[float, floa
 @pytest.mark.parametrize(
     ("nodes", "fields", "why"),
     [
-        (
-            [Node(8, 1)] * 2,
-            {"gpus_per_trial": 2},
-            "there are 2 GPUs, 1 on one node at most; ask for at most 1",
-        ),
         ([Node(4, 0)] * 3, {"cpus_per_trial": 6}, "there are 12 CPU cores, 4 on one node at most"),
         ([Node(16, 0), Node(2, 1)], {"cpus_per_trial": 8}, "8 CPU and 1 GPU a trial: no node has both"),
     ],
@@ -157,7 +154,7 @@ nodes_of_a_cluster = st.lists(
 @given(
     nodes=nodes_of_a_cluster,
     cpus=amounts,
-    gpus=st.just(0.0) | amounts,
+    gpus=st.none() | st.just(0.0) | st.floats(0.05, 1.0),
     concurrency=st.none() | st.integers(1, 32),
 )
 def test_what_runs_at_once_always_fits(
@@ -174,11 +171,9 @@ def test_what_runs_at_once_always_fits(
     for node in nodes:
         on_node = placement.fits([node])
         assert on_node * placement.cpus <= node.cpus + 1e-6
-        # Each card is filled by itself: whole trials on a card, or whole cards for a trial.
-        if 0 < placement.gpus < 1:
+        if placement.gpus > 0:  # each card is filled by itself
             assert math.ceil(on_node / max(1, node.gpus)) * placement.gpus <= 1 + 1e-6
-        else:
-            assert on_node * placement.gpus <= node.gpus
+            assert node.gpus or not on_node
     assert cpus is None or placement.cpus == cpus
     assert gpus is None or placement.gpus == gpus
 

@@ -1,8 +1,10 @@
 """How a sweep's cost per trial and its driver's memory grow with the number of trials.
 
-    uv run benchmarks/growth.py --trials 10000 --out growth.json
+    uv run python -m benchmarks.growth --trials 10000 --out growth.json
+    uv run python -m benchmarks.growth --trials 10000 --sampler curves --pruner promotion
 
-The objective does nothing but report, so what is measured is the orchestration: study, MLflow, Ray.
+The objective does nothing but save a checkpoint of a few bytes and report, so what is measured is the
+orchestration: study, checkpoints, MLflow, Ray. A trial that is frozen and thawed has several attempts.
 """
 
 from __future__ import annotations
@@ -39,9 +41,12 @@ SPACE = SearchSpace(
 
 
 def nothing(params: Mapping[str, Any], context: TrialContext) -> None:
-    """Report five epochs at once."""
-    for epoch in range(1, context.max_epochs + 1):
-        context.report(epoch, {"val_acc": epoch / 10 + params["lr"] / 100})
+    """Report the epochs that are left, at once, each with a checkpoint, as a training does that can go on."""
+    model = context.scratch / "model"
+    model.mkdir()
+    for epoch in range(context.epochs_done + 1, context.max_epochs + 1):
+        (model / "weights").write_bytes(b"weights")
+        context.report(epoch, {"val_acc": epoch / 10 + params["lr"] / 100}, model)
 
 
 class Milestones:
@@ -49,29 +54,44 @@ class Milestones:
 
     def __init__(self, every: int) -> None:
         self.rows: list[dict[str, float]] = []
+        self.opened = time.monotonic()
         self._every = every
         self._tried: set[int] = set()
-        self._since = time.monotonic()
+        self._attempts: dict[int, int] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._since, self._worked = time.monotonic(), time.process_time()
+        self._attempts_before = self.attempts
+
+    @property
+    def attempts(self) -> int:
+        """How often a trial has been given to a worker."""
+        return sum(self._attempts.values())
 
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Begin to measure when the sweep begins."""
-        self._since = time.monotonic()
+        self.opened = time.monotonic()
+        self._begin()
 
     def trial_changed(self, record: TrialRecord) -> None:
         """Count trials that have ended, or are frozen for the first time."""
+        self._attempts[record.number] = max(1, len(record.hand_outs))
         if record.number in self._tried or not (record.state.is_finished() or record.frozen):
             return
         self._tried.add(record.number)
         if len(self._tried) % self._every:
             return
-        now = time.monotonic()
+        took, worked = time.monotonic() - self._since, time.process_time() - self._worked
         row = {
             "trials": len(self._tried),
-            "ms_a_trial": (now - self._since) / self._every * 1000,
+            "ms_a_trial": 1000 * took / self._every,
+            "ms_an_attempt": 1000 * took / (self.attempts - self._attempts_before),
+            "driver_cpu_ms_a_trial": 1000 * worked / self._every,
             "resident_mb": _resident_mb(),
         }
         self.rows.append(row)
-        self._since = now
+        self._begin()
         print("  ".join(f"{name} {value:,.1f}" for name, value in row.items()), file=sys.stderr, flush=True)
 
 
@@ -101,17 +121,25 @@ def main() -> None:
             tracking_uri=f"sqlite:///{folder}/mlflow.db",
         )
         result = run_sweep(config, nothing, progress=False, observers=[milestones])
+        took_ms = 1000 * (time.monotonic() - milestones.opened)
         kilobytes = {
             file.stem: _kilobytes(file) for file in (config.folder / "study.db", Path(folder, "mlflow.db"))
         }
-    trials = len(result.records)
+    trials, attempts = len(result.records), milestones.attempts
     print(
-        f"{trials} trials in {result.seconds:.0f} s, {trials / result.seconds:.1f} a second, "
+        f"{trials} trials, {attempts / trials:.2f} attempts each, in {result.seconds:.0f} s; from the first "
+        f"to the exact view {took_ms / trials:.1f} ms a trial, {took_ms / attempts:.1f} ms an attempt; "
         f"view: {result.view_missing or 'exact'}; "
         + ", ".join(f"{name} {size / trials:.1f} kB a trial" for name, size in kilobytes.items())
     )
     if arguments.out:
-        report = {"rows": milestones.rows, "seconds": result.seconds, "kilobytes": kilobytes}
+        report = {
+            "rows": milestones.rows,
+            "seconds": result.seconds,
+            "ms_a_trial": took_ms / trials,
+            "ms_an_attempt": took_ms / attempts,
+            "kilobytes": kilobytes,
+        }
         arguments.out.write_text(json.dumps(report, indent=1))
 
 

@@ -80,7 +80,7 @@ def test_idle_time_at_the_end_is_measured() -> None:
 
 @pytest.mark.slow
 def test_the_growth_of_a_sweep_is_measured() -> None:
-    assert "20 trials in" in run("benchmarks.growth", "--trials", "20", "--every", "10")
+    assert "20 trials, 1.00 attempts each, in" in run("benchmarks.growth", "--trials", "20", "--every", "10")
 
 
 def test_the_calibration_of_the_statistics_is_measured() -> None:

@@ -13,11 +13,15 @@ they follow from the data alone.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from search.policy.curves.encoding import Floats
 
@@ -78,15 +82,16 @@ class CurveProcess:
         bounds = list(
             zip(self._mean - _WITHIN * self._spread, self._mean + _WITHIN * self._spread, strict=True)
         )
-        found = minimize(
-            self._loss,
-            self._mean,
-            (points, y),
-            "L-BFGS-B",
-            jac=True,
-            bounds=bounds,
-            options={"maxiter": _ITERATIONS},
-        )
+        with _one_thread():
+            found = minimize(
+                self._loss,
+                self._mean,
+                (points, y),
+                "L-BFGS-B",
+                jac=True,
+                bounds=bounds,
+                options={"maxiter": _ITERATIONS},
+            )
         return np.asarray(found.x)
 
     def given(self, theta: Floats, points: Points, y: Floats) -> Posterior:
@@ -183,21 +188,41 @@ class Posterior:
         from scipy.linalg import cho_solve
 
         self._process, self._theta, self._points = process, theta, points
-        k = process.covariance(theta, points, points)
-        k[np.diag_indices(len(y))] += np.exp(theta[-1]) + _JITTER
-        self._lower = np.linalg.cholesky(k)
-        self._alpha = cho_solve((self._lower, True), y)
+        with _one_thread():
+            k = process.covariance(theta, points, points)
+            k[np.diag_indices(len(y))] += np.exp(theta[-1]) + _JITTER
+            self._lower = np.linalg.cholesky(k)
+            self._alpha = cho_solve((self._lower, True), y)
 
     def predict(self, points: Points) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the curves at each point, without noise."""
         from scipy.linalg import solve_triangular
 
-        k = self._process.covariance(self._theta, points, self._points)
-        v = solve_triangular(self._lower, k.T, lower=True, check_finite=False)
-        variance = self._process.variance(self._theta) - (v * v).sum(0)
-        return k @ self._alpha, np.sqrt(np.maximum(variance, 1e-10))
+        with _one_thread():
+            k = self._process.covariance(self._theta, points, self._points)
+            v = solve_triangular(self._lower, k.T, lower=True, check_finite=False)
+            variance = self._process.variance(self._theta) - (v * v).sum(0)
+            return k @ self._alpha, np.sqrt(np.maximum(variance, 1e-10))
 
 
 def _squared_distances(a: Floats, b: Floats) -> Floats:
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None]
     return np.asarray(np.maximum(squares - 2 * a @ b.T, 0.0))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let numpy and scipy calculate in this thread alone.
+
+    Matrices so small take longer in several, many times as long where the trials keep the cores busy. And
+    what is calculated then does not depend on how many cores there are.
+    """
+    with _libraries().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    import scipy.linalg  # noqa: F401  # brings a library of its own, beside numpy's
+
+    return ThreadpoolController()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from scipy.optimize import check_grad
 from sweep_makers import MAXIMIZE, MINIMIZE
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from search.config.goals import Goal
 from search.policy.curves.encoding import Encoding
@@ -110,6 +113,26 @@ def record(number: int, x: float, y: float, epochs: int, goal: Goal) -> TrialRec
         for e in range(1, epochs + 1)
     )
     return TrialRecord(number, TrialState.RUNNING, {"x": x, "y": y}, told)
+
+
+def test_the_model_calculates_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[set[int]] = []
+
+    def noted(*args: object, before: Callable[..., np.ndarray] = np.linalg.cholesky) -> np.ndarray:
+        threads.append(blas_threads())
+        return before(*args)
+
+    monkeypatch.setattr(np.linalg, "cholesky", noted)
+    records = [record(number, number / 9, 0.5, 3, MAXIMIZE) for number in range(8)]
+    with threadpool_limits(2, "blas"):
+        CurvePredictor(SPACE, EPOCHS, MAXIMIZE).ends(records, [0])
+        assert blas_threads() == {2}, "as they were"
+    assert len(threads) > 1, "in the fit and after it"
+    assert all(each == {1} for each in threads)
+
+
+def blas_threads() -> set[int]:
+    return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
 
 
 def test_with_few_curves_nothing_is_foretold() -> None:

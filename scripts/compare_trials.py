@@ -60,7 +60,8 @@ def compare(
     elif format == "csv":
         every = ((summary, record) for summary in summaries for record in summary.records)
         trials = every if all_trials else best_of_all(summaries, top)
-        out.file.write(write_csv([trial_row(summary, record, summaries) for summary, record in trials]))
+        configs = [summary.config for summary in summaries]
+        out.file.write(write_csv([trial_row(summary.config, record, configs) for summary, record in trials]))
     else:
         print_comparison(summaries, best_of_all(summaries, top), port)
     if shown_in is not None:

@@ -16,11 +16,12 @@ from search.results.freezing import (
     rungs,
     state_text,
 )
-from search.results.leaderboard import counts, latest
+from search.results.leaderboard import causes, counts, latest
 from search.results.size import epochs_used
 from search.results.summary import SweepSummary
-from search.study.records import Outcome, TrialRecord
+from search.study.records import Outcome, TrialRecord, not_retried
 
+_MOST_CAUSES = 5  # of failed trials, told of each sweep; an export has them all
 _MOST_FROZEN = 3  # told of each sweep, those that have trained furthest
 
 
@@ -66,7 +67,7 @@ def _so_far(summaries: Sequence[SweepSummary]) -> str:
 
 
 def print_summary(summary: SweepSummary) -> None:
-    """A sweep's counts, importances and what pruning saved."""
+    """A sweep's counts, why trials failed, importances and what pruning saved."""
     saved = summary.savings
     # Whether a driver is at work on what is RUNNING the study does not tell.
     text = ", ".join(
@@ -75,6 +76,8 @@ def print_summary(summary: SweepSummary) -> None:
         if n
     )
     out.print(f"{summary.config.name}: {text}")
+    for why in causes(not_retried(summary.records))[:_MOST_CAUSES]:
+        out.print(f"  {why}")
     if ladder := rungs(summary.records):
         passed = ", ".join(f"{rung.passed} of {rung.reached} at epoch {rung.epochs}" for rung in ladder)
         out.print(f"  went on beyond rungs: {passed}; {epochs_used(summary.config, summary.records)}")

@@ -9,7 +9,7 @@ from rich.table import Table
 from scripts import cli
 from scripts.commands import typed
 from scripts.consoles import err, out
-from scripts.sweep_output import announce, stdout_for_results
+from scripts.sweep_output import stdout_for_results
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown
 from search.finalists.confirm import Confirmation, confirm, confirm_config
@@ -46,7 +46,6 @@ def retrain_and_print(
         print_confirmation(summary, confirmation)
     winner = finalists[0] if confirmation is None else confirmation.winner.record
     config = retrain_config(summary, winner, seeds, max_epochs)
-    announce(config)
     with stdout_for_results():
         retrained = retrain(
             summary,
@@ -84,7 +83,6 @@ def _confirm(
     config: SweepConfig, finalists: Sequence[TrialRecord], *, retry_failed: bool
 ) -> tuple[Confirmation, bool]:
     """Confirm the finalists; with whether MLflow shows all of it."""
-    announce(config)
     with stdout_for_results():
         confirmation, result = confirm(config, finalists, retry_failed=retry_failed)
     if failures := failure_summary(result.records):

@@ -27,19 +27,12 @@ _TOP = 5  # rows of the leaderboard that ends a sweep
 
 def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequence[int] = ()) -> int:
     """Run a sweep with its progress shown, print how it ended, and give the exit code."""
-    announce(config)
     with stdout_for_results():
         result = run_sweep(config, retry_failed=retry_failed, skip=skip)
     print_result(result)
     if result.stop is Stop.INTERRUPTED:
         return INTERRUPTED
     return cli.DONE if result.succeeded else cli.FAILED
-
-
-def announce(config: SweepConfig) -> None:
-    """Say what is about to run."""
-    what = f"{config.size_text}, {config.goal}, {_data(config)}"
-    err.print(f"{config.kind} {config.name}: {what}; the workers start first, which takes some 15 s")
 
 
 def stdout_for_results() -> contextlib.AbstractContextManager[object]:
@@ -156,12 +149,3 @@ def _divergence(result: SweepResult) -> str:
         f"({cause(first.error or '')}): launch a new sweep with lower upper ends of what makes steps long "
         "(a learning rate), under another name"
     )
-
-
-def _data(config: SweepConfig) -> str:
-    note = config.dataset
-    if note is None:
-        return "its own data"
-    if config.kind == "retrain":
-        return f"{note.name} ({note.sizes['train'] + note.sizes['val']:,} train, with the validation images)"
-    return f"{note.name} ({note.sizes['train']:,} train, {note.sizes['val']:,} val)"

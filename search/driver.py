@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,15 +26,20 @@ from search.ray_tune.loop import nodes
 from search.ray_tune.placement import Placement, on_cluster, plan_placement
 from search.ray_tune.session import ray_session
 from search.ray_tune.shared_folder import check_nodes_share
+from search.results.digits import human_seconds, score
+from search.results.leaderboard import outcomes
+from search.results.summary import trial_row
 from search.results.utilisation import Utilisation, utilisation
 from search.study.records import Outcome, TrialRecord, ranked
 from search.tracking.connection import TrackingConnection
 
 if TYPE_CHECKING:
+    import pandas as pd  # half a second of imports
+
     from search.tracking.store import SweepPage
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult:
     """How a launch or resume ended.
 
@@ -45,6 +51,11 @@ class SweepResult:
         >>> result = SweepResult(config, [record], None, None, seconds=60.0, page=None, utilisation=None)
         >>> result.best.value, result.succeeded
         (0.8, True)
+        >>> result
+        <SweepResult day: 1 complete, best trial-000 with val_acc=0.8000, 1 min 00 s>
+        >>> result.dataframe()[["trial", "state", "val_acc"]]
+           trial     state  val_acc
+        0      0  complete      0.8
     """
 
     config: SweepConfig
@@ -75,6 +86,20 @@ class SweepResult:
         in_vain = bool(self.records) and all(record.outcome in fruitless for record in self.records)
         return self.stop in (None, Stop.TIME_BUDGET) and self.view_missing is None and not in_vain
 
+    def dataframe(self) -> pd.DataFrame:
+        """A row for each trial, with the columns of an exported CSV."""
+        import pandas as pd
+
+        return pd.DataFrame([trial_row(self.config, record) for record in self.records])
+
+    def __repr__(self) -> str:
+        parts = [outcomes(self.records) or "no trials"]
+        if self.best is not None:
+            parts.append(f"best {self.best.key} with {self.config.metric}={score(self.best.value)}")
+        parts += [f"stopped: {self.stop.value}"] if self.stop else []
+        parts += ["MLflow is behind"] if self.view_missing else []
+        return f"<SweepResult {self.config.name}: {', '.join(parts)}, {human_seconds(self.seconds)}>"
+
 
 @ends_when_asked()
 def run_sweep(
@@ -97,7 +122,8 @@ def run_sweep(
         config: the sweep.
         objective: the training function, if it cannot be imported by `config.objective`.
         progress: show it, on stderr: as a live table in a terminal, and below the cell of a notebook, which
-            keeps the best trials; as a line for each trial that ends anywhere else.
+            keeps the best trials; anywhere else as lines, of what is waited for at the start and of each
+            trial that ends. Why the first trial failed is logged at once, whether or not.
         observers: told of every change of a trial.
         retry_failed: first enqueue the failed trials' parameters again.
         skip: numbers of unfinished trials that are not to be trained any further: they end as failed.
@@ -110,26 +136,26 @@ def run_sweep(
     """
     started, started_ms = time.monotonic(), int(time.time() * 1000)
     config = settled(config)
-    _check_policy(config)
-    config, portable = _to_send(config, objective)
-    with (
-        Progress(config) if progress else contextlib.nullcontext() as shown,
-        TrackingConnection(config) as tracking,
-        ray_session(config) as folder,
-    ):
-        followers = [*([shown] if shown else []), *observers]
+    with contextlib.ExitStack() as entered:
+        shown = entered.enter_context(Progress(config)) if progress else None
+        say = shown.waits_for if shown else lambda _what: None
+        _check_policy(config)
+        config, portable = _to_send(config, objective, say)
+        tracking = entered.enter_context(TrackingConnection(config))
+        folder = entered.enter_context(ray_session(config, say))
         available = nodes()
         placement = plan_placement(config, available)  # what cannot be placed leaves no store behind
         tracking.open()
         if on_cluster(config, available):
             check_nodes_share(config.checkpoint_root)
+        say("opening the MLflow store")
         tracking.check()
         driven = Drive(
             config=config,
             spec=_worker_spec(config, portable, placement),
             placement=placement,
             folder=folder,
-            observers=followers,
+            observers=[*([shown] if shown else []), *observers],
             requests=Requests(retry_failed, list(skip)),
             connect=tracking.connect,
             began_at=started,
@@ -139,12 +165,17 @@ def run_sweep(
     return SweepResult(config, driven.records, driven.stop, driven.view_missing, seconds, driven.page, used)
 
 
-def _to_send(config: SweepConfig, objective: Objective | None) -> tuple[SweepConfig, PortableObjective]:
+def _to_send(
+    config: SweepConfig, objective: Objective | None, say: Callable[[str], None]
+) -> tuple[SweepConfig, PortableObjective]:
     """The training function for the workers, and the configuration with the place that it is found in."""
+    module = config.objective.partition(":")[0]
     if objective is None:
+        if module not in sys.modules:
+            say(f"importing {module}")
         objective = load_objective(config.objective, config.objective_place)
-        place = module_place(config.objective.partition(":")[0])
-        config = config.model_copy(update={"objective_place": place})
+    if module in sys.modules:
+        config = config.model_copy(update={"objective_place": module_place(module)})
     return config, PortableObjective.of(objective)
 
 

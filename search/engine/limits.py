@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Collection
 
 from search.config.sweep_config import SweepConfig
-from search.results.leaderboard import causes, typical_seconds
+from search.results.leaderboard import causes, place_of_fault, typical_seconds
 from search.study.records import Outcome, StopReason, TrialRecord
 
 _TYPICAL_OF = 100  # newest trials that tell how long the next one will take
@@ -73,10 +73,18 @@ class FailureLimit:
     def __init__(self, config: SweepConfig) -> None:
         self._config = config
         self._tried: dict[int, TrialRecord] = {}
+        self._told = False  # of the first failure
 
     def tried(self, record: TrialRecord) -> None:
-        """A trial has ended, in whatever way, or is frozen: so far it can be trained."""
+        """A trial has ended, in whatever way, or is frozen: so far it can be trained.
+
+        Why the first one failed is logged at once: the next ones may be about to fail likewise.
+        """
         self._tried[record.number] = record
+        if _at_fault(record) and not self._told:
+            self._told = True
+            (why,) = causes([record])
+            _logger.error("%s%s", why, place_of_fault(record.error or ""))
 
     def reached(self) -> bool:
         """Whether faults are too many, which is logged with their causes.
@@ -84,7 +92,7 @@ class FailureLimit:
         A trial that diverged, or that somebody else has ended, is none.
         """
         tried, config = self._tried.values(), self._config
-        failed = sum(record.outcome is Outcome.FAILED and record.stop_reason in _FAULTS for record in tried)
+        failed = sum(map(_at_fault, tried))
         first_all_failed = failed == len(tried) == config.first_failures
         too_many = len(tried) >= config.share_after and failed / len(tried) > config.max_failed_share
         if not first_all_failed and not too_many:
@@ -93,3 +101,7 @@ class FailureLimit:
         for why in causes(list(tried))[:_MOST_CAUSES]:
             _logger.error("%s", why)
         return True
+
+
+def _at_fault(record: TrialRecord) -> bool:
+    return record.outcome is Outcome.FAILED and record.stop_reason in _FAULTS

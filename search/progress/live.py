@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from optuna.trial import TrialState
 from rich.console import Console
 from rich.text import Text
 
@@ -17,23 +15,17 @@ from search.config.sweep_config import SweepConfig
 from search.engine.observers import Stop
 from search.progress.frame import Frame
 from search.progress.notebook import NotebookTable
-from search.progress.pace import EpochPace
+from search.progress.tally import Tally
 from search.progress.terminal import TerminalTable
 from search.results.columns import Columns
 from search.results.digits import all_shown, human_seconds, score, scores, shown
-from search.results.freezing import (
-    Choice,
-    best_unfinished,
-    best_unfinished_text,
-    choices,
-    newest_choice,
-    thaws_text,
-)
+from search.results.freezing import Choice, choices, newest_choice, thaws_text
 from search.results.leaderboard import leading
-from search.study.records import Outcome, TrialRecord, ranked
+from search.study.records import Outcome, TrialRecord
 
-_TOP = 5  # of the trials, which a notebook keeps
 _MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen
+_WORKERS = "starting workers"
+_FIRST_EPOCH = "importing the training function in the workers, then the first epoch"
 
 
 class Progress:
@@ -52,9 +44,13 @@ class Progress:
         >>> from search.results.summary import summarise
         >>> night = summarise("night", Path("sweeps"))
         >>> with Progress(night.config, Console(file=sys.stdout)) as progress:
-        ...     progress.sweep_opened([])
+        ...     progress.waits_for("starting Ray")
+        ...     progress.sweep_opened(night.records[:1])
         ...     progress.trial_changed(night.records[1])
-        trial-001 complete val_acc=0.8000 after 2 of 2 epochs, lr=0.1; 1/3 done, ...
+        sweep night: 3 trials of up to 2 epochs, maximising val_acc, its own data
+        night: starting Ray
+        night: starting workers
+        trial-001 complete val_acc=0.8000 after 2 of 2 epochs, lr=0.1; 2/3 done, ...
     """
 
     def __init__(self, config: SweepConfig, console: Console | None = None) -> None:
@@ -63,16 +59,10 @@ class Progress:
         self._console = console or Console(
             stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False
         )
-        self._running: dict[int, TrialRecord] = {}
-        self._frozen: dict[int, TrialRecord] = {}
-        self._epochs = EpochPace(config)
+        self._tally = Tally(config, [])
         self._choice: Choice | None = None  # the last one of what a free slot does, where trials freeze
-        self._ended = _nothing_ended()
-        self._retried: set[int] = set()  # failed trials that a retry has taken the place of
-        self._best: list[TrialRecord] = []
-        self._ended_here, self._seconds_here = 0, 0.0  # of this launch, for the time that is left
-        self._most_running = 0
         self._started = time.monotonic()
+        self._waits: tuple[str, float] | None = None  # for what, and since when
         self._stop: tuple[Stop, float | None] | None = None  # and by when, on the monotonic clock
         self._table: NotebookTable | TerminalTable | None = None
         if self._console.is_jupyter:
@@ -81,6 +71,8 @@ class Progress:
             self._table = TerminalTable(self._console, self._frame)
 
     def __enter__(self) -> Self:
+        if not isinstance(self._table, NotebookTable):
+            self._say(_headline(self._config))
         if self._table:
             self._table.start()
         return self
@@ -91,54 +83,52 @@ class Progress:
         if self._table:
             self._table.stop(self._last_frame())
 
+    def waits_for(self, what: str) -> None:
+        """Say what is being done before anything trains, as in "starting Ray"."""
+        self._waits = what, time.monotonic()
+        if not self._table:
+            self._say(f"{self._config.name}: {what}")
+
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Take in what there was before, so that counts and best are the sweep's."""
-        self._running, self._ended, self._retried, self._best = {}, _nothing_ended(), set(), []
-        self._frozen, self._epochs = {}, EpochPace(self._config)
-        for record in records:
-            self._take(record)
-        self._epochs.begin()
+        self._tally = Tally(self._config, records)
         self._choice = next(reversed(choices(records)), None)
+        self._waits = None
+        if not self._tally.is_used_up:
+            self.waits_for(_WORKERS)
 
     def trial_changed(self, record: TrialRecord) -> None:
         """Take a change in; without a live table, print each trial's end, freeze and thaw."""
-        before = self._running.get(record.number) or self._frozen.get(record.number)
-        self._take(record)
+        before = self._tally.known(record.number)
+        self._tally.take(record)
         self._choice = _choice_since(before, record) or self._choice
-        if record.state is not TrialState.RUNNING:
-            self._ended_here += 1
-            self._seconds_here += record.train_seconds
+        self._wait_goes_on(before, record)
         if not self._table and (line := self._told(before, record)):
-            self._console.print(Text(line), soft_wrap=True)
+            self._say(line)
 
     def stop_requested(self, reason: Stop, grace_s: float | None) -> None:
         """Show that a stop was heard and how long it takes at most; without a live table the log tells it."""
         self._stop = reason, None if grace_s is None else time.monotonic() + grace_s
 
-    def _take(self, record: TrialRecord) -> None:
-        if record.retry_of is not None and record.retry_of not in self._retried:
-            self._retried.add(record.retry_of)
-            self._ended[Outcome.FAILED] -= 1
-        self._epochs.take(record)
-        if record.outcome is Outcome.RUNNING:
-            self._running = {**self._running, record.number: record}
-        else:
-            self._running = {n: each for n, each in self._running.items() if n != record.number}
-        self._frozen.pop(record.number, None)
-        if record.frozen:
-            self._frozen[record.number] = record
-        self._most_running = max(self._most_running, len(self._running))
-        if record.state is TrialState.RUNNING:
+    def _say(self, line: str) -> None:
+        self._console.print(Text(line), soft_wrap=True)
+
+    def _wait_goes_on(self, before: TrialRecord | None, record: TrialRecord) -> None:
+        """The first worker that is up has an epoch to come; with that the wait is over."""
+        if self._waits is None:
             return
-        self._ended[record.outcome] += 1
-        self._best = ranked([*self._best, record], self._config.goal)[:_TOP]
+        known = 0 if before is None else len(before.epochs)
+        if record.outcome is not Outcome.RUNNING or len(record.epochs) > known:
+            self._waits = None
+        elif self._waits[0] == _WORKERS:
+            self.waits_for(_FIRST_EPOCH)
 
     def _told(self, before: TrialRecord | None, record: TrialRecord) -> str | None:
         """What there is to say of a change, if there is anything: a trial's epochs alone are not told."""
         was_frozen = before is not None and before.frozen
         if record.outcome is Outcome.RUNNING:
             choice = _choice_since(before, record)
-            return f"{choice}; {self._summary()}" if choice and choice.thawed else None
+            return f"{choice}; {self._tally.summary}" if choice and choice.thawed else None
         if was_frozen and record.outcome in (Outcome.FROZEN, Outcome.PRUNED):
             return None  # how far it came was told when it froze
         return self._line(record)
@@ -151,51 +141,15 @@ class Progress:
             f"{record.key} {record.outcome}{reason} "
             f"{self._config.metric}={score(self._newest(record))} "
             f"after {len(record.epochs)} of {self._config.max_epochs} epochs{thaws}, {params}; "
-            f"{self._summary()}"
+            f"{self._tally.summary}"
         )
 
     def _newest(self, record: TrialRecord) -> float | None:
         return record.epochs[-1].metrics[self._config.metric] if record.epochs else None
 
-    def _summary(self) -> str:
-        ended, best = self._ended, next(iter(self._best), None)
-        parts = [f"{ended.total()}/{self._config.most_trials} done"]
-        if self._config.budget_epochs is not None:
-            parts = [f"{self._epochs.spent}/{self._config.budget_epochs} epochs"]
-            parts.append(f"{ended[Outcome.COMPLETE]} complete")
-        parts += [f"{len(self._frozen)} frozen"] if self._frozen else []
-        parts.append(f"{ended[Outcome.PRUNED]} pruned")
-        parts += [f"{ended[Outcome.DIVERGED]} diverged"] if ended[Outcome.DIVERGED] else []
-        parts.append(f"{ended[Outcome.FAILED]} failed")
-        parts.append(
-            f"best {score(best.value)} ({best.key})" if best and best.value is not None else self._no_best()
-        )
-        if (left := self._seconds_left()) is not None:
-            parts.append(f"about {human_seconds(left)} left")
-        return ", ".join(parts)
-
-    def _no_best(self) -> str:
-        frozen = list(self._frozen.values())  # at once: this is drawn by another thread
-        furthest = best_unfinished(frozen, self._config.goal)
-        if furthest is None:
-            return "no best yet"
-        return f"none complete yet, best so far {best_unfinished_text(furthest, self._config.max_epochs)}"
-
-    def _seconds_left(self) -> float | None:
-        """At the pace of this launch; None until it is known, and where trials are frozen and counted."""
-        if self._config.budget_epochs is not None:
-            seconds = self._epochs.seconds_left()
-            return None if seconds is None else seconds / max(1, self._most_running)
-        if self._frozen:
-            return None
-        to_come = self._config.most_trials - self._ended.total()
-        if not self._ended_here or to_come <= 0:
-            return None
-        return self._seconds_here / self._ended_here * to_come / max(1, self._most_running)
-
     def _frame(self) -> Frame:
         """The trials that run, and how far the sweep is."""
-        running = [record for _, record in sorted(self._running.items())][:_MOST_ROWS]
+        running = [record for _, record in sorted(self._tally.running.items())][:_MOST_ROWS]
         columns = Columns.of([self._config], ["trial", "epoch"])
         cells = {
             "trial": [record.key for record in running],
@@ -205,6 +159,7 @@ class Progress:
         for name, heading in columns.params.items():
             cells[heading] = all_shown([record.params.get(name) for record in running])
         lines = [f"{self._status_line()} so far"]
+        lines += [] if self._waits is None else [_wait_line(*self._waits)]
         lines += [] if self._choice is None else [f"last choice: {self._choice}"]
         lines += [] if self._stop is None else [_stop_line(*self._stop)]
         return Frame(cells, lines)
@@ -218,7 +173,7 @@ class Progress:
         """The best trials, and what the sweep came to."""
         columns = Columns.of([self._config], ["trial"])
         headings = ["trial", columns.metrics[self._config.metric], *columns.params.values()]
-        rows = leading(self._best, columns.params)
+        rows = leading(self._tally.best, columns.params)
         cells = {heading: [row[place] for row in rows] for place, heading in enumerate(headings)}
         lines = [self._status_line()]
         lines += [] if self._stop is None else [f"stopped ({self._stop[0].value}): run it again to resume"]
@@ -226,7 +181,7 @@ class Progress:
 
     def _status_line(self) -> str:
         elapsed = human_seconds(time.monotonic() - self._started)
-        return f"{self._config.name}: {self._summary()}, {elapsed}"
+        return f"{self._config.name}: {self._tally.summary}, {elapsed}"
 
 
 def _choice_since(before: TrialRecord | None, record: TrialRecord) -> Choice | None:
@@ -235,8 +190,19 @@ def _choice_since(before: TrialRecord | None, record: TrialRecord) -> Choice | N
     return newest_choice(record) if len(record.hand_outs) > known else None
 
 
-def _nothing_ended() -> Counter[Outcome]:
-    return Counter(dict.fromkeys(Outcome, 0))
+def _headline(config: SweepConfig) -> str:
+    """What is about to run."""
+    data, note = "its own data", config.dataset
+    if note is not None:
+        sizes = f"{note.sizes['train']:,} train, {note.sizes['val']:,} val"
+        if config.kind == "retrain":
+            sizes = f"{note.sizes['train'] + note.sizes['val']:,} train, with the validation images"
+        data = f"{note.name} ({sizes})"
+    return f"{config.kind} {config.name}: {config.size_text}, {config.goal}, {data}"
+
+
+def _wait_line(what: str, since: float) -> str:
+    return f"{what}, {human_seconds(time.monotonic() - since)}"
 
 
 def _stop_line(reason: Stop, until: float | None) -> str:

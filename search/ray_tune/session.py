@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -38,10 +38,14 @@ _WORKER_ENV = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}  # relative paths mean the same in
 
 
 @contextlib.contextmanager
-def ray_session(config: SweepConfig) -> Iterator[Path]:
+def ray_session(config: SweepConfig, say: Callable[[str], None] = lambda _what: None) -> Iterator[Path]:
     """Connect to Ray and give a local folder for its files, both gone at the end.
 
     A Ray that the caller has started already is used as it is and left running.
+
+    Args:
+        config: the sweep.
+        say: told what is being done, which takes seconds.
 
     Raises:
         UserError: no cluster answers at the address, it is one of `ray://`, or this machine does not reach
@@ -62,7 +66,9 @@ def ray_session(config: SweepConfig) -> Iterator[Path]:
         ):
             try:
                 if started:
-                    _connect(config.ray_address, folder)
+                    address = config.ray_address
+                    say("starting Ray" if address is None else f"joining Ray at {address}")
+                    _connect(address, folder)
                 yield folder
             finally:
                 with current_ending().shielded():

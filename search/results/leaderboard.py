@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import warnings
 from collections import Counter
@@ -183,6 +184,17 @@ def cause(error: str) -> str:
     after = lines[frames[-1] + 1 :] if frames else []
     named = next((line for line in after if not line.startswith(" ")), "".join(lines[-1:]))
     return named.strip(" |")  # an exception group draws a frame
+
+
+def place_of_fault(error: str) -> str:
+    """Where an error's text says that it arose, outside of installed libraries; empty if it does not.
+
+    >>> place_of_fault('  File "mine.py", line 3, in train\\nValueError: no such file')
+    ' (mine.py, line 3, in train)'
+    """
+    frames = re.findall(r'^  File "(.*)", line (\d+), in (.*)$', error, re.MULTILINE)
+    own = [frame for frame in frames if not re.search(r"[\\/](site-packages|lib[\\/]python)", frame[0])]
+    return f" ({own[-1][0]}, line {own[-1][1]}, in {own[-1][2]})" if own else ""
 
 
 def causes(records: Sequence[TrialRecord]) -> list[str]:

@@ -11,13 +11,13 @@ import optuna
 
 from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns, apart
-from search.results.leaderboard import Savings, counts, importances, latest, savings
+from search.results.leaderboard import Savings, cause, counts, importances, latest, savings
 from search.study.opening import opened_study
 from search.study.reading import records_of
 from search.study.records import TrialRecord, ranked
 
 # A row's own columns, whatever a sweep's parameters and metric are called.
-_ROW = ("sweep", "trial", "state", "stop_reason", "epochs", "thawed", "train_s", "mlflow_run_id")
+_ROW = ("sweep", "trial", "state", "stop_reason", "epochs", "thawed", "train_s", "error", "mlflow_run_id")
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class SweepSummary:
             "metric": self.config.metric,
             "direction": self.config.direction,
             "trials": {outcome: n for outcome, n in counts(self.records).items() if n},
-            "leaderboard": [trial_row(self, record) for record in self.leaderboard[:top]],
+            "leaderboard": [trial_row(self.config, record) for record in self.leaderboard[:top]],
             "importances": self.importances,
             "pruning": vars(self.savings),
         }
         if all_trials:
             plain["all_trials"] = [
-                {**trial_row(self, each), "history": _history(each), "hand_outs": _hand_outs(each)}
+                {**trial_row(self.config, each), "history": _history(each), "hand_outs": _hand_outs(each)}
                 for each in self.records
             ]
         return plain
@@ -85,28 +85,28 @@ def summary_of(config: SweepConfig, study: optuna.Study) -> SweepSummary:
     )
 
 
-def trial_row(
-    summary: SweepSummary, record: TrialRecord, among: Sequence[SweepSummary] = ()
-) -> dict[str, Any]:
-    """A trial as one flat row, for JSON and CSV; its metric is its value, or what it last reported.
+def trial_row(config: SweepConfig, record: TrialRecord, among: Sequence[SweepConfig] = ()) -> dict[str, Any]:
+    """A trial as one flat row, for JSON, CSV and pandas.
+
+    Its metric is its value, or what it last reported; its error is the line that names it.
 
     Args:
-        summary: of its sweep.
+        config: of its sweep.
         record: the trial.
         among: the sweeps whose trials stand in one table, if there are others.
     """
-    metric = summary.config.metric
-    columns = Columns.of([each.config for each in among or (summary,)], _ROW)
+    columns = Columns.of(among or (config,), _ROW)
     return {
-        "sweep": summary.config.name,
+        "sweep": config.name,
         "trial": record.number,
         "state": record.outcome,
         "stop_reason": record.stop_reason,
-        columns.metrics[metric]: latest(record, metric),
+        columns.metrics[config.metric]: latest(record, config.metric),
         "epochs": len(record.epochs),
         "thawed": record.thawed,
         "train_s": round(record.train_seconds, 3),
-        **{columns.params[name]: record.params.get(name) for name in summary.config.space.parameters},
+        **{columns.params[name]: record.params.get(name) for name in config.space.parameters},
+        "error": None if record.error is None else cause(record.error),
         "mlflow_run_id": record.run_id,
     }
 

@@ -46,8 +46,10 @@ MODULE = """
 from beside import value  # a neighbour of its own
 
 def train(params, context):
+    from lazy import bonus  # another, when it is needed
+
     for epoch in range(1, context.max_epochs + 1):
-        context.report(epoch, {"val_acc": value(params["x"], epoch)})
+        context.report(epoch, {"val_acc": value(params["x"], epoch) + bonus})
 """
 SCRIPT = """
 import numpy as np
@@ -66,7 +68,8 @@ def drags(params, context):
 if __name__ == "__main__":
     import sys
     objective = drags if "drags" in sys.argv else train
-    result = run_sweep(SweepConfig(name="mine", space=SPACE, objective=objective, max_epochs=2, trials=2))
+    config = SweepConfig(name="mine", space=SPACE, objective=objective, max_epochs=2, trials=2)
+    result = run_sweep(config, objective if "given" in sys.argv else None)
     print([trial.state.name for trial in result.records])
 """
 
@@ -77,17 +80,19 @@ def test_a_module_beside_the_script_is_found_from_anywhere(tmp_path: Path) -> No
     for folder in (mine, elsewhere):
         folder.mkdir()
     (mine / "beside.py").write_text("def value(x, epoch):\n    return x * epoch / 4\n")
+    (mine / "lazy.py").write_text("bonus = 1.0\n")
     (mine / "mytraining.py").write_text(MODULE)
     (mine / "sweep.py").write_text(SCRIPT)
     with Script(mine / "sweep.py", "drags", cwd=mine, PYTHONPATH=str(ROOT)) as script:
         assert script.wait() == 1
         assert "its global 'DATA', a ndarray, takes 200 MB" in script.stderr
         assert not (mine / "sweeps").exists(), "nothing was made"
-    with Script(mine / "sweep.py", cwd=mine, PYTHONPATH=str(ROOT)) as script:
+    with Script(mine / "sweep.py", "given", cwd=elsewhere, PYTHONPATH=str(ROOT)) as script:
         assert script.wait() == 0, script.stderr
+        assert "mine: starting Ray\n" in script.stderr
         assert script.stdout == "['COMPLETE', 'COMPLETE']\n"
-    grow = ["mine", "--trials=4", f"--sweeps-dir={mine / 'sweeps'}"]
-    with Script("resume_sweep.py", *grow, cwd=elsewhere) as script:
+    grow = ["mine", "--trials=4", f"--sweeps-dir={elsewhere / 'sweeps'}"]
+    with Script("resume_sweep.py", *grow, cwd=tmp_path) as script:
         assert script.wait() == 0, script.stderr
         assert "4 complete, 0 pruned, 0 failed of 4 trials" in script.stdout
     (mine / "mytraining.py").rename(elsewhere / "mytraining.py")

@@ -137,15 +137,19 @@ def test_too_many_failures_stop_the_sweep(outcomes: str, run: str) -> None:
     assert dispatcher.stop == (None if run == outcomes else Stop.FAILURES)
 
 
-def test_what_stops_the_sweep_is_told_with_its_causes(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_failure_and_what_stops_the_sweep_are_told_with_their_causes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     dispatcher = Drivers(sweep_config(trials=20)).start(slots=1)
-    for attempt, error in enumerate(["ValueError: no images", "KeyError: 'lr'", "ValueError: no images"]):
+    raised = 'Traceback:\n  File "mine.py", line 3, in train\n    open()\nValueError: no images'
+    for attempt, error in enumerate([raised, "KeyError: 'lr'", "ValueError: no images"]):
         dispatcher.next(str(attempt))
         dispatcher.receive(str(attempt), Message(failure=StopReason.ERROR, error=error))
         dispatcher.lost(str(attempt), StopReason.LOST, "discarded")
     assert dispatcher.stop is Stop.FAILURES
     told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert told == [
+        "trial-000 failed (error): ValueError: no images (mine.py, line 3, in train)",
         "3 of 3 trials failed: no more are started",
         "trial-000 and 1 more failed (error): ValueError: no images",
         "trial-001 failed (error): KeyError: 'lr'",

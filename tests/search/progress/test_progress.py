@@ -1,4 +1,4 @@
-"""What a sweep says of itself while it runs, without a terminal: a line for each trial that ends."""
+"""What a sweep says of itself while it runs, without a terminal: its start and each trial's end in lines."""
 
 from __future__ import annotations
 
@@ -23,13 +23,52 @@ def followed(**fields: object) -> tuple[Progress, io.StringIO]:
     return Progress(sweep_config(Path("nowhere"), **fields), Console(file=told, width=1000)), told
 
 
+def lines_of(told: io.StringIO, waits: bool = False) -> list[str]:
+    """What was printed of trials, or of what is waited for."""
+    return [line for line in told.getvalue().splitlines() if line.startswith("try: ") is waits]
+
+
+def test_what_is_waited_for_is_told_until_an_epoch_was_trained() -> None:
+    progress, told = followed()
+    with progress:
+        progress.waits_for("starting Ray")
+        progress.sweep_opened([])
+        for number in (0, 1):
+            progress.trial_changed(record(number, TrialState.RUNNING))
+        frame = progress._frame()
+        progress.trial_changed(record(0, TrialState.RUNNING, epochs=THREE[:1]))
+        assert len(progress._frame().lines) == 1
+    assert told.getvalue().splitlines()[0] == (
+        "sweep try: 4 trials of up to 3 epochs, maximising val_acc, its own data"
+    )
+    importing = "importing the training function in the workers, then the first epoch"
+    assert lines_of(told, waits=True) == ["try: starting Ray", "try: starting workers", f"try: {importing}"]
+    assert frame.lines[1:] == [f"{importing}, 0 s"]
+
+
+def test_a_resume_waits_for_workers_until_a_trial_goes_on_and_a_finished_sweep_for_none() -> None:
+    progress, told = followed(trials=1)
+    progress.sweep_opened([record(0, TrialState.RUNNING, epochs=THREE[:1])])
+    progress.trial_changed(record(0, TrialState.RUNNING, epochs=THREE[:1]))
+    assert [line.partition(" ")[2].split()[0] for line in lines_of(told, waits=True)] == [
+        "starting",
+        "importing",
+    ]
+    assert len(progress._frame().lines) == 2
+    progress.trial_changed(record(0, TrialState.RUNNING, epochs=THREE[:2]))
+    assert len(progress._frame().lines) == 1
+    finished, told = followed(trials=1)
+    finished.sweep_opened([record(0, epochs=THREE, value=0.5)])
+    assert told.getvalue() == ""
+
+
 def test_each_end_is_a_line_with_what_is_left() -> None:
     progress, told = followed()
     progress.sweep_opened([])
     progress.trial_changed(record(0, TrialState.RUNNING))
     progress.trial_changed(record(0, epochs=THREE, value=0.5))
     progress.trial_changed(record(1, TrialState.PRUNED, epochs=THREE[:1]))
-    first, second = told.getvalue().splitlines()
+    first, second = lines_of(told)
     assert "trial-000 complete val_acc=0.5000 after 3 of 3 epochs" in first
     assert "1/4 done, 0 pruned, 0 failed, best 0.5000 (trial-000), about 18 s left" in first
     assert "2/4 done, 1 pruned, 0 failed, best 0.5000 (trial-000), about 8 s left" in second
@@ -84,7 +123,7 @@ def test_freezes_and_thaws_are_lines_and_what_is_frozen_at_the_end_is_not_told_a
         frozen_at(1, 1, 1, state=TrialState.PRUNED),
     ):
         progress.trial_changed(change)
-    lines = told.getvalue().splitlines()
+    lines = lines_of(told)
     assert [line.partition(",")[0].partition(";")[0] for line in lines] == [
         "trial-000 frozen val_acc=0.5000 after 1 of 3 epochs",
         "trial-001 frozen val_acc=0.5000 after 1 of 3 epochs",
@@ -110,7 +149,8 @@ def test_the_live_table_has_the_trials_that_run_and_the_last_choice(tmp_path: Pa
     assert frame.lines[0].startswith(
         "try: 3/60 epochs, 0 complete, 2 frozen, 0 pruned, 0 failed, none complete"
     )
-    assert frame.lines[1] == "last choice: thawed trial-002: 1th of 9 at epoch 1"
+    assert frame.lines[1].startswith("starting workers, ")
+    assert frame.lines[2] == "last choice: thawed trial-002: 1th of 9 at epoch 1"
     screen = io.StringIO()
     Console(file=screen, width=80, force_terminal=True, color_system=None).print(_drawn(frame))
     assert max(map(len, screen.getvalue().splitlines())) <= 80

@@ -23,8 +23,8 @@ from search.study.records import Epoch
 from search.tracking.conventions import sweep_params, sweep_tags, trial_params, trial_points
 from spaces.space import SearchSpace
 
-OWN = ("sweep", "trial", "state", "stop_reason", "epochs", "thawed", "train_s", "mlflow_run_id")
-NAMES = (*OWN, "error", "epoch", "val_acc", "lr", "lr_log10")
+OWN = ("sweep", "trial", "state", "stop_reason", "epochs", "thawed", "train_s", "error", "mlflow_run_id")
+NAMES = (*OWN, "epoch", "val_acc", "lr", "lr_log10")
 CLASHING = SearchSpace(
     name="clashing",
     description="Parameters that are called as what tables have of their own.",
@@ -54,20 +54,20 @@ def test_names_are_their_own_unless_they_are_taken() -> None:
 
 
 def test_a_row_keeps_its_own_columns_and_has_every_parameter() -> None:
-    row = trial_row(summary_of(sweep_config(space=CLASHING)), ENDED)
-    assert [row[name] for name in OWN] == ["try", 3, "complete", None, 1, 0, 2.0, "r"]
+    row = trial_row(sweep_config(space=CLASHING), ENDED)
+    assert [row[name] for name in OWN] == ["try", 3, "complete", None, 1, 0, 2.0, None, "r"]
     assert row["val_acc"] == 0.75
     assert sorted(value for name, value in row.items() if name not in (*OWN, "val_acc")) == sorted(
         PARAMS.values()
     )
     assert row["param.state"] == PARAMS["state"]
-    assert (row["lr"], row["error"]) == (PARAMS["lr"], PARAMS["error"])
+    assert (row["lr"], row["param.error"]) == (PARAMS["lr"], PARAMS["error"])
 
 
 def test_a_metric_keeps_out_of_the_way_too() -> None:
     config = sweep_config(metric="epochs", direction="minimize")
     ended = record(0, value=7.0, epochs=(Epoch(1, {"epochs": 7.0}, 0, "host:1"),))
-    row = trial_row(summary_of(config), ended)
+    row = trial_row(config, ended)
     assert (row["epochs"], row["metric.epochs"]) == (1, 7.0)
 
 

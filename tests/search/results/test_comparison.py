@@ -16,6 +16,9 @@ from sweep_makers import epoch, open_ledger, prune, run_trial, started, sweep_co
 
 from search.config.definition import DatasetNote
 from search.config.sweep_config import SweepConfig
+from search.driver import SweepResult
+from search.engine.observers import Stop
+from search.results.summary import summarise
 from search.study.database import opened_storage
 from search.study.records import StopReason
 from search.tracking.repair.sweep_repair import sync_sweep
@@ -134,3 +137,23 @@ def test_the_link_compares_all_experiments_of_a_store_and_tells_what_it_leaves_o
     query = parse_qs(urlsplit(urlsplit(link).fragment).query)
     assert len(json.loads(query["runs"][0])) == 4
     assert len(json.loads(query["experiments"][0])) == 2
+
+
+def test_why_trials_failed_is_told_and_exported(tmp_path: Path) -> None:
+    config = swept(tmp_path, "a")
+    told = compare(tmp_path, "a").stdout.splitlines()
+    assert told[told.index("a: 1 running or interrupted, 2 complete, 1 pruned, 1 failed") + 1] == (
+        "  trial-003 failed (error): ValueError: no"
+    )
+    errors = [row["error"] for row in rows(tmp_path, "a", "--all")]
+    assert errors == ["", "", "", "ValueError: no", ""]
+    (plain,) = json.loads(compare(tmp_path, "a", "--all", "--format", "json").stdout)
+    assert [row["error"] for row in plain["all_trials"]] == [error or None for error in errors]
+    records = summarise("a", tmp_path).records
+    result = SweepResult(config, records, Stop.FAILURES, None, seconds=9.0, page=None, utilisation=None)
+    assert list(result.dataframe().columns) == list(rows(tmp_path, "a")[0])
+    assert result.dataframe().error.fillna("").tolist() == errors
+    assert repr(result) == (
+        "<SweepResult a: 1 running, 2 complete, 1 pruned, 1 failed, best trial-001 with val_acc=0.7000, "
+        "stopped: too many trials failed, 9 s>"
+    )

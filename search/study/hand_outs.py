@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+WHY_DRAWN = "why_drawn"  # a trial's system attribute: why its sampler chose this configuration, in words
 _PREFIX = "handed_out:"
 
 

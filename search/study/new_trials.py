@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
@@ -9,7 +11,7 @@ from optuna.trial import Trial
 from search.config.sweep_config import SweepConfig
 from search.study.budget import Budget
 from search.study.failpoints import durable
-from search.study.hand_outs import HandOut, hand_out_attr
+from search.study.hand_outs import WHY_DRAWN, HandOut, hand_out_attr
 from search.study.mirror import StudyMirror
 from search.study.optuna_private import enqueued_params
 from search.study.reading import failed_for_good
@@ -61,7 +63,7 @@ class NewTrials:
                     if problem is None:
                         self._config.space.suggest(trial)
                     if hand_out is not None:
-                        trial.set_user_attr(hand_out_attr(0), hand_out.to_json())
+                        trial.set_user_attr(hand_out_attr(0), self._explained(trial, hand_out).to_json())
             except NumberTaken:  # by a guest; numbers decide seeds, so it is drawn again
                 self._budget.take_in()
                 continue
@@ -79,6 +81,11 @@ class NewTrials:
             self._study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
         self._budget.recount()
         return [trial.number for trial in failed]
+
+    def _explained(self, trial: Trial, hand_out: HandOut) -> HandOut:
+        """With the sampler's reason, if it has one."""
+        why = self._mirror.get_trial(trial.number).system_attrs.get(WHY_DRAWN, hand_out.why)
+        return dataclasses.replace(hand_out, why=why)
 
     def _problem(self, trial: Trial) -> str | None:
         """What is wrong with the values that somebody has enqueued a trial with, if anything is."""

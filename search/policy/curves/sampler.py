@@ -25,11 +25,12 @@ from search.policy.curves.encoding import Encoding, Floats
 from search.policy.curves.model import Curve, CurveModel, Observed
 from search.policy.curves.process import Posterior
 from search.policy.reseeding import Reseeded
+from search.study.hand_outs import WHY_DRAWN
 from search.study.lessons import Lesson, lesson
 from search.study.optuna_private import enqueued_params, every_trial, note
 from spaces.space import SearchSpace
 
-NOTE = "curves"  # the trial's attribute that holds what its draw rests on
+NOTE = "curves"  # the attribute of a trial for which the model was fitted: its hyperparameters
 _FEWEST = 4  # curves to learn from
 _SOBOL_POINTS = 1024  # more are drawn uniformly
 _FRESH, _NEAR = 128, 64  # candidates, drawn at random and near the best
@@ -176,7 +177,9 @@ class CurvesSampler(Reseeded, BaseSampler):
         mean, spread = posterior.predict(self._model.at(candidates, horizon))
         place = int(np.argmax((better_than - mean) / spread))  # the most probable of all
         chance = _normal((better_than - mean[place]) / spread[place])
-        note(study, trial, NOTE, {"p_improve": round(chance, 4), "epoch": horizon, **fit})
+        note(study, trial, WHY_DRAWN, f"P(improve) {chance:.2f} at epoch {horizon}")
+        if fit:
+            note(study, trial, NOTE, fit)
         return np.asarray(candidates[place])
 
     def _candidates(self, curves: Sequence[Curve], rng: np.random.Generator) -> Floats:

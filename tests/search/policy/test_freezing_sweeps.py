@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -91,6 +92,17 @@ def test_a_sweep_that_is_killed_decides_as_an_undisturbed_one(sampler: str) -> N
     assert len(whole) > 15
     for kill_every in (1, 7):
         assert decisions(run(config, kill_every)) == whole
+
+
+def test_a_new_trial_that_the_model_chose_tells_by_what() -> None:
+    config = sweep_config(
+        space=SPACE, sampler="curves", pruner="promotion", max_epochs=9, trials=None, budget="8x"
+    )
+    whys = [record.hand_outs[0].why for record in run(config)]
+    assert set(whys[:8]) == {"new"}, "the first fill the space"
+    chosen = [why for why in whys[8:] if why != "new"]
+    assert len(chosen) > len(whys[8:]) / 2, "the others are drawn uniformly"
+    assert all(re.fullmatch(r"P\(improve\) [01]\.\d\d at epoch [1-9]", why) for why in chosen)
 
 
 @pytest.mark.parametrize("space", [SPACE, CATEGORIES])

@@ -66,8 +66,12 @@ def test_rungs_tell_who_came_there_who_went_on_and_who_waits() -> None:
 
 
 def test_choices_are_told_in_the_order_in_which_they_were_made() -> None:
-    told = [str(choice) for choice in choices([handed(20, 1, out(1, reports=10)), FROZEN])]
-    assert told == ["began trial-014", "began trial-020", "thawed trial-014: 2nd of 9 at epoch 1"]
+    chosen = handed(20, 1, out(1, "P(improve) 0.12 at epoch 9", reports=10))
+    assert [str(choice) for choice in choices([chosen, FROZEN])] == [
+        "began trial-014",
+        "began trial-020: P(improve) 0.12 at epoch 9",
+        "thawed trial-014: 2nd of 9 at epoch 1",
+    ]
 
 
 def test_the_best_unfinished_trial_has_trained_furthest_and_is_the_best_there() -> None:

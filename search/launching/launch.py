@@ -24,7 +24,7 @@ from search.config.sweep_config import SweepConfig
 from search.errors import Step, UserError
 from search.study.database import NoStudies, check_url, opened_storage, printable
 from search.study.opening import NoStudyYet, existing_study, known_study
-from search.study.reading import check_unfinished, counted, records_of
+from search.study.reading import TrialCount, check_unfinished, records_of
 
 
 def fresh_name(called: str, sweeps_dir: Path, storage: str | None = None) -> str:
@@ -142,7 +142,7 @@ def _check_study(config: SweepConfig, changes: Mapping[str, Any]) -> None:
     """That the study is where the sweep says, and has no more trials or epochs than are wanted now."""
     try:
         with existing_study(config, whole=False) as (_, study):
-            existing = counted(study.get_trials(deepcopy=False))
+            existing = TrialCount().of(study.get_trials(deepcopy=False))
             trained = sum(len(record.epochs) for record in records_of(study)) if "budget" in changes else 0
     except NoStudyYet:
         return

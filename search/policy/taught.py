@@ -27,7 +27,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.policy.bounded_tpe import BoundedTPESampler
-from search.study.lessons import Lesson, lessons
+from search.study.lessons import Lesson, Lessons
 from search.study.optuna_private import every_trial, with_trials, without_constraints
 
 MEMORY = "memory"  # name of the constraint that a trial violates that ran out of it
@@ -46,9 +46,14 @@ class Taught(BaseSampler):
 
     lessons: Mapping[int, Lesson] = {}
 
+    @cached_property
+    def known_lessons(self) -> Lessons:
+        """What is kept of the last time."""
+        return Lessons()
+
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """As the sampler's own, which is called before anything is drawn for a trial."""
-        self.lessons = lessons(every_trial(study))
+        self.lessons = self.known_lessons.of(every_trial(study))
         super().before_trial(study, trial)
 
 

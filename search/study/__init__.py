@@ -8,5 +8,6 @@ To write: `ledger` (the only writer), `transitions` (what may become of a trial)
 slot may do), `creating` (a study and its definition), `lease` (one driver at a time), `database` (the
 storage), `checkpoints` (of trials), `failpoints` (where a test may kill).
 
-For samplers: `lessons` (what trials teach that failed), `optuna_private` (what Optuna shows nobody).
+For samplers: `lessons` (what trials teach that failed), `changes` (which have changed since the last look),
+`optuna_private` (what Optuna shows nobody).
 """

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.config.sweep_config import SweepConfig
 from search.study.mirror import StudyMirror
 from search.study.optuna_private import enqueued_params, is_grid_point
-from search.study.reading import counted
+from search.study.reading import TrialCount
 
 _GUESTS_EVERY_S = 1.0  # how often the end of a sweep looks for trials that somebody has enqueued
 
@@ -44,6 +44,7 @@ class Budget:
         self._config = config
         self._study = study
         self._mirror = mirror
+        self._count = TrialCount(self._takes_a_place)
         self._looked_at = -math.inf  # when guests were last looked for
         self.recount()
 
@@ -58,10 +59,11 @@ class Budget:
 
     def recount(self) -> None:
         """Count again, after a change of the study."""
-        trials = self._study.get_trials(deepcopy=False)
-        if self._config.sampler == "grid":  # what a guest adds takes no point of the grid's from it
-            trials = [t for t in trials if is_grid_point(t) or "retry_of" in t.user_attrs]
-        self._asked = counted(trials)
+        self._asked = self._count.of(self._study.get_trials(deepcopy=False))
+
+    def _takes_a_place(self, trial: FrozenTrial) -> bool:
+        """Unless it is a guest's in a grid, from which that takes no point."""
+        return self._config.sampler != "grid" or is_grid_point(trial) or "retry_of" in trial.user_attrs
 
     def _waiting_beyond(self) -> int:
         """How many trials wait, up to the last that a guest or a retry has enqueued: they need no budget."""

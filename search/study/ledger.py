@@ -117,6 +117,8 @@ class Ledger(Standing):
 
     def adopt(self, number: int) -> TrialRecord:
         """Take an unfinished trial on: the same number and parameters, its epochs kept."""
+        if number in self._held:  # asked for or thawed by this driver, or on its way to another worker
+            return self.record(number)
         frozen = self._mirror.get_trial(number)
         if frozen.state is not TrialState.RUNNING:
             raise IllegalTransition(f"trial {number} is {frozen.state.name} and cannot be adopted")

@@ -8,9 +8,11 @@ over.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, Trial
+
+from search.study.changes import Changes
 
 CONSTRAINT = "diverged"
 
@@ -38,27 +40,35 @@ def lesson(trial: FrozenTrial) -> Lesson:
     return known if known is not None and trial.state.is_finished() else Lesson.FINE
 
 
-def lessons(trials: Iterable[FrozenTrial]) -> dict[int, Lesson]:
-    """The trials that are not fine, by number, without those that were tried again: there the retry tells.
+class Lessons:
+    """The trials of a study that are not fine, without those that were tried again: there the retry tells.
 
     Example:
         >>> from optuna.trial import TrialState, create_trial
         >>> failed = create_trial(state=TrialState.FAIL, user_attrs={"stop_reason": "oom"})
         >>> failed.number = 3
-        >>> lessons([failed])
+        >>> Lessons().of([failed])
         {3: <Lesson.INFEASIBLE: 'infeasible'>}
     """
-    taught: dict[int, Lesson] = {}
-    retried = []
-    for trial in trials:
-        attrs = trial.user_attrs
-        if attrs.get("stop_reason") in _LESSONS and (known := lesson(trial)) is not Lesson.FINE:
-            taught[trial.number] = known
-        if "retry_of" in attrs:
-            retried.append(attrs["retry_of"])
-    for number in retried:
-        taught.pop(number, None)
-    return taught
+
+    def __init__(self) -> None:
+        self._changes = Changes()
+        self._taught: dict[int, Lesson] = {}
+        self._retried: set[int] = set()
+
+    def of(self, trials: Sequence[FrozenTrial]) -> dict[int, Lesson]:
+        """By number.
+
+        Args:
+            trials: all of the study; those are looked at that have changed since the last time.
+        """
+        for trial in self._changes.since(trials):
+            self._taught.pop(trial.number, None)
+            if (known := lesson(trial)) is not Lesson.FINE:
+                self._taught[trial.number] = known
+            if "retry_of" in trial.user_attrs:
+                self._retried.add(trial.user_attrs["retry_of"])
+        return {number: known for number, known in self._taught.items() if number not in self._retried}
 
 
 def mark_diverged(trial: Trial, epochs_left: int) -> None:

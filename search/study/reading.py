@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import UserError
+from search.study.changes import Changes
 from search.study.records import Outcome, TrialRecord, trial_key
 
 
@@ -26,11 +27,39 @@ def records_of(study: optuna.Study, frozen: Collection[int] = ()) -> list[TrialR
     ]
 
 
-def counted(trials: Iterable[FrozenTrial]) -> int:
-    """How many trials of a study use its budget up: started, and not replaced by a retry."""
-    trials = list(trials)
-    replaced = {trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs}
-    return sum(t.state is not TrialState.WAITING and t.number not in replaced for t in trials)
+class TrialCount:
+    """How many trials of a study use its budget up: started, and not replaced by a retry.
+
+    Args:
+        counts: whether a trial does, as far as nobody can tell by its state.
+
+    Example:
+        >>> study = optuna.create_study()
+        >>> study.enqueue_trial({"x": 0.5})
+        >>> count = TrialCount()
+        >>> before, _ = count.of(study.get_trials(deepcopy=False)), study.ask()
+        >>> before, count.of(study.get_trials(deepcopy=False))
+        (0, 1)
+    """
+
+    def __init__(self, counts: Callable[[FrozenTrial], bool] = lambda trial: True) -> None:
+        self._counts = counts
+        self._changes = Changes()
+        self._started: set[int] = set()
+        self._replaced: set[int] = set()
+
+    def of(self, trials: Sequence[FrozenTrial]) -> int:
+        """How many they are.
+
+        Args:
+            trials: all of the study; those are looked at that have changed since the last time.
+        """
+        for trial in self._changes.since(trials):
+            if "retry_of" in trial.user_attrs:
+                self._replaced.add(trial.user_attrs["retry_of"])
+            started = trial.state is not TrialState.WAITING and self._counts(trial)
+            (self._started.add if started else self._started.discard)(trial.number)
+        return len(self._started) - len(self._started & self._replaced)
 
 
 def failed_for_good(study: optuna.Study) -> list[FrozenTrial]:

@@ -8,7 +8,6 @@ did not reach. Of a curve the epochs 1, 3, 9, ... and the last one are enough.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,42 +17,11 @@ from numpy.typing import NDArray
 
 from search.policy.curves.encoding import Encoding, Floats
 from search.policy.curves.process import CurveProcess, Points, Posterior
+from search.policy.curves.table import Curves
 
-_THINNING = 3  # epochs 1, 3, 9, ... of a curve
 _MOST = 220  # values that the process is conditioned on; the time grows with the cube
 _MOST_TO_FIT = 100  # and that its hyperparameters are fitted to
 _EXTREME = 0.002  # the quantile of the best and the worst value at most
-
-
-@dataclass(frozen=True)
-class Curve:
-    """What a trial has reported, smaller being better.
-
-    Example:
-        >>> Curve(np.array([0.5]), epochs=(1, 2), values=(0.9, 0.7), failed=False).last
-        0.7
-    """
-
-    point: Floats  # its configuration: see `Encoding`
-    epochs: tuple[int, ...]
-    values: tuple[float, ...]
-    failed: bool  # diverged or out of memory, in the epoch after the last
-
-    @functools.cached_property
-    def seen(self) -> list[tuple[int, float, bool]]:
-        """The epochs that are looked at, with their values, and whether it is the last of them."""
-        last = len(self.epochs) - 1
-        seen = [
-            (epoch, self.values[place], place == last and not self.failed)
-            for place, epoch in enumerate(self.epochs)
-            if place == last or _is_power(epoch)
-        ]
-        return [*seen, (self.epochs[-1] + 1 if self.epochs else 1, math.inf, True)] if self.failed else seen
-
-    @functools.cached_property
-    def last(self) -> float:
-        """Its value now; the worst there is if it failed."""
-        return self.values[-1] if self.values and not self.failed else math.inf
 
 
 @dataclass(frozen=True)
@@ -90,13 +58,15 @@ class CurveModel:
         max_epochs: of a trial that trains to its end.
 
     Example:
+        >>> from search.policy.curves.table import Curve, CurveTable
         >>> from spaces.quickstart import SPACE
         >>> encoding = Encoding(SPACE)
         >>> model = CurveModel(encoding, max_epochs=9)
-        >>> def curve(lr: float) -> Curve:
+        >>> table = CurveTable(encoding.dimensions)
+        >>> for number, lr in enumerate([0.1, 0.02, 0.3]):
         ...     point = encoding.point({"depth": 2, "width": 16, "lr": lr})
-        ...     return Curve(point, (1, 2, 3), (0.9, 0.8, 0.5 + lr), failed=False)
-        >>> observed = model.observed([curve(0.1), curve(0.02), curve(0.3)])
+        ...     table.put(number, Curve(point, (1, 2, 3), (0.9, 0.8, 0.5 + lr), failed=False))
+        >>> observed = model.observed(table.curves())
         >>> mean, sd = model.posterior(model.fitted(observed), observed).predict(observed.points)
         >>> mean.shape
         (6,)
@@ -112,21 +82,17 @@ class CurveModel:
         within = np.clip(np.asarray(epochs, float), 1, self.max_epochs)
         return np.asarray(np.log(within) / math.log(max(self.max_epochs, 2)))
 
-    def observed(self, curves: Sequence[Curve]) -> Observed:
+    def observed(self, curves: Curves) -> Observed:
         """What the process is told of these curves, by place; one of them at least has a value."""
-        rows = [(place, *seen) for place, curve in enumerate(curves) for seen in curve.seen]
-        trial = np.array([row[0] for row in rows], np.int64)
-        epochs = np.array([row[1] for row in rows], np.int64)
-        lasts = np.array([curve.last for curve in curves if curve.values or curve.failed])
-        scores = normal_scores(np.array([row[2] for row in rows]), lasts)
-        best = min(min(curve.values) for curve in curves if curve.values)
-        least = normal_scores(np.array([best]), lasts)[0]
-        is_last = np.array([row[3] for row in rows], bool)
+        trial, column = np.nonzero(curves.epochs)
+        epochs, values = curves.epochs[trial, column], curves.values[trial, column]
+        is_last = np.diff(trial, append=-1) != 0
+        scores = normal_scores(values, curves.lasts)
+        least = normal_scores(curves.bests.min(keepdims=True), curves.lasts)[0]
         kept = _kept(scores, trial, is_last)
         trial, epochs, scores = trial[kept], epochs[kept], scores[kept]
-        features = self.encoding.features(np.stack([curve.point for curve in curves]))
         mean, spread = scores.mean(), max(float(scores.std()), 1e-6)
-        points = Points(features[trial], self.times(epochs), trial)
+        points = Points(self.encoding.features(curves.points[trial]), self.times(epochs), trial)
         return Observed(points, (scores - mean) / spread, float((least - mean) / spread))
 
     def fitted(self, observed: Observed) -> Floats:
@@ -161,12 +127,6 @@ def normal_scores(values: Floats, lasts: Floats) -> Floats:
         place[within] = np.interp(values[within], known[finite], ranks[finite])
     quantiles = (place + 0.5) / len(lasts)
     return np.asarray(ndtri(np.clip(quantiles, _EXTREME, 1 - _EXTREME)))
-
-
-def _is_power(epoch: int) -> bool:
-    while epoch > 1 and epoch % _THINNING == 0:
-        epoch //= _THINNING
-    return epoch == 1
 
 
 def _kept(scores: Floats, trial: NDArray[np.int64], is_last: NDArray[np.bool_]) -> NDArray[np.int64]:

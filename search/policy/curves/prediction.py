@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from search.config.goals import Goal
 from search.policy.curves.encoding import Encoding
-from search.policy.curves.model import Curve, CurveModel
+from search.policy.curves.model import CurveModel
+from search.policy.curves.table import Curve, CurveTable
 from search.study.records import StopReason, TrialRecord
 from spaces.space import SearchSpace
 
@@ -36,19 +37,17 @@ class CurvePredictor:
 
     def __init__(self, space: SearchSpace, max_epochs: int, goal: Goal) -> None:
         self._model = CurveModel(Encoding(space), max_epochs)
+        self._table = CurveTable(self._model.encoding.dimensions)
+        self._records: Mapping[int, TrialRecord] = {}  # that the table has
         self._goal = goal
         self._told_of_failure = False
 
     def ends(self, records: Collection[TrialRecord], numbers: Sequence[int]) -> Sequence[float] | None:
         """How good these trials' last epochs would be, smaller being better; None: it cannot tell."""
-        telling = (each for each in records if each.epochs or each.stop_reason in _FAILED)
-        begun = sorted(telling, key=lambda record: record.number)
-        if sum(bool(each.epochs) for each in begun) < _FEWEST:
+        self._take_in(records)
+        curves, model = self._table.curves(), self._model
+        if np.isfinite(curves.bests).sum() < _FEWEST:
             return None
-        curves = [self._curve(record) for record in begun]
-        places = {record.number: place for place, record in enumerate(begun)}
-        ids = np.array([places[number] for number in numbers], np.int64)
-        model = self._model
         try:
             observed = model.observed(curves)
             posterior = model.posterior(model.fitted(observed), observed)
@@ -57,9 +56,18 @@ class CurvePredictor:
                 _logger.warning("the model of the curves fails (%s): trials finish by rung and value", error)
             self._told_of_failure = True
             return None
-        points = np.stack([curves[place].point for place in ids])
-        asked = model.at(points, model.max_epochs, ids)
+        places = np.searchsorted(curves.numbers, numbers)
+        asked = model.at(curves.points[places], model.max_epochs, places)
         return [float(mean) for mean in posterior.predict(asked)[0]]
+
+    def _take_in(self, records: Collection[TrialRecord]) -> None:
+        """Put those into the table that are others than before."""
+        before, self._records = self._records, {record.number: record for record in records}
+        for number in before.keys() - self._records.keys():
+            self._table.drop(number)
+        for number, record in self._records.items():
+            if before.get(number) is not record:
+                self._table.put(number, self._curve(record))
 
     def _curve(self, record: TrialRecord) -> Curve:
         values = tuple(self._goal.sort_key(epoch.metrics[self._goal.metric]) for epoch in record.epochs)

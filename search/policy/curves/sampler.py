@@ -11,26 +11,24 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from search.policy.curves.encoding import Encoding, Floats
-from search.policy.curves.model import Curve, CurveModel, Observed
+from search.policy.curves.history import NOTE, History
+from search.policy.curves.model import CurveModel, Observed
 from search.policy.curves.process import Posterior
+from search.policy.curves.table import Curves
 from search.policy.reseeding import Reseeded
 from search.study.hand_outs import WHY_DRAWN
-from search.study.lessons import Lesson, lesson
-from search.study.optuna_private import enqueued_params, every_trial, note
+from search.study.optuna_private import enqueued_params, note
 from spaces.space import SearchSpace
 
-NOTE = "curves"  # the attribute of a trial for which the model was fitted: its hyperparameters
 _FEWEST = 4  # curves to learn from
 _SOBOL_POINTS = 1024  # more are drawn uniformly
 _FRESH, _NEAR = 128, 64  # candidates, drawn at random and near the best
@@ -81,7 +79,7 @@ class CurvesSampler(Reseeded, BaseSampler):
         self._seed = seed
         self._others = RandomSampler(seed=seed)  # draws what the space does not have
         self._sobol: Floats | None = None
-        self._known: dict[int, tuple[int, TrialState, Curve]] = {}  # curves as they were last seen
+        self._known = History(self._encoding)
         self._told_of_failure = False
 
     def infer_relative_search_space(
@@ -101,16 +99,15 @@ class CurvesSampler(Reseeded, BaseSampler):
     ) -> dict[str, Any]:
         """A configuration, in which the values that the trial was enqueued with are kept."""
         rng = np.random.default_rng([self.sweep_seed, trial.number])
-        others = [each for each in every_trial(study) if each.number != trial.number]
         fixed = self._encoding.point(enqueued_params(trial) or {})
-        place = sum(each.number < trial.number and enqueued_params(each) is None for each in others)
-        curves = self._curves(study, others)
-        if place < self._first or sum(bool(curve.values) for curve in curves) < _FEWEST:
+        self._known.take_in(study)
+        place, curves = self._known.place(trial.number), self._known.curves(but=trial.number)
+        if place < self._first or np.isfinite(curves.bests).sum() < _FEWEST:
             point = self._with(fixed, self._quasi_random(place, rng)[None])[0]
         elif rng.random() < self._uniform:
             point = self._with(fixed, rng.random((1, self._encoding.dimensions)))[0]
         else:
-            point = self._chosen(study, trial, others, curves, fixed, rng)
+            point = self._chosen(study, trial, curves, fixed, rng)
         return self._encoding.values(point)
 
     def _with(self, fixed: Floats, units: Floats) -> Floats:
@@ -130,43 +127,18 @@ class CurvesSampler(Reseeded, BaseSampler):
             self._sobol = np.asarray(qmc.Sobol(dimensions, seed=self._seed).random(_SOBOL_POINTS))
         return np.asarray(self._sobol[place])
 
-    def _curves(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[Curve]:
-        """The curves of those that have one, or have failed by what they are."""
-        sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
-        curves = []
-        for trial in trials:
-            reported, state, curve = self._known.get(trial.number, (-1, trial.state, None))
-            if curve is None or reported != len(trial.intermediate_values) or state is not trial.state:
-                curve = self._curve(trial, sign)
-                self._known[trial.number] = len(trial.intermediate_values), trial.state, curve
-            if curve.values or curve.failed:
-                curves.append(curve)
-        return curves
-
-    def _curve(self, trial: FrozenTrial, sign: float) -> Curve:
-        values = sorted(trial.intermediate_values.items())
-        values = [(step, value) for step, value in values if math.isfinite(value) and step > 0]
-        return Curve(
-            self._encoding.point(trial.params),
-            tuple(step for step, _ in values),
-            tuple(sign * value for _, value in values),
-            lesson(trial) is not Lesson.FINE,
-        )
-
     def _chosen(
         self,
         study: optuna.Study,
         trial: FrozenTrial,
-        others: Sequence[FrozenTrial],
-        curves: Sequence[Curve],
+        curves: Curves,
         fixed: Floats,
         rng: np.random.Generator,
     ) -> Floats:
         """What the model holds to be the best of the candidates; drawn uniformly if it fails."""
-        tried = np.stack([self._known[each.number][2].point for each in others])
-        candidates = _untried(self._with(fixed, self._candidates(curves, rng)), tried)
+        candidates = self._known.untried(self._with(fixed, self._candidates(curves, rng)))
         try:
-            posterior, observed, fit = self._fitted(others, curves)
+            posterior, observed, fit = self._fitted(curves)
         except np.linalg.LinAlgError as error:
             if not self._told_of_failure:
                 _logger.warning("the model of the curves fails (%s): trials are drawn uniformly", error)
@@ -182,12 +154,12 @@ class CurvesSampler(Reseeded, BaseSampler):
             note(study, trial, NOTE, fit)
         return np.asarray(candidates[place])
 
-    def _candidates(self, curves: Sequence[Curve], rng: np.random.Generator) -> Floats:
+    def _candidates(self, curves: Curves, rng: np.random.Generator) -> Floats:
         """Numbers from 0 to 1, (n, dimensions): at random, and near the best trials."""
         d = self._encoding.dimensions
         fresh = rng.random((_FRESH, d))
-        best = sorted(range(len(curves)), key=lambda place: (curves[place].last, place))[:_BEST]
-        around = np.stack([curves[place].point for place in best])[rng.integers(len(best), size=_NEAR)]
+        best = np.argsort(curves.lasts, kind="stable")[:_BEST]
+        around = curves.points[best][rng.integers(len(best), size=_NEAR)]
         elsewhere = rng.random((_NEAR, d))
         around = np.where(np.isnan(around), elsewhere, around)
         step = rng.standard_normal((_NEAR, d)) * 10 ** rng.uniform(*_STEPS, (_NEAR, 1))
@@ -195,14 +167,10 @@ class CurvesSampler(Reseeded, BaseSampler):
         moved = np.where(self._encoding.is_choice(), elsewhere, np.clip(around + step, 0, 1))
         return np.concatenate([fresh, np.where(changed, moved, around)])
 
-    def _fitted(
-        self, others: Sequence[FrozenTrial], curves: Sequence[Curve]
-    ) -> tuple[Posterior, Observed, dict[str, Any]]:
+    def _fitted(self, curves: Curves) -> tuple[Posterior, Observed, dict[str, Any]]:
         """The model, by the newest hyperparameters in the study or, when they are old, by new ones."""
         observed = self._model.observed(curves)
-        epochs = sum(len(curve.epochs) for curve in curves)
-        notes = (each.system_attrs.get(NOTE, {}) for each in reversed(others))
-        newest = next((each for each in notes if "hyperparameters" in each), None)
+        epochs, newest = int(curves.lengths.sum()), self._known.newest_fit()
         if newest is not None and epochs < _REFIT * newest["fitted_to"] + 4:
             theta = np.array(newest["hyperparameters"])
             fit: dict[str, Any] = {}
@@ -210,18 +178,6 @@ class CurvesSampler(Reseeded, BaseSampler):
             theta = self._model.fitted(observed)
             fit = {"fitted_to": epochs, "hyperparameters": theta.tolist()}
         return self._model.posterior(theta, observed), observed, fit
-
-
-def _untried(candidates: Floats, tried: Floats) -> Floats:
-    """Those that no trial has; all of them if each was tried."""
-    known = set(_keys(tried))
-    untried = [place for place, key in enumerate(_keys(candidates)) if key not in known]
-    return candidates[untried] if untried else candidates
-
-
-def _keys(points: Floats) -> list[bytes]:
-    """What is the same for points that are the same configuration."""
-    return [row.tobytes() for row in np.where(np.isnan(points), -1.0, np.round(points, 9))]
 
 
 def _normal(z: float) -> float:

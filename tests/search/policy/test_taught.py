@@ -12,7 +12,7 @@ from sweep_makers import epoch, open_ledger, started, sweep_config
 
 from search.policy.taught import SweepCmaEsSampler, SweepGPSampler
 from search.study.ledger import Ledger
-from search.study.lessons import Lesson, lessons
+from search.study.lessons import Lesson, Lessons
 from search.study.optuna_private import every_trial
 from search.study.records import Outcome, StopReason, TrialRecord
 from spaces.space import SearchSpace
@@ -161,7 +161,7 @@ def test_what_ran_out_of_memory_and_then_did_not_is_forgiven() -> None:
     _end(study, [], TrialState.FAIL, stop_reason="oom")
     _end(study, [], TrialState.FAIL, stop_reason="oom")
     _end(study, [0.5], TrialState.COMPLETE, retry_of=0)
-    assert lessons(study.trials) == {1: Lesson.INFEASIBLE}
+    assert Lessons().of(study.trials) == {1: Lesson.INFEASIBLE}
 
 
 def test_gp_is_shown_no_more_than_it_can_fit(monkeypatch: pytest.MonkeyPatch) -> None:

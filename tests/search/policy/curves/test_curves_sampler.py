@@ -13,8 +13,9 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from sweep_makers import CONDITIONAL, DISCRETE, FLAT
 
+from search.policy.curves.history import NOTE
 from search.policy.curves.model import CurveModel
-from search.policy.curves.sampler import NOTE, CurvesSampler
+from search.policy.curves.sampler import CurvesSampler
 from search.policy.samplers import make_sampler
 from search.study.hand_outs import WHY_DRAWN
 from spaces.space import SearchSpace

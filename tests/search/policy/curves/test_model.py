@@ -14,9 +14,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from search.config.goals import Goal
 from search.policy.curves.encoding import Encoding
-from search.policy.curves.model import Curve, CurveModel, normal_scores
+from search.policy.curves.model import CurveModel, normal_scores
 from search.policy.curves.prediction import CurvePredictor
 from search.policy.curves.process import CurveProcess, Points
+from search.policy.curves.table import Curve, CurveTable
 from search.study.records import Epoch, StopReason, TrialRecord
 from spaces.space import SearchSpace
 
@@ -72,18 +73,18 @@ def test_ends_are_foretold_from_beginnings() -> None:
     model = CurveModel(encoding, EPOCHS)
     units = rng.random((40, 2))
     lengths = [EPOCHS if place < 4 else 9 if place < 13 else 3 for place in range(40)]
-    curves = [
-        Curve(u, tuple(range(1, n + 1)), tuple(loss(*u, e) for e in range(1, n + 1)), failed=False)
-        for u, n in zip(units, lengths, strict=True)
-    ]
+    table = CurveTable(encoding.dimensions)
+    for place, (u, n) in enumerate(zip(units, lengths, strict=True)):
+        values = tuple(loss(*u, epoch) for epoch in range(1, n + 1))
+        table.put(place, Curve(u, tuple(range(1, n + 1)), values, failed=False))
+    curves = table.curves()
     observed = model.observed(curves)
     posterior = model.posterior(model.fitted(observed), observed)
     places = np.arange(4, 40)
     mean, _ = posterior.predict(model.at(units[places], EPOCHS, places))
     ends = np.array([loss(*units[place], EPOCHS) for place in places])
-    nows = np.array([curves[place].last for place in places])
     assert rank_correlation(mean, ends) > 0.9
-    assert rank_correlation(mean, ends) > rank_correlation(nows, ends)
+    assert rank_correlation(mean, ends) > rank_correlation(curves.lasts[places], ends)
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:

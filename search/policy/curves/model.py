@@ -111,7 +111,7 @@ class CurveModel:
         """Configurations at an epoch: of the trials at these places, or of such that are not tried yet."""
         n = len(points)
         own = np.full(n, -1, np.int64) if trial is None else trial
-        return Points(self.encoding.features(points), self.times(np.full(n, epoch)), own)
+        return Points(self.encoding.features(points), self.times([epoch]), own)
 
 
 def normal_scores(values: Floats, lasts: Floats) -> Floats:

@@ -58,7 +58,7 @@ class CurvePredictor:
             return None
         places = np.searchsorted(curves.numbers, numbers)
         asked = model.at(curves.points[places], model.max_epochs, places)
-        return [float(mean) for mean in posterior.predict(asked)[0]]
+        return [float(mean) for mean in posterior.mean(asked)]
 
     def _take_in(self, records: Collection[TrialRecord]) -> None:
         """Put those into the table that are others than before."""

@@ -93,7 +93,13 @@ class ImageDataModule(pl.LightningDataModule):
         return Batches(**self._arrays(split), batch_size=EVAL_BATCH_SIZE)
 
     def release(self) -> None:
-        """Frees the device's memory. Lightning's own `teardown` hook is skipped when training raises."""
+        """Frees the images, whoever holds batches of them: the module gives none from then on.
+
+        Trainer and loaders refer to each other, so what they hold stays until Python looks for such cycles,
+        some dozens of trainings later. Lightning's own `teardown` hook is skipped when training raises.
+        """
+        for images in self._on_device.values():
+            images.data = images.new_empty(0)
         self._on_device.clear()
 
     def _arrays(self, split: Split) -> dict[str, Any]:

@@ -1,20 +1,26 @@
 """How a run ends before its time, and that a worker it ran in is as it was."""
 
+import contextlib
+import gc
 import json
 import math
 import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 
 from cifar_cnn import module
+from cifar_cnn.cache import DecodedCache
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.data import TrainOn
+from cifar_cnn.datasets import Images
 from cifar_cnn.errors import NonFiniteLoss
 from cifar_cnn.train import EpochReport, fit
 
@@ -37,6 +43,32 @@ def in_thread(work: Callable[[], None]) -> None:
     thread.join()
     for failure in failures:
         raise failure
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_images_are_let_go_at_once(
+    stopped: bool, tiny: TrainConfig, few_digits: DataConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped: list[weakref.ref[Images]] = []
+
+    def noted(cache: DecodedCache, part: Literal["train", "test"], load=DecodedCache.images) -> Images:
+        images = load(cache, part)
+        mapped.append(weakref.ref(images))
+        return images
+
+    def stop(_: EpochReport) -> None:
+        if stopped:
+            raise Pruned
+
+    monkeypatch.setattr(DecodedCache, "images", noted)
+    gc.disable()  # a worker's next trial may begin before Python looks for cycles
+    try:
+        with contextlib.suppress(Pruned):
+            fit(tiny, few_digits, on_epoch=stop)
+        assert mapped
+        assert all(images() is None for images in mapped)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("error", [Pruned, SystemExit, KeyboardInterrupt, ValueError, GeneratorExit])
@@ -141,6 +173,7 @@ import json, sys, threading
 from pathlib import Path
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.data import TrainOn
+from cifar_cnn.datasets import Images
 from cifar_cnn.train import fit
 
 def work():

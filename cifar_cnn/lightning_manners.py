@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 import torch
 
-_CHATTER = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+_CHATTER = [
+    logging.getLogger(f"{package}.utilities.rank_zero")
+    for package in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric")
+]
 """Where Lightning says which accelerators there are not, and what to install; warnings go elsewhere."""
 
 
@@ -18,15 +21,18 @@ def quiet() -> Iterator[None]:
     Warning filters are the process's: one that is taken back in one thread would take another's with it.
     """
     # Lightning calls a deprecated function of torch for every epoch. The filter is for that line alone.
-    warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning, r"pytorch_lightning\.utilities\._pytree")
+    pytree = r"(pytorch_lightning|lightning\.pytorch)\.utilities\._pytree"
+    warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning, pytree)
     # Of a card that `fit` was told to leave to others.
     warnings.filterwarnings("ignore", "GPU available but not used", UserWarning)
-    level = _CHATTER.level
-    _CHATTER.setLevel(logging.WARNING)
+    levels = [logger.level for logger in _CHATTER]
+    for logger in _CHATTER:
+        logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        _CHATTER.setLevel(level)
+        for logger, level in zip(_CHATTER, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from search.errors import UserError
 from search.policy.rehearsal import rehearse
 from search.policy.settling import settled
 from search.study.creating import check_same_definition
-from spaces.registry import load_space, shipped_spaces
+from spaces.registry import load_space, shipped_spaces, space_source
 from spaces.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def cifar_config(
     try:
         asked = SweepConfig(
             space=loaded,
-            space_source=_source(space),
+            space_source=space_source(space),
             objective=OBJECTIVE,
             settings={"data": _data_settings(data)},
             paths={"data": str(data.data_dir)},
@@ -192,11 +192,6 @@ def largest_configs(space: SearchSpace, max_epochs: int) -> list[TrainConfig]:
         return [_configuration(space, largest, max_epochs)]
     optimizers = _ends(space, "optimizer")
     return [_configuration(space, {**largest, "optimizer": name}, max_epochs) for name in optimizers]
-
-
-def _source(reference: str) -> str:
-    """The space's name, or its file's absolute path: a resume may be typed in another folder."""
-    return reference if reference in shipped_spaces() else str(Path(reference).absolute())
 
 
 def _load(reference: str) -> SearchSpace:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search.config.sweep_config import SweepConfig
 from search.drive import Drive, Requests
@@ -17,7 +17,7 @@ from search.engine.observers import Observer, Stop
 from search.objective.context import Objective
 from search.objective.module import module_place
 from search.objective.portable import PortableObjective
-from search.objective.reference import load_objective
+from search.objective.reference import load_callable, load_objective
 from search.policy.pruners import warn_of_no_bound
 from search.policy.rehearsal import rehearse
 from search.policy.settling import settled
@@ -32,6 +32,7 @@ from search.results.summary import trial_row
 from search.results.utilisation import Utilisation, utilisation
 from search.study.records import Outcome, TrialRecord, ranked
 from search.tracking.connection import TrackingConnection
+from search.training.objective import LightningObjective, is_lightning
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second of imports
@@ -170,13 +171,18 @@ def _to_send(
 ) -> tuple[SweepConfig, PortableObjective]:
     """The training function for the workers, and the configuration with the place that it is found in."""
     module = config.objective.partition(":")[0]
+    named: Callable[..., Any] | None = None
     if objective is None:
         if module not in sys.modules:
             say(f"importing {module}")
-        objective = load_objective(config.objective, config.objective_place)
+        if is_lightning(config):
+            named = load_callable(config.objective, config.objective_place)
+            objective = LightningObjective.of(named, config)
+        else:
+            objective = load_objective(config.objective, config.objective_place)
     if module in sys.modules:
         config = config.model_copy(update={"objective_place": module_place(module)})
-    return config, PortableObjective.of(objective)
+    return config, PortableObjective.of(objective, named)
 
 
 def _check_policy(config: SweepConfig) -> None:

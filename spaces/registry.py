@@ -39,6 +39,11 @@ def load_space(reference: str) -> SearchSpace:
     )
 
 
+def space_source(reference: str) -> str:
+    """Where a space comes from, wherever that is read later: its name, or its file's absolute path."""
+    return reference if reference in _SHIPPED else str(Path(reference).absolute())
+
+
 def _space_in(path: Path) -> SearchSpace:
     try:
         # Unlike an import, this leaves nothing in sys.modules and no bytecode beside the file.

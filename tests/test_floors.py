@@ -17,13 +17,14 @@ SEARCH_FLOORS = (
     ("errors", "text"),
     ("objective",),
     ("config",),
+    ("training",),
     ("study",),
     ("policy", "results"),
     ("engine",),
     ("ray_tune", "tracking", "progress"),
     ("drive",),
     ("driver",),
-    ("cifar",),
+    ("cifar", "lightning"),
     ("finalists",),
     ("reporting",),
     ("reader",),
@@ -96,6 +97,7 @@ def test_each_room_of_the_search_imports_only_rooms_below_it() -> None:
     [
         "objective",
         "config",
+        "training",
         "study",
         "policy",
         "results",
@@ -197,8 +199,8 @@ def test_one_room_alone_knows_private_names_of_optuna() -> None:
 
 
 def test_few_rooms_of_the_search_know_what_is_trained() -> None:
-    # A machine's cores, a user's home and how files are written say nothing of what is trained.
-    silent = tuple(f"cifar_cnn.{name}." for name in ("cores", "files", "home"))
+    # A machine's cores, a user's home, files, seeds and Lightning's manners say nothing of what is trained.
+    silent = tuple(f"cifar_cnn.{name}." for name in ("cores", "files", "home", "lightning_manners", "seeds"))
     about_training = {
         path: {name for name in names if not name.startswith(silent)} for path, names in HOUSE.items()
     }

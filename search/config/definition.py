@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -18,14 +17,11 @@ from pydantic import (
     field_validator,
 )
 
-from search.config.goals import Direction, Goal, direction_of
+from search.config.goals import Goal
 from search.config.method import Method
-from search.config.names import check_metric
 from search.errors import UserError
 from search.objective.reference import objective_reference
 from spaces.space import SearchSpace
-
-_logger = logging.getLogger(__name__)
 
 VERSION = 2  # goes up when a key is added that may not be left out, or a default changes
 # Of earlier versions: a direction now goes by the metric's name, a sampler by the sweep's size.
@@ -84,33 +80,11 @@ class Definition(Method):
     dataset: DatasetNote | None = Field(
         default=None, description="The data the objective trains on, if that is known."
     )
-    metric: str = Field(default="val_acc", description="The reported metric that is optimised.")
-    direction: Direction = Field(
-        default=None,
-        validate_default=True,
-        description="Whether a larger metric is better; None: as the metric's name tells.",
-    )
     enqueue: list[dict[str, Any]] = Field(
         default_factory=list,
         description="Values of some or all parameters to try first, a trial each, such as a known good "
         "configuration; what is left out is sampled.",
     )
-
-    @field_validator("direction", mode="before")
-    @classmethod
-    def _by_name(cls, direction: Any, info: ValidationInfo) -> Any:
-        metric = info.data.get("metric")
-        if direction is not None or metric is None:  # without a metric, that is told first
-            return direction
-        by_name = direction_of(metric)
-        if metric != cls.model_fields["metric"].default:
-            _logger.info("%s: so its name tells, direction= says otherwise", Goal(metric, by_name))
-        return by_name
-
-    @field_validator("metric")
-    @classmethod
-    def _check_metric(cls, name: str) -> str:
-        return check_metric(name)
 
     @field_validator("enqueue")
     @classmethod

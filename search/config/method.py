@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from search.config.goals import Direction, Goal, direction_of
 from search.config.model import Settings
+from search.config.names import check_metric
+
+_logger = logging.getLogger(__name__)
 
 MaxEpochs = Annotated[int, Field(ge=1, description="Epochs of a trial that is not pruned.")]
 
@@ -20,6 +25,12 @@ class Method(Settings):
     """
 
     max_epochs: MaxEpochs
+    metric: str = Field(default="val_acc", description="The reported metric that is optimised.")
+    direction: Direction = Field(
+        default=None,
+        validate_default=True,
+        description="maximize or minimize the metric; by default as its name tells.",
+    )
     sampler: str = Field(
         default="auto",
         description="auto (by the sweep's size and the epochs of a trial), curves, tpe, random, gp, cmaes, "
@@ -36,3 +47,19 @@ class Method(Settings):
     seed: int = Field(
         default=0, ge=0, lt=2**31, description="Seed of the sampler; trial n trains with seed + n."
     )
+
+    @field_validator("metric")
+    @classmethod
+    def _check_metric(cls, name: str) -> str:
+        return check_metric(name)
+
+    @field_validator("direction", mode="before")
+    @classmethod
+    def _by_name(cls, direction: Any, info: ValidationInfo) -> Any:
+        metric = info.data.get("metric")
+        if direction is not None or metric is None:  # without a metric, that is told first
+            return direction
+        by_name = direction_of(metric)
+        if metric != cls.model_fields["metric"].default:
+            _logger.info("%s: so its name tells, direction= says otherwise", Goal(metric, by_name))
+        return by_name

@@ -17,11 +17,13 @@ from search.config.names import check_metric
 from search.engine.beginning import Beginning, find_beginning, os_cause
 from search.engine.failures import failure_reason
 from search.engine.messages import Assignment, Message, WorkerSpec
-from search.objective.context import TrialContext, TrialStopped
+from search.objective.context import Steps, TrialContext, TrialStopped
 from search.study.checkpoints import CheckpointStore, checkpoint_path
 from search.study.failpoints import durable
 from search.study.records import Epoch, StopReason
 from search.text import encodable
+
+MOST_STEPS = 500  # points of a metric that one report keeps: the study holds them all, and is read whole
 
 
 class Attempt:
@@ -69,6 +71,7 @@ class Attempt:
             gpus=spec.gpus,
             scratch=files,
             on_report=self._report,
+            freezes_at=assignment.until,
         )
 
     def run(self) -> tuple[Message, BaseException | None]:
@@ -108,7 +111,9 @@ class Attempt:
         self._tell(Message(epochs=beginning.history, notes=tuple(beginning.notes)))
         self._epoch_began = time.perf_counter()
 
-    def _report(self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None) -> None:
+    def _report(
+        self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None, steps: Steps
+    ) -> None:
         """What `TrialContext.report` does."""
         if self._stopped:
             raise TrialStopped  # it was caught, and the objective goes on
@@ -121,6 +126,7 @@ class Attempt:
             timestamp_ms=int(time.time() * 1000),
             worker=encodable(f"{socket.gethostname()}:{os.getpid()}"),
             checkpoint=checkpoint_path(self._assignment.number, epoch) if checkpoint else None,
+            steps=_checked_steps(steps, values),
         )
         self._history = (*self._history, finished)
         self._context.epochs_done = epoch
@@ -165,6 +171,23 @@ class Attempt:
             if not math.isfinite(value):
                 raise FloatingPointError(f"{name} is {value} in epoch {epoch}")
         return values
+
+
+def _checked_steps(steps: Steps, metrics: Mapping[str, float]) -> Steps:
+    """Plain finite numbers, evenly thinned out; a single step that overflowed does not end a trial."""
+    checked = {}
+    for name, points in steps.items():
+        try:
+            check_metric(name)
+        except ValueError as error:
+            raise ValueError(f"metric {name!r} cannot be shown in MLflow: {error}") from None
+        if name in metrics:
+            raise ValueError(
+                f"metric {name!r} is reported of the epoch and of its steps: give one of them another name"
+            )
+        finite = [(int(step), float(value)) for step, value in points if math.isfinite(value)]
+        checked[name] = finite[:: math.ceil(len(finite) / MOST_STEPS)] if finite else []
+    return checked
 
 
 def _describe(error: BaseException) -> str:

@@ -272,7 +272,7 @@ class Dispatcher(RemembersFaults):
         seed = self._config.seed + (origins[-1] if origins else record.number)
         # A trial that is thawed without a checkpoint begins again, which its hand-out has priced.
         known = record.resumes_at if record.thawed else len(record.epochs)
-        return Assignment(record.number, params, seed, known, tuple(origins))
+        return Assignment(record.number, params, seed, known, tuple(origins), record.until)
 
     def _ask(self) -> None:
         known = self._trials.by_number.values()

@@ -54,6 +54,7 @@ class Assignment:
     seed: int
     epochs_known: int  # epochs that the study holds, and that a checkpoint should have
     origins: Sequence[int] = ()  # trials whose checkpoints it may take up, the first first: it retries them
+    until: int | None = None  # the epoch after which it is frozen; None: it trains to its end
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import psutil  # type: ignore[import-untyped]
 
 from cifar_cnn.cores import usable_cores
 from search.cifar import largest_configs, sampled_configs
+from search.config.definition import DatasetNote
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.ray_tune.placement import Node, Placement, on_cluster, plan_placement
@@ -23,62 +24,82 @@ _FORWARD_SHARE = 1 / 3  # of a training step; what validating an image costs
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A sweep's plan; its time is measured on this machine.
+class Cost:
+    """What a sweep of CNNs costs, measured on this machine.
 
     Example:
-        >>> placement = Placement(cpus=2, gpus=0, concurrency=None)
-        >>> plan = Plan(placement, 4, images_per_s=900.0, seconds=120.0, largest_bytes=1, available_bytes=2)
-        >>> f"{plan.slots} at a time, {plan.placement}"
-        '4 at a time, 2 CPU a trial'
+        >>> Cost(900.0, seconds=120.0, largest_bytes=1, available_bytes=2).seconds
+        120.0
     """
 
-    placement: Placement
-    slots: int
     images_per_s: float  # of one trial, mean over sampled configurations
     seconds: float  # wall time of the whole sweep: of its budget of epochs, or if no trial is pruned
     largest_bytes: int  # what training the largest model takes, without data and libraries
     available_bytes: int | None  # None: it is the cluster's nodes' memory, which is not known here
 
     def lines(self, config: SweepConfig) -> list[tuple[str, str]]:
-        """The plan as headings and texts to print."""
-        assert config.dataset is not None
-        sizes = ", ".join(f"{count:,} {split}" for split, count in config.dataset.sizes.items())
-        space = [f"{name}: {text}" for name, text in config.space.describe()]
+        """The cost as headings and texts to print."""
         free = "an unknown amount" if self.available_bytes is None else _gigabytes(self.available_bytes)
         if_whole = "" if config.trials is None else " if nothing is pruned"
-        memory = f"{_gigabytes(self.largest_bytes)} for the largest model, {free} free"
         return [
-            ("sweep", f"{config.name}: {config.size_text}"),
-            ("data", f"{config.dataset.name}: {sizes} (a sweep does not read test)"),
-            ("sampler", config.sampler),
-            ("pruner", config.pruner),
-            *zip(["space"] + [""] * (len(space) - 1), space, strict=True),
-            *(("first" if not n else "", _described(params)) for n, params in enumerate(config.enqueue)),
-            ("placement", f"{self.slots} at a time, {self.placement}"),
-            ("memory", memory),
+            ("memory", f"{_gigabytes(self.largest_bytes)} for the largest model, {free} free"),
             ("speed", f"about {self.images_per_s:,.0f} images/s a trial, measured here"),
             ("time", f"about {human_seconds(self.seconds)}{if_whole}, and some 15 s of start"),
         ]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A sweep's plan.
+
+    Example:
+        >>> placement = Placement(cpus=2, gpus=0, concurrency=None)
+        >>> plan = Plan(placement, 4, Cost(900.0, seconds=120.0, largest_bytes=1, available_bytes=2))
+        >>> f"{plan.slots} at a time, {plan.placement}"
+        '4 at a time, 2 CPU a trial'
+    """
+
+    placement: Placement
+    slots: int
+    cost: Cost | None  # None: of a module that this project does not know
+
+    def lines(self, config: SweepConfig) -> list[tuple[str, str]]:
+        """The plan as headings and texts to print."""
+        space = [f"{name}: {text}" for name, text in config.space.describe()]
+        return [
+            ("sweep", f"{config.name}: {config.size_text}"),
+            ("trains", _trained(config)),
+            ("sampler", config.sampler),
+            ("pruner", config.pruner),
+            *zip(["space"] + [""] * (len(space) - 1), space, strict=True),
+            *(("first" if not n else "", _described(params)) for n, params in enumerate(config.enqueue)),
+            ("placement", f"{self.slots} at a time, {self.placement}"),
+            *(self.cost.lines(config) if self.cost else []),
+        ]
+
+
 def plan_sweep(config: SweepConfig) -> Plan:
-    """Check placement and memory, measure the speed of a few configurations, and work the time out.
+    """Check placement and, of CNNs, memory; measure the speed of a few of these, and work the time out.
 
     On a cluster placement goes by its resources, memory is not checked, and speed is this machine's.
 
     Raises:
         UserError: a trial, or all that run at once, do not fit.
     """
-    from cifar_cnn.model import estimate_memory_bytes
-    from cifar_cnn.probe import training_images_per_s
-
-    assert config.dataset is not None
     nodes = _nodes(config)
     placement = plan_placement(config, nodes)
     slots = min(placement.slots(nodes), config.most_trials)
+    cost = None if config.dataset is None else _cost(config, config.dataset, placement, slots, nodes)
+    return Plan(placement, slots, cost)
 
-    classes = config.dataset.classes
+
+def _cost(
+    config: SweepConfig, dataset: DatasetNote, placement: Placement, slots: int, nodes: list[Node]
+) -> Cost:
+    from cifar_cnn.model import estimate_memory_bytes
+    from cifar_cnn.probe import training_images_per_s
+
+    classes = dataset.classes
     largest = max(estimate_memory_bytes(c, classes) for c in largest_configs(config.space, config.max_epochs))
     available = None if on_cluster(config, nodes) else _check_memory(config, placement, slots, largest)
     measure = partial(
@@ -88,10 +109,16 @@ def plan_sweep(config: SweepConfig) -> Plan:
         accelerator="auto" if placement.gpus else "cpu",
     )
     speed = statistics.harmonic_mean(map(measure, sampled_configs(config, _PROBED_CONFIGS)))
-    images = config.dataset.sizes["train"] + _FORWARD_SHARE * config.dataset.sizes["val"]
+    images = dataset.sizes["train"] + _FORWARD_SHARE * dataset.sizes["val"]
     epochs = min(config.budget_epochs or math.inf, config.max_epochs * config.most_trials)
-    seconds = images / speed * epochs / slots
-    return Plan(placement, slots, speed, seconds, largest, available)
+    return Cost(speed, images / speed * epochs / slots, largest, available)
+
+
+def _trained(config: SweepConfig) -> str:
+    if config.dataset is None:
+        return config.objective
+    sizes = ", ".join(f"{count:,} {split}" for split, count in config.dataset.sizes.items())
+    return f"CNNs on {config.dataset.name}: {sizes} (a sweep does not read test)"
 
 
 def _check_memory(config: SweepConfig, placement: Placement, slots: int, largest: int) -> int | None:

@@ -1,4 +1,4 @@
-"""What a person asks for: a sweep of CNNs in plain words, from a command line or a file, yet unchecked.
+"""What a person asks for: a sweep in plain words, from a command line or a file, yet unchecked.
 
 Loads neither Optuna nor torch, so that `--help` stays quick.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from cifar_cnn.config import DataConfig
+from search.config.goals import Direction
 from search.config.method import MaxEpochs, Method
-from search.config.model import one_line
+from search.config.model import Duration, one_line
 from search.config.run_settings import Budget, Limits, Places, Resources, Size
 from search.errors import UserError
+from search.training.settings import LightningSettings
 from spaces.typed import value
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ Configuration = Annotated[dict[str, str], BeforeValidator(_configuration)]
 
 
 class SweepRequest(Places, Limits, Resources, Method, Size):
-    """A sweep of CNNs as it is asked for; the defaults are the quickstart.
+    """A sweep as it is asked for, of CNNs or of a module of one's own; the defaults are the quickstart.
 
     >>> request = SweepRequest.of({"trials": "30", "sampler_args": ["group=true"], "enqueue": ["lr=0.05"]})
     >>> request.trials, request.sampler_args, request.enqueue
@@ -75,6 +77,26 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
         default=None, description="Name of the sweep; by default the sweep file's or the space's, numbered."
     )
     space: str = Field(default="quickstart", description="quickstart, baseline, wide, or a Python file.")
+    module: str | None = Field(
+        default=None,
+        description="A LightningModule of your own, as nets:Net in this folder or installed, or as "
+        "path/to/nets.py:Net; by default the CNN.",
+    )
+    data: str | None = Field(
+        default=None,
+        description="Its LightningDataModule, named likewise; by default the module has its own loaders.",
+    )
+    callbacks: str | None = Field(
+        default=None,
+        description="A function that returns a list of Lightning callbacks, named likewise: each trial needs "
+        "its own.",
+    )
+    trainer: Arguments = Field(
+        default_factory=dict,
+        description="NAME=VALUE for Lightning's Trainer, such as gradient_clip_val=1.0; repeatable.",
+    )
+    checkpoint_every_n_epochs: int = _field(LightningSettings, "checkpoint_every_n_epochs")
+    checkpoint_every: Duration | None = _field(LightningSettings, "checkpoint_every")
     dataset: str = _field(DataConfig, "dataset")
     data_dir: Path = _field(DataConfig, "data_dir")
     train_size: int | None = _field(DataConfig, "train_size")
@@ -82,6 +104,9 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
     skip_damaged: bool = _field(DataConfig, "skip_damaged")
     budget: Budget | None = Field(default="10x", description=Size.model_fields["budget"].description)
     max_epochs: MaxEpochs = 6
+    direction: Direction | None = Field(  # type: ignore[assignment]  # None: the metric's name tells, later
+        default=None, description=Method.model_fields["direction"].description
+    )
     enqueue: list[Configuration] = Field(
         default_factory=list,
         description="NAME=VALUE,... to try first, such as a known good configuration; repeatable.",
@@ -104,6 +129,21 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
         kept = {name: value for name, value in given.items() if name != "budget"}
         return {**kept, "budget": None} if given.get("trials") is not None else kept
 
+    @model_validator(mode="after")
+    def _check_what_is_trained(self) -> Self:
+        """What is said of a module has one, and what is said of the CNN's images has the CNN."""
+        other = IMAGES if self.module is not None else OWN
+        for name in self.model_fields_set & set(other):
+            if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
+                remedy = (
+                    f"is of the CNN's images, and {self.module} is trained: leave it out, and give its own "
+                    "data with `data`"
+                    if self.module is not None
+                    else "is of a LightningModule of your own: name it with `module`"
+                )
+                raise ValueError(f"`{name}` {remedy}")
+        return self
+
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> SweepRequest:
         """The request with these fields, as text or as what they mean, and defaults for the others.
@@ -125,11 +165,17 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
         Raises:
             UserError: anything is wrong with the space, the data or a field. Nothing was started.
         """
-        from search.cifar import cifar_config, data_config
+        images = {name: getattr(self, name) for name in IMAGES}
+        own = {name: getattr(self, name) for name in OWN}
+        fields = {name: field for name, field in self if name not in (*IMAGES, *OWN, "name")}
+        fields["name"] = self.name or self.fresh_name(stem)
+        if self.module is None:
+            from search.cifar import cifar_config, data_config
 
-        data = {name: getattr(self, name) for name in DATA}
-        rest = {name: field for name, field in self if name not in (*DATA, "name")}
-        return cifar_config(data=data_config(**data), name=self.name or self.fresh_name(stem), **rest)
+            return cifar_config(data=data_config(**images), **fields)
+        from search.lightning import named_sweep
+
+        return named_sweep(**own, **fields).config
 
     def fresh_name(self, stem: str) -> str:
         """A name with the first number that no sweep has.
@@ -142,10 +188,12 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
         return fresh_name(stem, self.sweeps_dir, self.storage)
 
 
-DATA = ("dataset", "data_dir", "train_size", "val_size", "skip_damaged")
+IMAGES = ("dataset", "data_dir", "train_size", "val_size", "skip_damaged")
+OWN = ("module", "data", "callbacks", "trainer", "checkpoint_every_n_epochs", "checkpoint_every")
 # The fields by what they are about, in the order in which people are shown them.
 GROUPS: Mapping[str, Sequence[str]] = {
-    "What is trained": ("name", "space", *DATA),
+    "What is trained": ("name", "space", *IMAGES),
+    "A module of your own": OWN,
     "How the space is searched": (*Size.model_fields, *Method.model_fields, "enqueue"),
     "Resources of the trials": tuple(Resources.model_fields),
     "When the sweep or a trial is ended": tuple(Limits.model_fields),

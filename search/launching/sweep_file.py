@@ -29,9 +29,11 @@ from spaces.typed import value
 
 SUFFIX = ".toml"
 _FOLDERS = ("data_dir", "sweeps_dir")
+_NAMED = ("module", "data", "callbacks")
+_NAMED_FILE = re.compile(r"(.+\.py):(.+)")
 _LINE = 100  # letters of a comment
 _HEAD = """\
-A sweep of CNNs, launched by naming this file; what is typed beside it wins over what stands here.
+A sweep, launched by naming this file; what is typed beside it wins over what stands here.
 Relative places go from this file's folder. A key that is left out has its default.
 """
 
@@ -129,6 +131,8 @@ def _add(document: tomlkit.TOMLDocument, field: str, request: SweepRequest, fold
         return
     if is_place or (field == "space" and held not in shipped_spaces()):
         held = relative_place(str(held), folder, folder)
+    elif field in _NAMED and (file_part := _NAMED_FILE.match(held)):
+        held = f"{relative_place(file_part[1], folder, folder)}:{file_part[2]}"
     elif is_duration(info):
         held = f"{held:.15g}s"
     elif isinstance(held, ByteSize):
@@ -163,6 +167,8 @@ def _absolute(key: str, given: Any, folder: Path) -> Any:
         return absolute_url(given, folder)
     if key in URL_FIELDS:
         return absolute_place(given, folder)
+    if key in _NAMED and (file_part := _NAMED_FILE.match(str(given))):
+        return f"{absolute(Path(file_part[1]).expanduser(), folder)}:{file_part[2]}"
     if key in _FOLDERS or (key == "space" and given not in shipped_spaces()):
         return str(absolute(Path(given).expanduser(), folder))
     return given

@@ -7,7 +7,7 @@ import dis
 import functools
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +36,17 @@ class PortableObjective:
     pickle: bytes
 
     @classmethod
-    def of(cls, objective: Objective) -> PortableObjective:
+    def of(cls, objective: Objective, home: Callable[..., Any] | None = None) -> PortableObjective:
         """A training function as it goes to the workers.
+
+        Args:
+            objective: the function.
+            home: whose module has to be found by the workers; None: the function's own.
 
         Raises:
             UserError: it cannot be pickled or takes too much along; names what does.
         """
-        module = getattr(objective, "__module__", "__main__")
+        module = getattr(home or objective, "__module__", "__main__")
         return cls(None if module == "__main__" else module_place(module), _pickled(objective))
 
     def prepare(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from search.errors import UserError
@@ -10,7 +11,7 @@ from search.objective.context import Objective
 from search.objective.module import import_objective_module
 
 
-def objective_reference(objective: Objective) -> str:
+def objective_reference(objective: Callable[..., Any]) -> str:
     """`package.module:function` for a function that can be imported by that name.
 
     Raises:
@@ -25,14 +26,32 @@ def objective_reference(objective: Objective) -> str:
 
 
 def load_objective(reference: str, place: str | None = None) -> Objective:
-    """The function that `package.module:function` names.
+    """The training function that `package.module:function` names.
 
     Args:
         reference: its name.
         place: where its module lay when the sweep last ran, as `module_place` had it.
 
     Raises:
-        UserError: it cannot be found; says what is missing.
+        UserError: it cannot be found, or is no training function; says what is missing.
+    """
+    target = load_callable(reference, place)
+    if len(inspect.signature(target).parameters) < 2:
+        raise UserError(
+            f"objective {reference!r} takes no (parameters, context): see docs/how_to/own_training.md"
+        )
+    return target
+
+
+def load_callable(reference: str, place: str | None = None) -> Callable[..., Any]:
+    """The function or class that `package.module:name` names.
+
+    Args:
+        reference: its name.
+        place: where its module lay when the sweep last ran, as `module_place` had it.
+
+    Raises:
+        UserError: it cannot be found, or called; says what is missing.
     """
     module_name, _, name = reference.partition(":")
     if not module_name or not name:
@@ -52,9 +71,7 @@ def load_objective(reference: str, place: str | None = None) -> Objective:
             f"objective {reference!r} is not there ({error}): put it back into its module, or launch a sweep "
             "under another name"
         ) from error
-    if not callable(target) or len(inspect.signature(target).parameters) < 2:
-        raise UserError(
-            f"objective {reference!r} takes no (parameters, context): see docs/how_to/own_training.md"
-        )
-    objective: Objective = target
-    return objective
+    if not callable(target):
+        raise UserError(f"objective {reference!r} is {target!r}: name a function or a class")
+    called: Callable[..., Any] = target
+    return called

@@ -184,7 +184,9 @@ class Ledger(Standing):
         epochs = self._held[number][1].epochs
         if not epochs:
             return self.fail(number, StopReason.ERROR, "the objective returned without reporting an epoch")
-        return self._finish(number, TrialEnd(StopReason.FINISHED, epochs[-1].metrics[self._config.metric]))
+        last = epochs[-1]
+        reason = StopReason.FINISHED if last.epoch == self._config.max_epochs else StopReason.EARLY
+        return self._finish(number, TrialEnd(reason, last.metrics[self._config.metric]))
 
     def diverge(self, number: int, error: str) -> TrialRecord:
         """End a trial whose loss or metric is not finite any more; samplers learn from it as the worst."""

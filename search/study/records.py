@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.goals import Goal
+from search.objective.context import Steps
 from search.study.hand_outs import HandOut, hand_outs_of
 from search.text import encodable
 
@@ -20,7 +21,8 @@ _DIVERGED = ("diverged", "nan")  # the second is what it was called when it was 
 class StopReason(enum.StrEnum):
     """Why a trial ended."""
 
-    FINISHED = "finished"  # its last epoch, or the objective returned
+    FINISHED = "finished"  # its last epoch
+    EARLY = "early"  # the objective returned before its last epoch, such as by early stopping
     PRUNED = "pruned"
     DIVERGED = "diverged"  # a loss or metric that is not finite: a result, which the sampler learns from
     OOM = "oom"  # out of memory, host or GPU
@@ -75,6 +77,7 @@ class Epoch:
     timestamp_ms: int  # Unix time at which the worker reported it; kept, so that every replay is identical
     worker: str  # host and pid that trained it
     checkpoint: str | None = None  # its folder below the sweep's checkpoints
+    steps: Steps = field(default_factory=dict)  # what was measured within the epoch
 
     def to_json(self) -> dict[str, Any]:
         """The epoch as plain JSON."""
@@ -84,12 +87,16 @@ class Epoch:
             "timestamp_ms": self.timestamp_ms,
             "worker": self.worker,
             "checkpoint": self.checkpoint,
+            **({"steps": self.steps} if self.steps else {}),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        return cls(**data)
+        steps = {
+            name: [(step, value) for step, value in each] for name, each in data.get("steps", {}).items()
+        }
+        return cls(**{**data, "steps": steps})
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ _FOLLOWING: Mapping[TrialState, frozenset[TrialState]] = {
 }
 _ENDS: Mapping[StopReason, TrialState] = {
     StopReason.FINISHED: TrialState.COMPLETE,
+    StopReason.EARLY: TrialState.COMPLETE,
     StopReason.PRUNED: TrialState.PRUNED,
     StopReason.DIVERGED: TrialState.PRUNED,
 }

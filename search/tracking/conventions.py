@@ -49,6 +49,12 @@ def trial_points(config: SweepConfig, record: TrialRecord, skip: int = 0) -> lis
         for epoch in record.epochs[skip:]
         for key, name in apart("metric", epoch.metrics, [final]).items()
     ]
+    points += [
+        Point(name, step, epoch.timestamp_ms, value)
+        for epoch in record.epochs[skip:]
+        for key, name in apart("step", epoch.steps, [final]).items()
+        for step, value in epoch.steps[key]
+    ]
     if record.state is not TrialState.RUNNING and record.epochs:
         last = record.epochs[-1]
         # A single step 0: the UI draws such a metric as sorted bars, the leaderboard.

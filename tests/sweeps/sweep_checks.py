@@ -121,4 +121,10 @@ def _check_trial(config: SweepConfig, view: View, record: TrialRecord, run: Run)
         last = record.epochs[-1]
         assert view.points(run, final) == [(0, last.metrics[config.metric], last.timestamp_ms)]
         names.add(final)
+    for name in {name for epoch in record.epochs for name in epoch.steps}:
+        by_step = [
+            (step, value, e.timestamp_ms) for e in record.epochs for step, value in e.steps.get(name, ())
+        ]
+        assert view.points(run, name) == by_step, f"{record.key}: {name}"
+        names.add(name)
     assert set(run.data.metrics) == names

@@ -35,7 +35,8 @@ def test_trials_on_cpus_are_measured_on_cpus_though_there_is_a_gpu(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     plan = plan_sweep(config)
     assert (plan.placement.gpus, plan.placement.cpus) == (0, 1)
-    assert plan.seconds > 0
+    assert plan.cost is not None
+    assert plan.cost.seconds > 0
 
 
 def test_a_plan_is_made_where_no_process_is_pinned_to_cores(
@@ -60,9 +61,15 @@ def test_a_budget_of_epochs_is_what_the_time_is_worked_out_for(
 ) -> None:
     monkeypatch.setattr("cifar_cnn.probe.training_images_per_s", lambda *_, **__: 100.0)
     counted = config.model_copy(update={"concurrency": 1})
-    seconds = plan_sweep(counted).seconds
+
+    def seconds_of(each: SweepConfig) -> float:
+        cost = plan_sweep(each).cost
+        assert cost is not None
+        return cost.seconds
+
+    seconds = seconds_of(counted)
     for size, share in (({"trials": None, "budget": "6x"}, 2), ({"budget": 3}, 0.5), ({"budget": "9x"}, 1)):
-        assert plan_sweep(counted.model_copy(update=size)).seconds == pytest.approx(share * seconds)
+        assert seconds_of(counted.model_copy(update=size)) == pytest.approx(share * seconds)
     budgeted = counted.model_copy(update={"trials": None, "budget": "6x"})
     told = dict(plan_sweep(budgeted).lines(budgeted))
     assert told["sweep"] == "night: 12 epochs in trials of up to 2"

@@ -52,6 +52,16 @@ OTHERS: dict[str, Any] = {
     "keep_frozen": "7",
     "keep_frozen_size": "1.5GB",
     "sweeps_dir": "elsewhere",
+    "metric": "val_loss",
+    "direction": "minimize",
+}
+OF_A_MODULE: dict[str, Any] = {
+    "module": "nets.py:Net",
+    "data": "package.data:Data",
+    "callbacks": "nets.py:callbacks",
+    "trainer": ["gradient_clip_val=1.5", "deterministic=true"],
+    "checkpoint_every_n_epochs": "3",
+    "checkpoint_every": "30s",
 }
 
 
@@ -82,7 +92,7 @@ def test_the_quickstart_is_what_is_launched_when_nothing_is_typed(here: Path) ->
 
 def test_every_field_can_be_shown_and_kept() -> None:
     shown = [field for fields in GROUPS.values() for field in fields]
-    assert sorted(shown) == sorted(SweepRequest.model_fields) == sorted(OTHERS)
+    assert sorted(shown) == sorted(SweepRequest.model_fields) == sorted(OTHERS | OF_A_MODULE)
 
 
 def test_what_is_written_is_asked_for_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +127,36 @@ def test_values_of_every_kind_come_back(given: dict[str, Any]) -> None:
         [{name: value(text) for name, text in each.items()} for each in r.enqueue] for r in (request, again)
     ]
     assert meant[0] == meant[1]
+
+
+def test_a_module_that_is_written_is_asked_for_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = SweepRequest.of(OF_A_MODULE)
+    write(Path("night.toml"), request)
+    monkeypatch.chdir(here.parent)
+    again, _ = asked(str(here / "night.toml"), {})
+    places = {name: f"{here}/{OF_A_MODULE[name]}" for name in ("module", "callbacks")}
+    expected = request.model_copy(update=places)
+    assert {name: getattr(again, name) for name in OF_A_MODULE} == {
+        name: getattr(expected, name) for name in OF_A_MODULE
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"trainer": ["precision=16"]},
+            "`trainer` is of a LightningModule of your own: name it with `module`",
+        ),
+        (
+            {"module": "nets:Net", "train_size": "100"},
+            "`train_size` is of the CNN's images, and nets:Net is trained",
+        ),
+    ],
+)
+def test_the_cnn_and_a_module_do_not_mix(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        SweepRequest.of(given)
 
 
 @pytest.mark.parametrize("field", OTHERS)

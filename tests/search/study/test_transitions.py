@@ -34,6 +34,7 @@ def test_a_trial_is_complete_if_it_finished_and_pruned_if_it_is_a_result_all_the
     end = TrialEnd(reason)
     results = {
         StopReason.FINISHED: (TrialState.COMPLETE, "complete"),
+        StopReason.EARLY: (TrialState.COMPLETE, "complete"),
         StopReason.PRUNED: (TrialState.PRUNED, "prune"),
         StopReason.DIVERGED: (TrialState.PRUNED, "prune"),
     }

@@ -1,0 +1,85 @@
+"""The training function of a sweep whose trials are LightningModules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search.config.sweep_config import SweepConfig
+from search.objective.context import TrialContext
+from search.objective.reference import load_callable
+from search.training.arguments import arguments_for
+from search.training.settings import KEY, LightningSettings
+
+
+@dataclass(frozen=True)
+class LightningObjective:
+    """Builds a module and its data from a trial's parameters, and trains them.
+
+    Attributes:
+        module: a LightningModule's class, or a function that returns one.
+        data: the same of its data; None: the module has its own loaders.
+        callbacks: returns Lightning callbacks for one training.
+        settings: how it is trained.
+
+    Example:
+        >>> def module(lr): ...
+        >>> LightningObjective(module, None, None, LightningSettings(max_epochs=3)).settings.max_epochs
+        3
+    """
+
+    module: Callable[..., Any]
+    data: Callable[..., Any] | None
+    callbacks: Callable[[], Any] | None
+    settings: LightningSettings
+
+    @classmethod
+    def of(cls, module: Callable[..., Any], config: SweepConfig) -> LightningObjective:
+        """The training function of a sweep.
+
+        Args:
+            module: what the sweep's `objective` names.
+            config: the sweep.
+
+        Raises:
+            UserError: its data or callbacks are not there.
+        """
+        settings = LightningSettings.of(config.settings)
+        place = config.objective_place
+        data, callbacks = (
+            None if name is None else load_callable(name, place)
+            for name in (settings.data, settings.callbacks)
+        )
+        return cls(module, data, callbacks, settings)
+
+    def __call__(self, params: Mapping[str, Any], context: TrialContext) -> None:
+        """Train a trial.
+
+        Raises:
+            Exception: as `fit_trial`, and whatever the user's classes raise.
+        """
+        from search.training.fitting import train
+        from search.training.manners import left_as_found, seed_everything
+
+        how = self.settings
+        makers = [self.module] if self.data is None else [self.module, self.data]
+        values = {"seed": context.seed, "max_epochs": how.max_epochs, **params}
+        with left_as_found(context.cpus):
+            seed_everything(context.seed)
+            module, data, *_ = *(maker(**arguments_for(maker, makers, values)) for maker in makers), None
+            train(
+                context,
+                module,
+                data,
+                how.max_epochs,
+                list(self.callbacks()) if self.callbacks else [],
+                how.trainer,
+                every_n_epochs=how.checkpoint_every_n_epochs,
+                every_s=how.checkpoint_every or 0.0,
+            )
+
+
+def is_lightning(config: SweepConfig) -> bool:
+    """Whether a sweep's trials are LightningModules that it builds itself."""
+    return KEY in config.settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from search.objective.context import Steps
 
@@ -26,8 +26,8 @@ class StepLog:
         {'train_loss_step': [(49, 0.5)]}
     """
 
-    name = None
-    version = None
+    name = "trial"  # of folders that Lightning's own callbacks make
+    version = "0"
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,10 +38,17 @@ class StepLog:
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Keep them, if they are of a step, or of a validation that may not be its epoch's last."""
         values = {name: value for name, value in metrics.items() if name != "epoch"}
-        if self.within_steps:
+        # Lightning gives an epoch's number along; a callback that logs by itself, such as of the learning
+        # rate, does not.
+        if self.within_steps or "epoch" not in metrics:
             self._keep(values, step or 0)
         else:
             self._validation = values, step or 0
+
+    @property
+    def experiment(self) -> Nowhere:
+        """For modules that draw pictures in a logger of their own choice: it takes all and keeps nothing."""
+        return Nowhere()
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """The driver knows them."""
@@ -61,3 +68,21 @@ class StepLog:
         for name, value in values.items():
             name = name if name.endswith(OF_STEP) else f"{name}{OF_STEP}"
             self._steps.setdefault(name, {})[step] = float(value)
+
+
+class Nowhere:
+    """Takes every call.
+
+    Example:
+        >>> Nowhere().add_image("batch", [0.0]).close()
+        Nowhere()
+    """
+
+    def __getattr__(self, name: str) -> Self:
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        return "Nowhere()"

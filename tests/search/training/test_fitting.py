@@ -12,6 +12,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from modules import SCHEDULERS, Blobs, Perceptron, Unvalidated, patient
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from recorded import EPOCHS, Recorded, objective_of
 
 from search.objective.context import TrialContext
@@ -56,6 +57,31 @@ def test_a_validation_within_an_epoch_is_a_step(tmp_path: Path) -> None:
     assert list(trial.metrics) == list(range(1, EPOCHS + 1))
     assert [step for step, _ in trial.steps[2]["val_loss_step"]] == [18, 24]
     assert "val_loss" in trial.metrics[2]
+
+
+def rates() -> list[Any]:
+    return [LearningRateMonitor("epoch"), ModelCheckpoint(save_top_k=1, monitor="val_loss")]
+
+
+def test_lightnings_own_callbacks_log_and_save_as_they_do(tmp_path: Path) -> None:
+    trial = Recorded(tmp_path)
+    trial.attempt(objective_of(Perceptron, Blobs, rates), {"lr": 0.1})
+    assert [len(trial.steps[epoch]["lr-SGD_step"]) for epoch in trial.metrics] == [1] * EPOCHS
+    assert trial.steps[2]["lr-SGD_step"][0][1] == pytest.approx(0.07)
+    assert len(list(tmp_path.glob("scratch-*/**/checkpoints/*.ckpt"))) == 1
+
+
+class Drawing(Perceptron):
+    """It uses a logger of its own choice."""
+
+    def on_validation_epoch_end(self) -> None:
+        self.logger.experiment.add_scalar("x", 1.0)
+
+
+def test_a_module_that_draws_in_a_logger_is_let_draw(tmp_path: Path) -> None:
+    trial = Recorded(tmp_path)
+    trial.attempt(objective_of(Drawing, Blobs), {"lr": 0.1})
+    assert len(trial.metrics) == EPOCHS
 
 
 def test_early_stopping_ends_a_trial_and_is_not_undone_by_a_resume(tmp_path: Path) -> None:

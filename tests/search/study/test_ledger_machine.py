@@ -156,7 +156,8 @@ class LedgerMachine(RuleBasedStateMachine):
             )
         else:
             trial.state = TrialState.COMPLETE if change == "complete" else TrialState.PRUNED
-            trial.reason = StopReason.FINISHED if change == "complete" else StopReason.PRUNED
+            whole = StopReason.FINISHED if len(trial.values) == MAX_EPOCHS else StopReason.EARLY
+            trial.reason = whole if change == "complete" else StopReason.PRUNED
 
     @rule()
     def retry_failed(self) -> None:

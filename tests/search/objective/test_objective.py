@@ -81,7 +81,6 @@ def test_a_function_of_another_script_asks_for_that_script() -> None:
 @pytest.mark.parametrize(
     "reference",
     [
-        "search.config.sweep_config:CONFIG_FILE",
         "search.config.sweep_config:sweep_names",
         "json:JSONDecodeError.mro",
     ],
@@ -97,3 +96,8 @@ def test_a_module_that_is_broken_is_told_in_one_line(tmp_path: Path, monkeypatch
     with pytest.raises(UserError, match="No module named 'no_such_package'") as refusal:
         load_objective("needs_what_is_missing:train")
     assert "\n" not in str(refusal.value)
+
+
+def test_what_cannot_be_called_is_refused() -> None:
+    with pytest.raises(UserError, match=r"is 'sweep.json': name a function or a class"):
+        load_objective("search.config.folder_file:CONFIG_FILE")

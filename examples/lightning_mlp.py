@@ -53,4 +53,4 @@ SPACE = {
 }
 if __name__ == "__main__":
     sweep = lightning_sweep(Mlp, Digits, space=SPACE, metric="val_acc", max_epochs=9, budget="10x")
-    print(sweep.run().best)
+    print(sweep.run())

@@ -13,7 +13,9 @@ from cyclopts import Parameter
 
 from scripts import cli
 from scripts.options import options, takes
-from search.config.run_settings import Limits, Places, Resources, Size
+from search.config.resources import Resources
+from search.config.run_settings import Limits, Places
+from search.config.size import Size
 
 app = cli.app(__file__, __doc__)
 

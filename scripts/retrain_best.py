@@ -18,7 +18,8 @@ from cyclopts.validators import Number
 
 from scripts import cli
 from scripts.options import options, takes
-from search.config.run_settings import Resources, Stores
+from search.config.resources import Resources
+from search.config.run_settings import Stores
 
 app = cli.app(__file__, __doc__)
 

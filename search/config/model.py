@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
 from search.config.credentials import hide_in
@@ -52,6 +61,17 @@ def _seconds(value: Any) -> Any:
 _DURATION = BeforeValidator(_seconds)
 # Seconds; a text says its unit.
 Duration = Annotated[float, _DURATION]
+
+
+def _room(given: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(given)
+    except ValidationError as error:
+        raise ValueError("write a number and a unit, such as 500MB or 10GB") from error
+
+
+# Bytes; a text says its unit.
+Room = Annotated[ByteSize, WrapValidator(_room)]
 
 
 def is_duration(field: FieldInfo) -> bool:

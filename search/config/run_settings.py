@@ -6,29 +6,16 @@ shows: see `search/config/places.py` and `search/config/credentials.py`.
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
 
-from pydantic import (
-    AliasChoices,
-    BeforeValidator,
-    ByteSize,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    field_validator,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
 from search.config.credentials import HIDDEN, hide
-from search.config.model import Duration, Settings
+from search.config.model import Duration, Room, Settings
 from search.config.names import check_experiment
 from search.config.places import absolute, absolute_place, absolute_url
+from search.config.resources import Resources
+from search.config.size import Size
 
 # Fields that had another name in earlier versions, which is still taken.
 RENAMED = {
@@ -39,123 +26,6 @@ RENAMED = {
 }
 # Fields that may carry a password.
 URL_FIELDS = ("storage", "tracking_uri", "checkpoints")
-
-
-_EPOCHS_OR_TRAININGS = re.compile(r"[1-9][0-9]*x?")
-
-
-def _budget(given: Any) -> Any:
-    match = _EPOCHS_OR_TRAININGS.fullmatch(str(given).strip())
-    if match is None:
-        raise ValueError("write epochs, such as 540, or whole trainings, such as 20x")
-    return match[0] if match[0].endswith("x") else int(match[0])
-
-
-def _room(given: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(given)
-    except ValidationError as error:
-        raise ValueError("write a number and a unit, such as 500MB or 10GB") from error
-
-
-# Epochs; a text such as `20x` says whole trainings.
-Budget = Annotated[int | str, BeforeValidator(_budget)]
-# Bytes; a text says its unit.
-Room = Annotated[ByteSize, WrapValidator(_room)]
-
-
-class Size(Settings):
-    """How much is trained; of two limits the one that is used up first ends the sweep.
-
-    >>> Size(budget="540").budget, Size(budget="20x").budget
-    (540, '20x')
-    """
-
-    trials: Annotated[int, Field(ge=1)] | None = Field(
-        default=None,
-        description="Trials in all, pruned and failed ones included; by default as many as the budget of "
-        "epochs is for.",
-    )
-    budget: Budget | None = Field(
-        default=None,
-        description="Epochs to train in all, such as 540, or whole trainings, such as 20x; with a number of "
-        "trials too, what is used up first ends the sweep.",
-    )
-
-    @model_validator(mode="after")
-    def _check_given(self) -> Self:
-        if self.trials is None and self.budget is None:
-            raise ValueError(
-                "how large the sweep is nobody says: give `trials=30`, or `budget=20x` for the epochs of 20 "
-                "whole trainings"
-            )
-        return self
-
-
-def sized(fields: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """These fields with those that are given; a size that is given takes the place of the whole one before.
-
-    >>> sized({"trials": 60, "seed": 7}, {"budget": "20x"})
-    {'trials': None, 'seed': 7, 'budget': '20x'}
-    """
-    size = Size.model_fields.keys()
-    before = dict.fromkeys(size & fields.keys()) if any(given.get(name) for name in size) else {}
-    return {**fields, **before, **given}
-
-
-STORED = "stored"
-"""Context for validating what a sweep was launched with, by rules that may have been others then."""
-
-
-def check_one_gpu(amount: float | None) -> float | None:
-    """GPUs of a trial, as many as it can use.
-
-    Raises:
-        ValueError: it has more than one.
-    """
-    if amount is not None and amount > 1:
-        raise ValueError("a trial trains on one device, and would leave the others idle: give 1 or less")
-    return amount
-
-
-class Resources(Settings):
-    """Resources of the trials.
-
-    Example:
-        >>> Resources(cpus_per_trial=2).concurrency is None
-        True
-    """
-
-    cpus_per_trial: float | None = Field(
-        default=None,
-        gt=0,
-        description="CPU cores of a trial, and its torch threads; by default the cores are shared out.",
-    )
-    gpus_per_trial: float | None = Field(
-        default=None,
-        ge=0,
-        description="GPUs of a trial, one at most; 0.5 lets two share one, 0 trains and tests on the CPU. By "
-        "default one if there are any.",
-    )
-    concurrency: int | None = Field(
-        default=None, ge=1, description="Most trials at a time; by default as many as fit."
-    )
-    ray_address: str | None = Field(
-        default=None, description="Address of a running Ray cluster; by default this machine alone."
-    )
-
-    @field_validator("cpus_per_trial")
-    @classmethod
-    def _check_fraction(cls, amount: float | None) -> float | None:
-        if amount is not None and amount > 1 and not math.isclose(amount, round(amount)):
-            raise ValueError("above 1 only whole numbers can be placed; below 1 any fraction can")
-        return amount
-
-    @field_validator("gpus_per_trial")
-    @classmethod
-    def _check_one_gpu(cls, amount: float | None, info: ValidationInfo) -> float | None:
-        # What earlier versions have stored is read as it is, and refused when it is to run.
-        return amount if info.context == STORED else check_one_gpu(amount)
 
 
 class Limits(Settings):

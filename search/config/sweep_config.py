@@ -15,7 +15,8 @@ from search.config.folder_file import CONFIG_FILE
 from search.config.model import Settings, one_line
 from search.config.names import NAME_RULE, check_tags
 from search.config.places import absolute
-from search.config.run_settings import STORED, URL_FIELDS, RunSettings
+from search.config.resources import STORED
+from search.config.run_settings import URL_FIELDS, RunSettings
 from search.errors import UserError
 
 

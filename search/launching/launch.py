@@ -19,7 +19,8 @@ from search.cifar import check_unchanged
 from search.config.folder_file import CONFIG_FILE
 from search.config.model import one_line
 from search.config.places import local_path, sqlite_file, sweeps_root
-from search.config.run_settings import URL_FIELDS, sized
+from search.config.run_settings import URL_FIELDS
+from search.config.size import sized
 from search.config.sweep_config import SweepConfig
 from search.errors import Step, UserError
 from search.study.database import NoStudies, check_url, opened_storage, printable

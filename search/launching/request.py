@@ -15,7 +15,9 @@ from cifar_cnn.config import DataConfig
 from search.config.goals import Direction
 from search.config.method import MaxEpochs, Method
 from search.config.model import Duration, one_line
-from search.config.run_settings import Budget, Limits, Places, Resources, Size
+from search.config.resources import Resources
+from search.config.run_settings import Limits, Places
+from search.config.size import Budget, Size
 from search.errors import UserError
 from search.training.settings import LightningSettings
 from spaces.typed import value

@@ -21,7 +21,8 @@ from pydantic import ByteSize, ValidationError
 from search.config.credentials import hide, hide_in
 from search.config.model import is_duration
 from search.config.places import absolute, absolute_place, absolute_url, relative_place
-from search.config.run_settings import URL_FIELDS, sized
+from search.config.run_settings import URL_FIELDS
+from search.config.size import sized
 from search.errors import UserError
 from search.launching.request import GROUPS, SweepRequest
 from spaces.registry import shipped_spaces

@@ -23,6 +23,7 @@ import logging
 import math
 
 from search.config.goals import Goal
+from search.policy.allowance import Allowance
 from search.policy.ends import Ends, Predictor
 from search.policy.freezing import Freezing
 from search.policy.known_trials import KnownTrials
@@ -30,8 +31,6 @@ from search.policy.rungs import Rung, Rungs, rungs_below
 from search.study.promotion import Ask, Left, Thaw
 from search.study.records import TrialRecord
 
-_PART = 0.2  # of the budget: when the first is used a trial is at its end, in each later one another may be
-_LEAST_TRAININGS = 2  # that a part is enough for
 _LATE = 0.75  # of a part, from when on the next one's trial is looked for
 _logger = logging.getLogger(__name__)
 
@@ -56,13 +55,13 @@ class CappedPromotion:
     ) -> None:
         self._max_epochs = max_epochs
         self._goal = goal
-        self._finish = freezing.finish
         self._eta = freezing.reduction_factor
         self._ends = Ends(goal, predictor)
         self._epochs = rungs_below(max_epochs, freezing.min_resource, self._eta)
         if not self._epochs:
             _logger.info("promotion freezes nothing: no rung lies below the last epoch, %d", max_epochs)
         self._trials = KnownTrials()
+        self._allowance = Allowance(max_epochs, freezing.finish, self._epochs, self._trials)
         self._restarts = False  # whether a thawed trial begins again, for want of a checkpoint
         self._rungs = Rungs(self._ladder(), goal)
 
@@ -81,9 +80,9 @@ class CappedPromotion:
 
     def next(self, left: Left) -> Thaw | Ask | None:
         """What a free slot does; None: nothing, until a trial that runs has changed, or for good."""
-        if self._is_finish(left):
+        if self._allowance.is_finish(left):
             finalist = self._finalist(left)
-            if finalist is not None or (self._trials.one_ends and not self._may_begin_anew(left)):
+            if finalist is not None or (self._trials.one_ends and not self._allowance.may_begin_anew(left)):
                 return finalist
         return (
             self._first_complete(left)
@@ -115,71 +114,15 @@ class CappedPromotion:
             epochs,
         )
 
-    # What may be chosen
-
-    def _thaw(self, left: Left, record: TrialRecord, until: int | None, why: str) -> Thaw | None:
-        end = until is None
-        target = self._max_epochs if until is None else until
-        cost = target - record.resumes_at
-        after = 0 if end else self._max_epochs - (0 if self._restarts else target)
-        return Thaw(record.number, until, why) if self._may_cost(left, cost, after) else None
-
-    def _may_cost(self, left: Left, cost: int, after: int) -> bool:
-        """Whether it fits, and still lets one trial be trained to its end if none is or is about to be.
-
-        Args:
-            left: of the sweep's size.
-            cost: epochs.
-            after: epochs that the same trial would then need to its end.
-        """
-        if left.epochs is None:
-            return True
-        if cost > left.epochs:
-            return False
-        if self._trials.one_ends or after == 0 or cost + self._max_epochs <= left.epochs:
-            return True
-        needed = min([after, *map(self._to_its_end, self._trials.unended)])
-        impossible = needed > left.epochs  # so that nothing can be kept for it
-        return impossible or cost + needed <= left.epochs
-
-    def _to_its_end(self, record: TrialRecord) -> int:
-        """Epochs that it needs beyond those that it was handed out for."""
-        if record.frozen:
-            return self._max_epochs - record.resumes_at
-        return self._max_epochs - (0 if self._restarts else record.until or self._max_epochs)
-
     # What a slot may do, in this order
-
-    def _is_finish(self, left: Left) -> bool:
-        """Whether the rest of the budget is for training to the end, which takes one training at least."""
-        if left.budget is None or left.epochs is None or not self._finish:
-            return False
-        return left.epochs <= max(self._finish * left.budget, self._max_epochs)
-
-    def _may_begin_anew(self, left: Left) -> bool:
-        """Whether nobody is left to be trained on, and the rest is enough for a whole training."""
-        assert left.epochs is not None
-        return not self._trials.unended and left.epochs >= self._max_epochs
 
     def _finalist(self, left: Left) -> Thaw | None:
         """The best of the frozen trials whose last epochs the budget still pays."""
-        candidates = self._affordable(left)
+        candidates = self._allowance.affordable(left)
         if not candidates:
             return None
         best, by = self._ends.best(candidates, self._trials.records)
         return self._thaw(left, best, None, f"finish: best of {len(candidates)} by {by}")
-
-    def _affordable(self, left: Left) -> list[TrialRecord]:
-        """The frozen trials that the budget pays the ends of; those that have got far, if there are such."""
-        assert left.epochs is not None
-        frozen = self._trials.frozen.values()
-        within = [each for each in frozen if self._max_epochs - each.resumes_at <= left.epochs]
-        far = self._epochs[max(0, len(self._epochs) // 2 - 1)] if within else 0
-        return [each for each in within if len(each.epochs) >= far] or within
-
-    def _part(self, budget: int) -> float:
-        """Epochs of a fifth of the budget; of a small budget more, for a training would take most of them."""
-        return max(_PART * budget, _LEAST_TRAININGS * self._max_epochs)
 
     def _first_complete(self, left: Left) -> Thaw | None:
         """The best so far, early enough to have trained to its end when the first part of the budget is used.
@@ -190,7 +133,7 @@ class CappedPromotion:
             return None
         frozen = self._trials.frozen.values()
         slots = len(self._trials.running) + 1
-        before_then = (self._part(left.budget) - (left.budget - left.epochs)) / slots
+        before_then = (self._allowance.part(left.budget) - (left.budget - left.epochs)) / slots
         some = any(len(rung.standing) >= self._eta for rung in self._rungs)
         if not frozen or before_then > self._max_epochs or (not some and before_then > 0):
             return None
@@ -203,11 +146,11 @@ class CappedPromotion:
         """Before each later part of the budget: the best, if it is to end better than any did or will."""
         if left.budget is None or left.epochs is None:
             return None
-        parts, begun = divmod((left.budget - left.epochs) / self._part(left.budget), 1)
+        parts, begun = divmod((left.budget - left.epochs) / self._allowance.part(left.budget), 1)
         rivals = self._trials.ending
         if begun < _LATE or not 0 < len(rivals) <= parts + 1:
             return None
-        candidates = self._affordable(left)
+        candidates = self._allowance.affordable(left)
         if not candidates:
             return None
         best, by = self._ends.best(candidates, self._trials.records, rivals)
@@ -231,9 +174,10 @@ class CappedPromotion:
 
     def _new(self, left: Left) -> Ask | None:
         until = next((rung.epochs for rung in self._rungs), None)
-        cost = until or self._max_epochs
-        after = 0 if until is None else self._max_epochs - (0 if self._restarts else cost)
-        return Ask(until, "new") if left.trials > 0 and self._may_cost(left, cost, after) else None
+        return Ask(until, "new") if left.trials > 0 and self._allowance.pays_new(left, until) else None
+
+    def _thaw(self, left: Left, record: TrialRecord, until: int | None, why: str) -> Thaw | None:
+        return Thaw(record.number, until, why) if self._allowance.pays_thaw(left, record, until) else None
 
     def _last(self, left: Left) -> Thaw | None:
         """Of the lowest rung that nobody comes to any more: its best third, and one at least."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from search.config.run_settings import check_one_gpu
+from search.config.resources import check_one_gpu
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 

@@ -1,9 +1,9 @@
-"""The figures of a report: Optuna's own where they serve, and two from this project's records."""
+"""The figures of a report, in sections: the trials' own, and those that Optuna draws of a study."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +12,10 @@ import plotly.graph_objects as go
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
-from search.config.sweep_config import SweepConfig
-from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
+from search.reporting.trial_figures import learning_curves, timeline
 from search.results.summary import SweepSummary
-from search.study.records import Outcome, TrialRecord
 from search.study.snapshot import study_in_memory
 
-COLOURS = {
-    Outcome.COMPLETE: "#2563eb",
-    Outcome.PRUNED: "#f59e0b",
-    Outcome.DIVERGED: "#9333ea",
-    Outcome.FAILED: "#dc2626",
-    Outcome.RUNNING: "#6b7280",
-    Outcome.FROZEN: "#0891b2",
-}
-_SYMBOLS = {Outcome.PRUNED: "x", Outcome.FROZEN: "diamond"}  # at a curve's end
 FEWEST_FOR_SURFACE = 3  # complete trials before a contour is anything
 MOST_POINTS = 500  # trials that slices and parallel coordinates show: a browser draws each of them by itself
 MOST_FOR_SURFACE = 100  # a contour's grid has a row and a column for each trial
@@ -57,95 +46,6 @@ def sweep_sections(summary: SweepSummary, study: optuna.Study) -> list[Section]:
         *study_sections(study, summary.config.metric, summary.importances),
         Section("Timeline of the workers", {"timeline": timeline(summary.records)}),
     ]
-
-
-def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.Figure:
-    """The sweep's metric by epoch, a line a trial, coloured by its state; a cross where it was pruned.
-
-    A diamond stands where one is frozen.
-    """
-    figure = go.Figure()
-    for outcome, colour in COLOURS.items():
-        drawn = [record for record in records if record.outcome is outcome and record.epochs]
-        if drawn:
-            traces = _lines(drawn, config.metric, colour), _ends(drawn, config.metric, colour)
-            for trace in traces:
-                figure.add_trace(trace.update(name=outcome, legendgroup=outcome, opacity=0.7))
-    last = max((record.epochs[-1].epoch for record in records if record.epochs), default=1)
-    return figure.update_layout(
-        xaxis={"title": "epoch", "range": [0.8, last + 0.2], "dtick": -(-last // 10)},
-        yaxis_title=config.metric,
-    )
-
-
-def _lines(drawn: Sequence[TrialRecord], metric: str, colour: str) -> go.Scatter:
-    """The curves of trials as one trace with a gap after each: a trace for each takes a browser minutes."""
-    epochs: list[int | None] = []
-    values: list[float | None] = []
-    keys: list[str | None] = []
-    for record in drawn:
-        epochs += [*(epoch.epoch for epoch in record.epochs), None]
-        values += [*(epoch.metrics[metric] for epoch in record.epochs), None]
-        keys += [*(record.key for _ in record.epochs), None]
-    return go.Scatter(
-        x=epochs,
-        y=values,
-        text=keys,
-        mode="lines",
-        line={"color": colour, "width": 1},
-        hovertemplate="%{text}<br>epoch %{x}: %{y:.6~g}<extra></extra>",
-    )
-
-
-def _ends(drawn: Sequence[TrialRecord], metric: str, colour: str) -> go.Scatter:
-    """A mark at the last epoch of each trial, all of one outcome."""
-    return go.Scatter(
-        x=[record.epochs[-1].epoch for record in drawn],
-        y=[record.epochs[-1].metrics[metric] for record in drawn],
-        mode="markers",
-        marker={"color": colour, "size": 5, "symbol": _SYMBOLS.get(drawn[0].outcome, "circle")},
-        hoverinfo="skip",  # the line tells it
-        showlegend=False,
-    )
-
-
-def timeline(records: Sequence[TrialRecord]) -> go.Figure:
-    """Who trained what when: a row a worker, a bar an epoch; what is empty stood idle.
-
-    Where epochs are too many to be told apart a trial's are one bar.
-    """
-    figure = go.Figure()
-    all_bars = worker_bars(records)
-    if not all_bars:
-        return figure
-    legible = are_legible(all_bars)
-    if not legible:
-        all_bars = joined_by_trial(all_bars)
-    rows = list(dict.fromkeys(bar.worker for bar in sorted(all_bars, key=lambda bar: bar.row)))
-    for outcome, colour in COLOURS.items():
-        bars = [bar for bar in all_bars if bar.record.outcome is outcome]
-        figure.add_bar(
-            orientation="h",
-            name=outcome,
-            y=[bar.worker for bar in bars],
-            x=[bar.seconds for bar in bars],
-            base=[bar.start_s for bar in bars],
-            marker={"color": colour, "line": {"color": "white", "width": int(legible)}},
-            text=[str(bar.record.number) if bar.first == 1 else "" for bar in bars] if legible else None,
-            textposition="inside",
-            insidetextanchor="middle",
-            textangle=0,
-            hovertext=[f"{bar.record.key}, {bar.epochs}: {bar.seconds:.1f} s" for bar in bars],
-            hoverinfo="text",
-            showlegend=bool(bars),
-        )
-    return figure.update_layout(
-        barmode="overlay",
-        height=min(900, 150 + 55 * len(rows)),
-        uniformtext={"minsize": 9, "mode": "hide"},  # a number that does not fit its bar
-        xaxis_title="seconds since the first epoch began",
-        yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": rows},
-    )
 
 
 def study_sections(study: optuna.Study, metric: str, importances: dict[str, float]) -> list[Section]:

@@ -16,7 +16,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from optuna.exceptions import ExperimentalWarning
 
-from search.reporting.figures import COLOURS, FEWEST_FOR_SURFACE, most_important_two
+from search.reporting.figures import FEWEST_FOR_SURFACE, most_important_two
+from search.reporting.trial_figures import COLOURS
 from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
 from search.results.summary import SweepSummary, summarise
 from search.study.opening import opened_study

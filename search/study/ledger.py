@@ -14,19 +14,18 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
-from search.config.credentials import hide_in
 from search.config.sweep_config import SweepConfig
 from search.study.creating import Policy, create_or_open
+from search.study.endings import Endings
 from search.study.failpoints import durable
 from search.study.hand_outs import HandOut, hand_out_attr
-from search.study.lessons import mark_diverged
 from search.study.mirror import StudyMirror
 from search.study.new_trials import NewTrials
 from search.study.promotion import Ask, Promotion, Thaw
 from search.study.reading import check_unfinished
 from search.study.records import DROPPED, Epoch, StopReason, TrialRecord, epoch_attr
 from search.study.standing import Standing
-from search.study.transitions import Decision, IllegalTransition, TrialEnd, check_transition
+from search.study.transitions import Decision, IllegalTransition, TrialEnd
 
 _WHOLE = Ask(until=None, why="new")
 
@@ -61,6 +60,7 @@ class Ledger(Standing):
     ) -> None:
         super().__init__(study, mirror, config, promotion)
         self._new = NewTrials(config, study, mirror, self._budget)
+        self._endings = Endings(study, mirror, self._held, config.max_epochs)
 
     @classmethod
     def open(cls, config: SweepConfig, storage: BaseStorage, policy: Policy) -> Ledger:
@@ -113,7 +113,7 @@ class Ledger(Standing):
 
     def end_frozen(self) -> list[TrialRecord]:
         """The sweep is over: what is still frozen is pruned."""
-        return [self._end_frozen(number, TrialEnd(StopReason.PRUNED)) for number in self.frozen()]
+        return [self._finish(number, TrialEnd(StopReason.PRUNED)) for number in self.frozen()]
 
     def adopt(self, number: int) -> TrialRecord:
         """Take an unfinished trial on: the same number and parameters, its epochs kept."""
@@ -165,7 +165,7 @@ class Ledger(Standing):
             elif epochs[-1].epoch < self._config.max_epochs and trial.should_prune():
                 decision = Decision.PRUNE
                 ended.enter_context(durable(end.write))
-                self._write_end(trial, record, end)
+                self._endings.write(number, end)
         record = self._changed(number)
         if record.state is not TrialState.RUNNING and record.stop_reason is not StopReason.PRUNED:
             decision = Decision.STOP  # somebody else has ended it
@@ -217,9 +217,8 @@ class Ledger(Standing):
         """
         check_unfinished(number, self.unfinished() + self.frozen(), self._config.name)
         end = TrialEnd(StopReason.SKIPPED, error="skipped by hand; `retry_failed` trains it once more")
-        if number in self._mirror.frozen:
-            return self._end_frozen(number, end)
-        self.adopt(number)
+        if number not in self._mirror.frozen:
+            self.adopt(number)
         return self._finish(number, end)
 
     def retry_failed(self) -> list[int]:
@@ -242,25 +241,6 @@ class Ledger(Standing):
         self._choosing.changed(record)
         return record
 
-    def _end_frozen(self, number: int, end: TrialEnd) -> TrialRecord:
-        self._mirror.thaw(number)
-        self._held.hold(Trial(self.study, number))
-        return self._finish(number, end)
-
     def _finish(self, number: int, end: TrialEnd) -> TrialRecord:
-        trial, record = self._held[number]
-        with durable(end.write), self._held.changing(number):
-            self._write_end(trial, record, end)
+        self._endings.end(number, end)
         return self._changed(number)
-
-    def _write_end(self, trial: Trial, record: TrialRecord, end: TrialEnd) -> None:
-        """The one place where a trial ends, once."""
-        number = record.number
-        check_transition(number, self._mirror.state(number), end.state)
-        if end.error is not None:
-            trial.set_user_attr("error", hide_in(end.error))
-        if end.reason is StopReason.DIVERGED:
-            mark_diverged(trial, self._config.max_epochs - len(record.epochs))
-        trial.set_user_attr("stop_reason", end.reason.value)
-        self.study.tell(trial, end.value, state=end.state)
-        self._held.let_go(number)

@@ -12,12 +12,12 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from search.errors import UserError
 from search.study.fitting import fitting
-from search.study.optuna_private import TrialsInMemory, storage_id
+from search.study.optuna_private import TrialsInMemory
 from search.study.records import TrialRecord
+from search.study.stored_study import StoredStudy
 from search.study.transitions import check_transition
-from search.study.writes import NumberTaken, SweepStorage
+from search.study.writes import NumberTaken
 
 
 class StudyMirror(TrialsInMemory):
@@ -58,33 +58,28 @@ class StudyMirror(TrialsInMemory):
 
     def __init__(self, backend: BaseStorage, study_name: str, ranges: Mapping[str, BaseDistribution]) -> None:
         super().__init__()
-        self._backend = backend
+        self._stored = StoredStudy(backend, study_name)
         self._ranges = ranges
-        self._source_id = backend.get_study_id_from_name(study_name)
-        self._id = super().create_new_study(backend.get_study_directions(self._source_id), study_name)
-        for key, value in backend.get_study_user_attrs(self._source_id).items():
+        self._id = super().create_new_study(self._stored.directions, study_name)
+        for key, value in self._stored.user_attrs.items():
             super().set_study_user_attr(self._id, key, value)
-        for key, value in backend.get_study_system_attrs(self._source_id).items():
+        for key, value in self._stored.system_attrs.items():
             super().set_study_system_attr(self._id, key, value)
-        self._source_ids: list[int | None] = []  # of each trial, by number; None: it is not written yet
         self._waiting: set[int] = set()  # trials that are RUNNING in memory and WAITING in the database
         self._frozen: set[int] = set()  # trials that are PRUNED in memory and RUNNING in the database
-        for trial in backend.get_all_trials(self._source_id, deepcopy=False):
-            self._add(trial)
         self._joined = False
+        self.take_in()
 
     def take_in(self) -> bool:
         """Take in the trials that somebody else has added; returns whether there were any."""
-        newer = self._newer()
+        newer = self._stored.newer()
         for trial in newer:
             self._add(trial)
         return bool(newer)
 
     def take_back(self, number: int) -> None:
         """Have a trial in memory as the database does."""
-        source_id = self._source_ids[number]
-        assert source_id is not None
-        self.replace_trial(number, fitting(self._backend.get_trial(source_id), self._ranges))
+        self.replace_trial(number, fitting(self._stored.read(number), self._ranges))
         self._waiting.discard(number)
         self._frozen.discard(number)
 
@@ -99,15 +94,14 @@ class StudyMirror(TrialsInMemory):
             UpdateFinishedTrialError: somebody else has ended it; memory has it as the database does.
             NumberTaken: somebody else has added a trial; the new one is forgotten, so take in theirs first.
         """
-        source_id = None if changed is None else self._source_ids[changed]
-        with self._taking_back(changed), self._transaction(source_id):
+        with self._taking_back(changed), self._stored.joined(changed):
             self._joined = True
             try:
                 yield
             finally:
                 self._joined = False
-            if self._source_ids and self._source_ids[-1] is None:
-                self._create(len(self._source_ids) - 1)
+            if (new := self._stored.unstored) is not None:
+                self._create(new)
 
     def state(self, number: int) -> TrialState:
         """A trial's state in the database, as far as this process knows."""
@@ -141,7 +135,7 @@ class StudyMirror(TrialsInMemory):
             check_transition(number, TrialState.WAITING, TrialState.RUNNING)
             super().set_trial_state_values(number, TrialState.WAITING)  # only from here it can start
             super().set_trial_state_values(number, TrialState.RUNNING)
-            self._write_state(number, TrialState.RUNNING, None)
+            self._stored.write_state(self.trial(number), None)
             self._waiting.discard(number)
 
     def annotate(self, number: int, key: str, value: Any) -> None:
@@ -149,15 +143,13 @@ class StudyMirror(TrialsInMemory):
         trial = copy.copy(self.trial(number))
         trial.user_attrs = trial.user_attrs | {key: value}
         self.replace_trial(number, trial)
-        source_id = self._source_ids[number]
-        assert source_id is not None
-        self._backend.set_trial_user_attr(source_id, key, value)
+        self._stored.set_user_attr(number, key, value)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """In memory; in the database too, now or at the end of `at_once`."""
         while True:
             number = super().create_new_trial(study_id, template_trial)
-            self._source_ids.append(None)
+            self._stored.number_next()
             if self.trial(number).state is TrialState.RUNNING:
                 self._waiting.add(number)
             if self._joined:
@@ -170,19 +162,18 @@ class StudyMirror(TrialsInMemory):
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """As the others below: in the database and in memory."""
-        self._backend.set_study_user_attr(self._source_id, key, value)
+        self._stored.set_study_user_attr(key, value)
         super().set_study_user_attr(study_id, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        self._backend.set_study_system_attr(self._source_id, key, value)
+        self._stored.set_study_system_attr(key, value)
         super().set_study_system_attr(study_id, key, value)
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
-        if (source_id := self._source_ids[trial_id]) is not None:
-            self._backend.set_trial_param(source_id, param_name, param_value_internal, distribution)
+        self._stored.set_param(trial_id, param_name, param_value_internal, distribution)
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
@@ -191,79 +182,38 @@ class StudyMirror(TrialsInMemory):
         if state is TrialState.RUNNING:  # taken from the queue; the database hears of it by `start`
             self._waiting.add(trial_id)
         else:
-            self._write_state(trial_id, state, values)
+            self._stored.write_state(self.trial(trial_id), values)
             self._waiting.discard(trial_id)
         return changed
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         super().set_trial_intermediate_value(trial_id, step, intermediate_value)
-        if (source_id := self._source_ids[trial_id]) is not None:
-            self._backend.set_trial_intermediate_value(source_id, step, intermediate_value)
+        self._stored.set_intermediate_value(trial_id, step, intermediate_value)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         super().set_trial_user_attr(trial_id, key, value)
-        if (source_id := self._source_ids[trial_id]) is not None:
-            self._backend.set_trial_user_attr(source_id, key, value)
+        self._stored.set_user_attr(trial_id, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         super().set_trial_system_attr(trial_id, key, value)
-        if (source_id := self._source_ids[trial_id]) is not None:
-            self._backend.set_trial_system_attr(source_id, key, value)
-
-    def _newer(self) -> list[FrozenTrial]:
-        """The trials of the database that are not in memory yet, in the order of their numbers."""
-        known = [source_id for source_id in self._source_ids if source_id is not None]
-        if isinstance(self._backend, SweepStorage):
-            newer = self._backend.newer_trials(self._source_id, known[-1] if known else 0)
-            return [self._backend.get_trial(trial_id) for trial_id in newer]
-        return self._backend.get_all_trials(self._source_id, deepcopy=False)[len(known) :]
+        self._stored.set_system_attr(trial_id, key, value)
 
     def _add(self, trial: FrozenTrial) -> None:
         """Into memory, as stored in the database."""
-        if trial.number != len(self._source_ids):
-            raise UserError(
-                f"study {self.get_study_name_from_id(self._id)!r} numbers its trials {trial.number} where "
-                f"{len(self._source_ids)} should come (id {storage_id(trial)}), so checkpoints cannot be "
-                "told apart: compare and report it as it is; to continue, launch a sweep under another name"
-            )
-        self._source_ids.append(storage_id(trial))
+        self._stored.take(trial)
         super().create_new_trial(self._id, fitting(trial, self._ranges))
         if TrialRecord.of(trial).frozen:
             self.freeze(trial.number)
 
     def _create(self, number: int) -> None:
-        """Into the database; if somebody else was quicker it goes from memory again."""
-        database, trial = self._backend, self.trial(number)
-        if not isinstance(database, SweepStorage):
-            template = copy.copy(trial)
-            template.state, template.datetime_start = TrialState.WAITING, None
-            self._source_ids[number] = database.create_new_trial(self._source_id, template)
-            return
-        last_known = self._source_ids[number - 1] if number else 0
-        assert last_known is not None
+        """The newest trial into the database; if somebody else was quicker it goes from memory again."""
         try:
-            self._source_ids[number] = database.insert_trial(self._source_id, trial, last_known)
+            self._stored.create(self.trial(number))
         except NumberTaken:
-            self._forget_last()
+            self._stored.forget_newest()
+            self._waiting.discard(number)
+            self.forget_newest(self._id)
             raise
-
-    def _forget_last(self) -> None:
-        self._source_ids.pop()
-        self._waiting.discard(len(self._source_ids))
-        self.forget_newest(self._id)
-
-    def _write_state(self, number: int, state: TrialState, values: Sequence[float] | None) -> None:
-        source_id = self._source_ids[number]
-        if source_id is None:
-            return
-        if isinstance(self._backend, SweepStorage):
-            self._backend.write_state(source_id, self.trial(number))
-        else:
-            self._backend.set_trial_state_values(source_id, state, values)
-
-    def _transaction(self, source_id: int | None) -> contextlib.AbstractContextManager[object]:
-        database = self._backend
-        return database.joined(source_id) if isinstance(database, SweepStorage) else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _taking_back(self, number: int | None) -> Iterator[None]:

@@ -140,7 +140,7 @@ def test_a_report_tells_the_newest_whole_confirmation_and_stands_without_those_t
 
 
 def test_curves_and_bars_are_those_of_the_study(tmp_path: Path) -> None:
-    from search.reporting.figures import learning_curves, timeline
+    from search.reporting.trial_figures import learning_curves, timeline
 
     config = study_of(tmp_path, 8)
     records = summarise(config.name, tmp_path).records
@@ -174,12 +174,13 @@ def test_what_a_browser_draws_does_not_grow_with_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from search.reporting import figures
+    from search.reporting.trial_figures import learning_curves, timeline
 
     monkeypatch.setattr(figures, "MOST_POINTS", 50)
     config = study_of(tmp_path, 300)
     summary = summarise(config.name, tmp_path)
-    assert len(figures.learning_curves(config, summary.records).data) == 2 * 3
-    assert sum(len(bar.x) for bar in figures.timeline(summary.records).data) == 300, "a bar a trial"
+    assert len(learning_curves(config, summary.records).data) == 2 * 3
+    assert sum(len(bar.x) for bar in timeline(summary.records).data) == 300, "a bar a trial"
     with opened_study(config) as study:
         sections = figures.study_sections(study, "val_acc", summary.importances)
     slices, parallel, contour = sections[-3:]

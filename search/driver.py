@@ -17,7 +17,7 @@ from search.engine.observers import Observer, Stop
 from search.objective.context import Objective
 from search.objective.module import module_place
 from search.objective.portable import PortableObjective
-from search.objective.reference import load_callable, load_objective
+from search.objective.reference import load_objective
 from search.policy.pruners import warn_of_no_bound
 from search.policy.rehearsal import rehearse
 from search.policy.settling import settled
@@ -171,18 +171,18 @@ def _to_send(
 ) -> tuple[SweepConfig, PortableObjective]:
     """The training function for the workers, and the configuration with the place that it is found in."""
     module = config.objective.partition(":")[0]
-    named: Callable[..., Any] | None = None
+    parts: list[Callable[..., Any]] = []
     if objective is None:
         if module not in sys.modules:
             say(f"importing {module}")
         if is_lightning(config):
-            named = load_callable(config.objective, config.objective_place)
-            objective = LightningObjective.of(named, config)
+            objective = built = LightningObjective.of(config)
+            parts = built.makers()
         else:
             objective = load_objective(config.objective, config.objective_place)
     if module in sys.modules:
         config = config.model_copy(update={"objective_place": module_place(module)})
-    return config, PortableObjective.of(objective, named)
+    return config, PortableObjective.of(objective, parts)
 
 
 def _check_policy(config: SweepConfig) -> None:

@@ -114,6 +114,7 @@ def lightning_sweep(
             objective=module,  # type: ignore[arg-type]  # read by the field
             objective_place=module_place(module.__module__),
             settings={KEY: settings.model_dump(mode="json")},
+            paths=_places(data, callbacks),
             metric=metric,
             max_epochs=reports(max_epochs, settings.trainer),
             **fields,
@@ -124,6 +125,13 @@ def lightning_sweep(
         raise error if isinstance(error, UserError) else UserError(str(error)) from error
     check_arguments([module] if data is None else [module, data], config.space)
     return LightningSweep(config)
+
+
+def _places(*makers: Callable[..., Any] | None) -> dict[str, str]:
+    """Where the modules of these lie, by their names: a resume finds them there."""
+    named = {objective_reference(maker): maker.__module__ for maker in makers if maker is not None}
+    places = {name: module_place(module) for name, module in named.items() if module != "__main__"}
+    return {name: place for name, place in places.items() if place is not None}
 
 
 def named_sweep(

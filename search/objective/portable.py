@@ -7,7 +7,7 @@ import dis
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,37 +22,39 @@ MOST_BYTES = 50_000_000  # of a function's pickle: it is kept in memory, sent to
 
 @dataclass(frozen=True)
 class PortableObjective:
-    """An objective, pickled: a worker unpickles it with its module's folder on the import path.
+    """An objective, pickled: a worker unpickles it with its modules' folders on the import path.
 
     It is then kept for the worker's next trials. Where that fails, calling it is the trial's error.
 
     Example:
         >>> import cloudpickle, math
-        >>> PortableObjective(None, cloudpickle.dumps(math.sqrt)).folder is None
-        True
+        >>> PortableObjective((), cloudpickle.dumps(math.sqrt)).folders
+        ()
     """
 
-    folder: str | None  # that its module was imported from; None: workers find it anyway
+    folders: tuple[str, ...]  # that its modules were imported from, but for those that workers find anyway
     pickle: bytes
 
     @classmethod
-    def of(cls, objective: Objective, home: Callable[..., Any] | None = None) -> PortableObjective:
+    def of(cls, objective: Objective, parts: Sequence[Callable[..., Any]] = ()) -> PortableObjective:
         """A training function as it goes to the workers.
 
         Args:
             objective: the function.
-            home: whose module has to be found by the workers; None: the function's own.
+            parts: whose modules have to be found by the workers; by default the function itself.
 
         Raises:
             UserError: it cannot be pickled or takes too much along; names what does.
         """
-        module = getattr(home or objective, "__module__", "__main__")
-        return cls(None if module == "__main__" else module_place(module), _pickled(objective))
+        modules = {getattr(part, "__module__", "__main__") for part in parts or [objective]} - {"__main__"}
+        places = (module_place(module) for module in sorted(modules))
+        folders = dict.fromkeys(place for place in places if place is not None)
+        return cls(tuple(folders), _pickled(objective))
 
     def prepare(self) -> None:
         """Unpickle it before an epoch's clock runs, for that imports all it needs; a call tells a failure."""
         with contextlib.suppress(ImportError):
-            _unpickled(self.folder, self.pickle)
+            _unpickled(self.folders, self.pickle)
 
     def __call__(self, params: Mapping[str, Any], context: TrialContext) -> None:
         """Train a trial.
@@ -60,18 +62,19 @@ class PortableObjective:
         Raises:
             ImportError: the function cannot be unpickled here.
         """
-        _unpickled(self.folder, self.pickle)(params, context)
+        _unpickled(self.folders, self.pickle)(params, context)
 
 
 @functools.lru_cache(maxsize=1)
-def _unpickled(folder: str | None, pickle: bytes) -> Objective:
-    if folder is not None and folder not in sys.path:
-        sys.path.insert(0, folder)
+def _unpickled(folders: tuple[str, ...], pickle: bytes) -> Objective:
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
     try:
         objective: Objective = cloudpickle.loads(pickle)
     except Exception as error:  # of whatever kind its module raises as it is imported
         where = (
-            f"; it is in {folder} on the driver's machine, and has to be on every node's" if folder else ""
+            f"; it is in {' or '.join(folders)} on the driver's machine, and has to be on every node's"
+            if folders
+            else ""
         )
         raise ImportError(
             f"the training function cannot be imported here ({type(error).__name__}: {error}){where}"

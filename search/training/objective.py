@@ -35,23 +35,23 @@ class LightningObjective:
     settings: LightningSettings
 
     @classmethod
-    def of(cls, module: Callable[..., Any], config: SweepConfig) -> LightningObjective:
+    def of(cls, config: SweepConfig) -> LightningObjective:
         """The training function of a sweep.
 
-        Args:
-            module: what the sweep's `objective` names.
-            config: the sweep.
-
         Raises:
-            UserError: its data or callbacks are not there.
+            UserError: the module, its data or its callbacks are not there.
         """
         settings = LightningSettings.of(config.settings)
-        place = config.objective_place
+        module = load_callable(config.objective, config.objective_place)
         data, callbacks = (
-            None if name is None else load_callable(name, place)
+            None if name is None else load_callable(name, config.paths.get(name))
             for name in (settings.data, settings.callbacks)
         )
         return cls(module, data, callbacks, settings)
+
+    def makers(self) -> list[Callable[..., Any]]:
+        """What the user has written."""
+        return [each for each in (self.module, self.data, self.callbacks) if each is not None]
 
     def __call__(self, params: Mapping[str, Any], context: TrialContext) -> None:
         """Train a trial.

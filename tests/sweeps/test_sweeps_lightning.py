@@ -96,3 +96,31 @@ def test_a_script_whose_loaders_have_workers_is_killed_and_run_again(tmp_path: P
     assert [len(record.epochs) for record in records] == [6] * 6
     check_study(config, 6)
     check_view(config)
+
+
+BROKEN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from lightning_mlp import SPACE, Digits, Mlp
+from search.lightning import lightning_sweep
+
+class Broken(Mlp):
+    def setup(self, stage):
+        raise RuntimeError("no such table")
+
+if __name__ == "__main__":
+    print(lightning_sweep(Broken, Digits, space=SPACE, metric="val_acc", max_epochs=3, trials=8).run())
+"""
+
+
+@pytest.mark.slow
+def test_an_error_of_the_users_is_on_the_screen_at_once_and_ends_the_sweep(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(BROKEN)
+    with Script(tmp_path / "bad.py", EXAMPLES, cwd=tmp_path) as script:
+        assert script.wait() == 0, script.stderr
+        script.wait_for_descendants()
+    assert "failed (error): RuntimeError: no such table" in script.stderr
+    assert "3 failed, stopped: too many trials failed" in script.stdout
+    assert [record.epochs for record in records_in(SweepConfig.load("broken", tmp_path / "sweeps"))] == [
+        ()
+    ] * 3

@@ -221,7 +221,7 @@ def test_what_is_installed_or_our_own_needs_no_place() -> None:
 
 
 def test_where_a_module_is_not_a_trial_says_so() -> None:
-    gone = PortableObjective("/projects/mine", b"cmytraining_that_is_gone\ntrain\n.")
+    gone = PortableObjective(("/projects/mine",), b"cmytraining_that_is_gone\ntrain\n.")
     gone.prepare()
     with pytest.raises(
         ImportError, match=r"No module named 'mytraining_that_is_gone'\); it is in /projects/mine on"

@@ -97,5 +97,13 @@ def command(script: str, sweep: Sweep) -> str:
 
 def typed(script: str) -> str:
     """How to begin a command that runs a script."""
-    under_uv = "UV" in os.environ  # `uv run` sets it
-    return f"uv run scripts/{script}" if under_uv else f"python -m scripts.{script.removesuffix('.py')}"
+    return f"uv run scripts/{script}" if _under_uv() else f"python -m scripts.{script.removesuffix('.py')}"
+
+
+def installed(command_line: str) -> str:
+    """How to run another package's command."""
+    return f"uv run {command_line}" if _under_uv() else command_line
+
+
+def _under_uv() -> bool:
+    return "UV" in os.environ  # `uv run` sets it

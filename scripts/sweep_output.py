@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Sequence
 
 from scripts import cli
-from scripts.commands import command, in_options, step_command
+from scripts.commands import command, in_options, installed, step_command
 from scripts.consoles import err, out
 from scripts.screen import leaderboard, print_ui
 from search.config.sweep_config import SweepConfig
@@ -87,11 +88,23 @@ def _print_page(result: SweepResult) -> None:
 
     if result.view_missing:
         err.print(f"MLflow is behind: {result.view_missing}; once that is fixed, resume the sweep")
-    if result.page is None:
-        return
-    print_ui(result.config)
-    for name, link in links(result.page, result.config):
-        out.print(f"  {name:<12} {link}")
+    for missing in result.loggers_missing:
+        err.print(f"{missing}; once that is fixed, resume the sweep")
+    if result.page is not None:
+        print_ui(result.config)
+        for name, link in links(result.page, result.config):
+            out.print(f"  {name:<12} {link}")
+    _print_loggers(result.config)
+
+
+def _print_loggers(config: SweepConfig) -> None:
+    """What to type to see what loggers have left in the sweep's folder."""
+    if "tensorboard" in config.loggers:
+        folder = shlex.quote(str(config.folder / "tensorboard"))
+        out.print(f"\nsee it in TensorBoard:  {installed(f'tensorboard --logdir {folder}')}")
+    if "wandb" in config.loggers and any((config.folder / "wandb").glob("offline-run-*")):
+        folder = shlex.quote(str(config.folder / "wandb"))
+        out.print(f"\nsend it to W&B:  {installed(f'wandb sync {folder}/offline-run-*')}")
 
 
 def _print_report(result: SweepResult) -> None:
@@ -117,8 +130,9 @@ def _print_next(result: SweepResult) -> None:
     if result.stop is not None:
         step = go_on(config, result.records)
         out.print(f"\n{result.stop.value}{_so_far(result)}{_then(step)}")
-    elif result.view_missing:
-        out.print(f"\ncomplete the MLflow view with:  {command('resume_sweep.py', config)}")
+    elif result.view_missing or result.loggers_missing:
+        what = "the MLflow view" if result.view_missing else "what loggers show"
+        out.print(f"\ncomplete {what} with:  {command('resume_sweep.py', config)}")
     elif result.best is not None:
         out.print(f"\nnext, train the best configuration:  {command('retrain_best.py', config)}")
     elif counts(result.records)[Outcome.DIVERGED]:

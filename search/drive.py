@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.config.sweep_config import SweepConfig
+from search.engine.background import Background
 from search.engine.dispatch import Dispatcher
 from search.engine.ending import current_ending
 from search.engine.interrupts import stopped_by_signals
 from search.engine.messages import WorkerSpec
-from search.engine.observers import Observer, Stop
+from search.engine.observers import Guarded, Observer, Stop
+from search.loggers.making import make_loggers
 from search.policy.making import make_policy
 from search.ray_tune.loop import run_tune, slots
 from search.ray_tune.placement import Placement
@@ -40,10 +42,11 @@ class Driven:
         records: every trial of the sweep, by number.
         stop: why it ended before the sweep was done; None: it is done.
         view_missing: what the MLflow view lacks, in words; None: it is exact.
+        loggers_missing: what other loggers lack, in words.
         page: where MLflow shows the sweep, if the store answered.
 
     Example:
-        >>> driven = Driven(records=[], stop=Stop.INTERRUPTED, view_missing=None, page=None)
+        >>> driven = Driven([], stop=Stop.INTERRUPTED, view_missing=None, loggers_missing=[], page=None)
         >>> driven.stop.value
         'interrupted'
     """
@@ -51,6 +54,7 @@ class Driven:
     records: list[TrialRecord]
     stop: Stop | None
     view_missing: str | None
+    loggers_missing: list[str]
     page: SweepPage | None
 
 
@@ -85,7 +89,8 @@ class Drive:
         spec: what its trials have in common.
         placement: what each trial gets.
         folder: for Ray's files.
-        observers: told of every change of a trial.
+        observers: told of every change of a trial, in the driver's own thread.
+        loggers: told too, each in a thread of its own; with what they are called.
         requests: to be carried out first.
         connect: opens the tracking store.
         began_at: when the time budget began, on the monotonic clock.
@@ -100,6 +105,7 @@ class Drive:
         ...     placement=Placement(cpus=1, gpus=0, concurrency=None),
         ...     folder=Path("ray"),
         ...     observers=[],
+        ...     loggers=[],
         ...     requests=Requests(retry_failed=False, skip=[]),
         ...     connect=lambda: TrackingStore(config.tracking_uri, config.experiment),
         ...     began_at=time.monotonic(),
@@ -112,6 +118,7 @@ class Drive:
     placement: Placement
     folder: Path
     observers: Sequence[Observer]
+    loggers: Sequence[tuple[str, Observer]]
     requests: Requests
     connect: Callable[[], TrackingStore]
     began_at: float
@@ -147,7 +154,9 @@ class Drive:
             self.requests.carry_out(ledger)
             view = MlflowView(self.connect, config, ledger.sweep_id, lease.check)
             run_ids = _RunIds(ledger, view)
-            followers: list[Observer] = [run_ids, view, *self.observers]
+            named = [*make_loggers(config, ledger.sweep_id).items(), *self.loggers]
+            loggers = [Background(name, logger, lease.check) for name, logger in named]
+            followers: list[Observer] = [run_ids, view, *loggers, *map(Guarded, self.observers)]
             try:
                 dispatcher = Dispatcher(ledger, config, checkpoints, slots(self.placement), followers)
                 with stopped_by_signals(dispatcher):
@@ -155,12 +164,19 @@ class Drive:
             except BaseException:  # of any kind, a stop too: it is raised on
                 # Whoever drives the sweep next brings the view up to date; this one may have lost its lease.
                 view.abandon()
+                for logger in loggers:
+                    logger.abandon()
                 raise
-            wait_s = max(1.0, min(_VIEW_WAIT_S, current_ending().left_s - _LAST_S))
-            missing = view.close(*_end_of_view(dispatcher.stop), wait_s=wait_s)
+            until = time.monotonic() + max(1.0, min(_VIEW_WAIT_S, current_ending().left_s - _LAST_S))
+            for logger in loggers:
+                logger.end()  # all catch up at the same time
+            missing = view.close(*_end_of_view(dispatcher.stop), wait_s=until - time.monotonic())
+            lacking = [logger.close(max(0.0, until - time.monotonic())) for logger in loggers]
             for record in ledger.records():  # a trial may have ended before its run was there
                 run_ids.trial_changed(record)
-            return Driven(ledger.records(), dispatcher.stop, missing, view.page)
+            return Driven(
+                ledger.records(), dispatcher.stop, missing, [each for each in lacking if each], view.page
+            )
 
 
 class _RunIds:

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search.config.sweep_config import SweepConfig
@@ -14,6 +14,7 @@ from search.drive import Drive, Requests
 from search.engine.ending import ends_when_asked
 from search.engine.messages import WorkerSpec
 from search.engine.observers import Observer, Stop
+from search.loggers.making import check_loggers
 from search.objective.context import Objective
 from search.objective.module import module_place
 from search.objective.portable import PortableObjective
@@ -66,6 +67,7 @@ class SweepResult:
     seconds: float  # wall time of this launch or resume
     page: SweepPage | None  # where MLflow shows the sweep, if the store answered
     utilisation: Utilisation | None  # of the slots; None if no epoch was trained, or timed
+    loggers_missing: list[str] = field(default_factory=list)  # what other loggers lack, in words
 
     @property
     def leaderboard(self) -> list[TrialRecord]:
@@ -79,13 +81,14 @@ class SweepResult:
 
     @property
     def succeeded(self) -> bool:
-        """Whether this launch did what was asked: ended by itself or by its time budget, view exact.
+        """Whether this launch did what was asked: ended by itself or by its time budget, all of it shown.
 
         A sweep of which all trials failed or diverged has found nothing.
         """
         fruitless = {Outcome.FAILED, Outcome.DIVERGED}
         in_vain = bool(self.records) and all(record.outcome in fruitless for record in self.records)
-        return self.stop in (None, Stop.TIME_BUDGET) and self.view_missing is None and not in_vain
+        shown = self.view_missing is None and not self.loggers_missing
+        return self.stop in (None, Stop.TIME_BUDGET) and shown and not in_vain
 
     def dataframe(self) -> pd.DataFrame:
         """A row for each trial, with the columns of an exported CSV."""
@@ -99,6 +102,7 @@ class SweepResult:
             parts.append(f"best {self.best.key} with {self.config.metric}={score(self.best.value)}")
         parts += [f"stopped: {self.stop.value}"] if self.stop else []
         parts += ["MLflow is behind"] if self.view_missing else []
+        parts += ["loggers are behind"] if self.loggers_missing else []
         return f"<SweepResult {self.config.name}: {', '.join(parts)}, {human_seconds(self.seconds)}>"
 
 
@@ -109,6 +113,7 @@ def run_sweep(
     *,
     progress: bool = True,
     observers: Sequence[Observer] = (),
+    loggers: Sequence[Observer] = (),
     retry_failed: bool = False,
     skip: Sequence[int] = (),
 ) -> SweepResult:
@@ -125,7 +130,10 @@ def run_sweep(
         progress: show it, on stderr: as a live table in a terminal, and below the cell of a notebook, which
             keeps the best trials; anywhere else as lines, of what is waited for at the start and of each
             trial that ends. Why the first trial failed is logged at once, whether or not.
-        observers: told of every change of a trial.
+        observers: told of every change of a trial, at once and in the driver's thread: they must return at
+            once. One that raises is told nothing more.
+        loggers: your own, beside `config.loggers`: each is told the newest state of each trial in a thread of
+            its own, where it may take its time. One that raises is told again later.
         retry_failed: first enqueue the failed trials' parameters again.
         skip: numbers of unfinished trials that are not to be trained any further: they end as failed.
 
@@ -137,6 +145,7 @@ def run_sweep(
     """
     started, started_ms = time.monotonic(), int(time.time() * 1000)
     config = settled(config)
+    check_loggers(config.loggers)
     with contextlib.ExitStack() as entered:
         shown = entered.enter_context(Progress(config)) if progress else None
         say = shown.waits_for if shown else lambda _what: None
@@ -157,13 +166,23 @@ def run_sweep(
             placement=placement,
             folder=folder,
             observers=[*([shown] if shown else []), *observers],
+            loggers=[(f"logger {type(each).__name__}", each) for each in loggers],
             requests=Requests(retry_failed, list(skip)),
             connect=tracking.connect,
             began_at=started,
         ).run()
         used = utilisation(driven.records, placement.slots(nodes()), started_ms)
     seconds = time.monotonic() - started
-    return SweepResult(config, driven.records, driven.stop, driven.view_missing, seconds, driven.page, used)
+    return SweepResult(
+        config=config,
+        records=driven.records,
+        stop=driven.stop,
+        view_missing=driven.view_missing,
+        loggers_missing=driven.loggers_missing,
+        seconds=seconds,
+        page=driven.page,
+        utilisation=used,
+    )
 
 
 def _to_send(

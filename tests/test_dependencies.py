@@ -30,6 +30,8 @@ def names(requirements: list[str]) -> set[str]:
 SHARED = names(PROJECT["project"]["dependencies"])
 EXTRAS = {name: names(of) for name, of in PROJECT["project"]["optional-dependencies"].items()}
 SWEEP, SERVE = SHARED | EXTRAS["sweep"], SHARED | EXTRAS["serve"]
+LOGGERS = ("tensorboard", "wandb")  # each with an extra of its own, and a module that alone imports it
+ALL = SWEEP | SERVE | EXTRAS["dashboard"] | EXTRAS["tensorboard"] | EXTRAS["wandb"]
 DEV = names(PROJECT["dependency-groups"]["dev"])
 
 
@@ -76,6 +78,11 @@ def packages(imports: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in imports} - {*sys.stdlib_module_names, *OURS, *GIVEN}
 
 
+def with_logger(module: str) -> set[str]:
+    """What is declared for a logger's own module besides."""
+    return EXTRAS[name] if (name := module.removeprefix("search.loggers.")) in LOGGERS else set()
+
+
 def undeclared(imports: set[str], declared: set[str]) -> list[str]:
     """Packages that no declared distribution brings by itself."""
     return sorted(
@@ -92,12 +99,12 @@ SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py") if "\nif 
 def test_each_script_imports_what_its_extra_declares(script: str) -> None:
     declared = SERVE if script == "serve_model" else SWEEP
     for name in sorted(reached(f"scripts.{script}")):
-        assert not undeclared(HOUSE[name], declared), name
+        assert not undeclared(HOUSE[name], declared | with_logger(name)), name
 
 
 def test_every_module_imports_what_is_declared() -> None:
     for name, imports in HOUSE.items():
-        assert not undeclared(imports, SWEEP | SERVE), name
+        assert not undeclared(imports, SWEEP | SERVE | with_logger(name)), name
 
 
 @pytest.mark.parametrize("folder", ["tests", "benchmarks", "examples"])
@@ -106,7 +113,7 @@ def test_what_is_not_installed_imports_what_is_declared_for_development(folder: 
     own = {"benchmarks", "test_floors", *(name.rpartition(".")[2] for name in modules("tests", "examples"))}
     # For one benchmark each, asked for by name: `uv run --with syne-tune`.
     elsewhere = {"onnxruntime", "syne_tune"}
-    everything = SWEEP | SERVE | DEV | EXTRAS["dashboard"]
+    everything = ALL | DEV
     for name, imports in found.items():
         theirs = {one for one in imports if one.partition(".")[0] not in own | elsewhere}
         assert not undeclared(theirs, everything), name
@@ -115,13 +122,13 @@ def test_what_is_not_installed_imports_what_is_declared_for_development(folder: 
 def test_what_is_declared_is_imported() -> None:
     used = set().union(*(packages(imports) for imports in HOUSE.values()))
     brought = {canonicalize_name(name) for package in used for name in DISTRIBUTIONS.get(package, [])}
-    assert (SWEEP | SERVE) - brought == FOR_OTHERS
+    assert ALL - EXTRAS["dashboard"] - brought == FOR_OTHERS
 
 
 def test_each_dependency_has_its_reason() -> None:
     rows = re.findall(r"^\| ([^`|]+) \|.*\|.*\|$", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE)
     told = {canonicalize_name(Requirement(name).name) for row in rows for name in row.split(", ")}
-    assert told - {"package"} == SWEEP | SERVE | EXTRAS["dashboard"]
+    assert told - {"package"} == ALL
 
 
 def test_serving_knows_no_sweep() -> None:
@@ -135,7 +142,7 @@ def test_serving_knows_no_sweep() -> None:
     [
         ("requirements.txt", SWEEP),
         ("requirements_serve.txt", SERVE),
-        ("requirements_dev.txt", SWEEP | SERVE | DEV | EXTRAS["dashboard"]),
+        ("requirements_dev.txt", ALL | DEV),
     ],
 )
 def test_what_is_declared_is_pinned(file: str, declared: set[str]) -> None:

@@ -7,6 +7,7 @@ shows: see `search/config/places.py` and `search/config/credentials.py`.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
@@ -26,6 +27,7 @@ RENAMED = {
 }
 # Fields that may carry a password.
 URL_FIELDS = ("storage", "tracking_uri", "checkpoints")
+LoggerName = Literal["tensorboard", "wandb"]
 
 
 class Limits(Settings):
@@ -116,6 +118,11 @@ class Places(Stores):
     """
 
     experiment: str = Field(default="cifar-sweep", description="MLflow experiment.")
+    loggers: list[LoggerName] = Field(
+        default_factory=list,
+        description="Where trials are shown beside MLflow: tensorboard, in the sweep's folder, or wandb, "
+        "online or offline as WANDB_MODE says; repeatable.",
+    )
     storage: str | None = Field(
         default=None,
         repr=False,
@@ -135,6 +142,11 @@ class Places(Stores):
         description="Most room for the checkpoints of frozen trials, such as 10GB; by default there is no "
         "limit.",
     )
+
+    @field_validator("loggers")
+    @classmethod
+    def _check_loggers(cls, names: list[LoggerName]) -> list[LoggerName]:
+        return list(dict.fromkeys(names))
 
     @field_validator("experiment")
     @classmethod

@@ -1,4 +1,4 @@
-"""The checks of a dry run that touch databases, without leaving anything behind."""
+"""The checks of a dry run that touch databases and loggers, without leaving anything behind."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import os
 from search.config.places import sqlite_file
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown, UserError
+from search.loggers.making import check_loggers
 from search.study.database import NoStudies, opened_storage
 
 
 def check_services(config: SweepConfig) -> None:
-    """Whether the study's storage and the tracking store answer; local files that are not there yet will.
+    """Whether the study's storage and the tracking store answer, and loggers can be had.
+
+    Local files that are not there yet will be.
 
     Raises:
         UserError: one of them does not.
     """
+    check_loggers(config.loggers)
     if config.storage is not None and not _new_file(config.storage):
         # One without studies answers; the launch makes the tables.
         with contextlib.suppress(NoStudies), opened_storage(config.storage, create=False):

@@ -11,10 +11,10 @@ from typing import TypeAlias
 from optuna.trial import TrialState
 
 from search.config.sweep_config import SweepConfig
+from search.engine.pending import GATHER_S, SWEEP, Pending
 from search.errors import LeaseLost, TrackingDown, TrackingRefused
 from search.study.database import STORAGE_ERRORS
 from search.study.records import TrialRecord
-from search.tracking.pending import GATHER_S, SWEEP, Pending
 from search.tracking.store import SweepPage, TrackingStore
 from search.tracking.writer import SweepWriter
 
@@ -87,7 +87,7 @@ class MlflowView:
 
     def trial_changed(self, record: TrialRecord) -> None:
         """Note a change; returns at once."""
-        self._pending.change(record, has_run=self.run_id(record.number) is not None)
+        self._pending.change(record, gather=self.run_id(record.number) is not None)
 
     def close(self, status: str, state: str, wait_s: float) -> str | None:
         """Write what is left, end the sweep's run, and stop.

@@ -313,7 +313,16 @@ def test_an_address_in_another_programs_message_is_whole_or_not_there() -> None:
     assert shortened("x" * 2000) == " ..."
 
 
-FOREIGN = {"--experiment-id", "--short", "--porcelain", "--untracked-files", "--host", "--port", "--workers"}
+FOREIGN = {
+    "--experiment-id",
+    "--short",
+    "--porcelain",
+    "--untracked-files",
+    "--host",
+    "--port",
+    "--workers",
+    "--logdir",
+}
 
 
 @pytest.mark.parametrize("folder", ["scripts", "search", "cifar_cnn", "spaces"])

@@ -56,6 +56,7 @@ OTHER_VALUES: dict[str, Any] = {
     "storage": "sqlite:///other.db",
     "tracking_uri": "sqlite:///other.db",
     "experiment": "other",
+    "loggers": ["tensorboard"],
     "kind": "retrain",
     "tags": {"other": "1"},
     "sweeps_dir": Path("other"),
@@ -151,6 +152,13 @@ def test_a_sweep_with_more_gpus_a_trial_than_it_can_use_is_refused_and_an_old_on
 def test_amounts_that_nothing_can_hold_are_refused(field: str, amount: float) -> None:
     with pytest.raises(ValidationError, match=field):
         sweep_config(**{field: amount})
+
+
+def test_loggers_are_those_that_there_are_each_once() -> None:
+    assert sweep_config(loggers=["wandb", "tensorboard", "wandb"]).loggers == ["wandb", "tensorboard"]
+    with pytest.raises(ValidationError, match="Input should be 'tensorboard' or 'wandb'") as refused:
+        sweep_config(loggers=["tensorbord"])
+    assert one_line(refused.value).startswith("`loggers=tensorbord`")
 
 
 def test_a_trial_may_have_no_gpu_but_not_no_core() -> None:

@@ -12,6 +12,7 @@ from sweep_makers import open_ledger, run_trial, sweep_config
 
 from scripts import resume_sweep
 from scripts.commands import command
+from scripts.options import option_name
 from search.cifar import cifar_config, data_config, data_of
 from search.config.model import is_duration
 from search.config.run_settings import RunSettings
@@ -139,6 +140,7 @@ SET: dict[str, tuple[Any, Any]] = {
     "experiment": ("night", "day"),
     "storage": ("postgresql+psycopg://db/x", "postgresql+psycopg://db/y"),
     "keep_checkpoints": (1, 5),
+    "loggers": (["tensorboard"], ["wandb", "tensorboard"]),
 }
 UNSET = [name for name in SET if SweepConfig.model_fields[name].default is None]
 
@@ -162,9 +164,9 @@ def test_every_field_of_a_run_can_be_set_at_a_resume() -> None:
         for name in argument.names
     }
     for name in SET:
-        option = f"--{name.replace('_', '-')}"
+        option = option_name(name)
         assert option in named
-        assert (f"--no-{option[2:]}" in named) == (name in UNSET)
+        assert (f"--no-{option[2:]}" in named) == (name in UNSET or name == "loggers")
 
 
 @pytest.mark.parametrize("field", SET)
@@ -172,7 +174,9 @@ def test_a_field_of_a_run_is_as_before_until_it_is_set(everything_set: SweepConf
     before, after = SET[field]
     same = resumed("try", everything_set.sweeps_dir, {})
     assert getattr(same, field) == (None if field == "time_budget" else before), "a budget is a launch's own"
-    typed = f"{after:g}s" if is_duration(SweepConfig.model_fields[field]) else str(after)
+    typed = after if field == "loggers" else str(after)
+    if is_duration(SweepConfig.model_fields[field]):
+        typed = f"{after:g}s"
     changed = resumed("try", everything_set.sweeps_dir, {field: typed})
     other = {"trials": {"budget": None}, "budget": {"trials": None}}.get(field, {})
     assert changed == same.model_copy(update={field: after, **other})

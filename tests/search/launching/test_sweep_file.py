@@ -47,6 +47,7 @@ OTHERS: dict[str, Any] = {
     "tracking_uri": "sqlite:///runs/mlflow.db",
     "checkpoints": "s3://bucket/checkpoints?region=eu",
     "experiment": "other",
+    "loggers": ["wandb"],
     "storage": "sqlite:///../studies.db",
     "keep_checkpoints": "5",
     "keep_frozen": "7",

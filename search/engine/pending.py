@@ -1,4 +1,4 @@
-"""What MLflow does not show of a sweep yet: noted by the driver's thread, taken by the one that writes it."""
+"""What is not shown of a sweep yet: noted by the driver's thread, taken by the one that writes it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SWEEP = None
 
 
 class Pending:
-    """The newest record of each trial, those that are to be written, and those that the store refused.
+    """The newest record of each trial, those that are to be written, and those that could not be written.
 
     Example:
         >>> pending = Pending()
@@ -30,7 +30,7 @@ class Pending:
     def __init__(self) -> None:
         self._records: dict[int, TrialRecord] = {}
         self._due: dict[int, float] = {}  # trials to be written, and from when on
-        # Why the store would not take what it was given. Tried again when it changes, and at the end.
+        # Why what was given was not taken. Tried again when it changes, and at the end.
         self._refused: dict[int | None, str] = {}
         self._ending = self._abandoned = False
         self._changed = threading.Condition()
@@ -43,13 +43,13 @@ class Pending:
 
     @property
     def behind(self) -> int:
-        """Number of trials whose runs are not up to date."""
+        """Number of trials that are not shown as they are."""
         with self._changed:
             return len(self._due.keys() | self._refused.keys() - {SWEEP})
 
     @property
     def refusals(self) -> Mapping[int | None, str]:
-        """Why the store refused what it did, by trial or `SWEEP`."""
+        """Why what was not taken was refused, by trial or `SWEEP`."""
         with self._changed:
             return dict(self._refused)
 
@@ -63,15 +63,15 @@ class Pending:
         """Whether nothing more may be written."""
         return self._abandoned
 
-    def begin(self, records: Sequence[TrialRecord]) -> None:
-        """Take in the trials so far; all of them are due."""
+    def begin(self, records: Sequence[TrialRecord], due: bool = True) -> None:
+        """Take in the trials so far; all of them are due, or none."""
         with self._changed:
             self._records = {record.number: record for record in records}
-            self._due = dict.fromkeys(self._records, 0.0)
+            self._due = dict.fromkeys(self._records, 0.0) if due else {}
 
-    def change(self, record: TrialRecord, has_run: bool) -> None:
-        """Note a trial's change; one that has no run yet, or will not change any more, is due at once."""
-        wait = GATHER_S if has_run and record.state is TrialState.RUNNING else 0.0
+    def change(self, record: TrialRecord, gather: bool) -> None:
+        """Note a trial's change; due at once if it has ended, or its next ones are not to be waited for."""
+        wait = GATHER_S if gather and record.state is TrialState.RUNNING else 0.0
         with self._changed:
             self._records[record.number] = record
             self._be_due(record.number, time.monotonic() + wait if wait else 0.0)
@@ -83,21 +83,26 @@ class Pending:
             self._be_due(number, time.monotonic() + wait_s if wait_s else 0.0)
 
     def is_exact(self, number: int) -> None:
-        """The store shows a trial as it is."""
+        """A trial is shown as it is."""
         with self._changed:
             self._due.pop(number, None)
 
     def refuse(self, what: int | None, why: str) -> bool:
-        """The store will not take this; returns whether it is the first that it refuses."""
+        """This was not taken; returns whether it is the first."""
         with self._changed:
             first = not self._refused
             self._refused[what] = why
             return first
 
     def accept(self, what: int | None) -> None:
-        """The store has taken this."""
+        """This was taken."""
         with self._changed:
             self._refused.pop(what, None)
+
+    def retry(self) -> None:
+        """All trials that were refused are due again: what was in their way may be gone."""
+        with self._changed:
+            self._due |= {number: 0.0 for number in self._refused if number is not SWEEP}
 
     def take(self) -> TrialRecord | None:
         """A trial to be written, once one is due; None when the end has come and nothing is left."""

@@ -8,8 +8,8 @@ import pytest
 from optuna.trial import TrialState
 from sweep_makers import record
 
+from search.engine.pending import SWEEP, Pending
 from search.study.records import TrialRecord
-from search.tracking.pending import SWEEP, Pending
 
 
 def running(number: int) -> TrialRecord:
@@ -24,17 +24,17 @@ def taken(pending: Pending) -> list[int]:
     return numbers
 
 
-def test_a_running_trial_that_has_a_run_waits_for_its_next_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_trial_that_is_shown_waits_for_its_next_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("search.tracking.pending.time.monotonic", lambda: now)
+    monkeypatch.setattr("search.engine.pending.time.monotonic", lambda: now)
     pending = Pending()
-    pending.change(running(0), has_run=True)
-    pending.change(running(1), has_run=False)
+    pending.change(running(0), gather=True)
+    pending.change(running(1), gather=False)
     first = pending.take()
     assert first is not None
-    assert first.number == 1, "which the store does not show at all"
+    assert first.number == 1, "which is not shown at all"
     now += 1.0
-    pending.change(running(0), has_run=True)
+    pending.change(running(0), gather=True)
     second = pending.take()
     assert second is not None
     assert second.number == 0, "due by its first change, however often it changes"
@@ -42,8 +42,8 @@ def test_a_running_trial_that_has_a_run_waits_for_its_next_changes(monkeypatch: 
 
 def test_a_trial_that_has_ended_is_due_at_once_with_its_newest_record() -> None:
     pending = Pending()
-    pending.change(running(0), has_run=True)
-    pending.change(record(0), has_run=True)
+    pending.change(running(0), gather=True)
+    pending.change(record(0), gather=True)
     last = pending.take()
     assert last is not None
     assert last.state is TrialState.COMPLETE
@@ -68,8 +68,8 @@ def test_who_waits_is_woken_by_a_change_and_by_the_end() -> None:
     pending, numbers = Pending(), list[int]()
     thread = threading.Thread(target=lambda: numbers.extend(taken(pending)))
     thread.start()
-    pending.change(record(3), has_run=False)
-    pending.change(record(4), has_run=False)
+    pending.change(record(3), gather=False)
+    pending.change(record(4), gather=False)
     pending.end()
     thread.join(10)
     assert sorted(numbers) == [3, 4]

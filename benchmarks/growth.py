@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
@@ -49,30 +49,39 @@ def nothing(params: Mapping[str, Any], context: TrialContext) -> None:
         context.report(epoch, {"val_acc": epoch / 10 + params["lr"] / 100}, model)
 
 
+class Moment(NamedTuple):
+    """How far a sweep has come, and at what cost."""
+
+    trials: int  # that have ended, or were frozen once
+    attempts: int  # how often a trial was given to a worker
+    clock: float
+    cpu: float  # of the driver, in seconds
+
+    def since(self, before: Moment) -> dict[str, float]:
+        """What it cost from another moment on, in milliseconds."""
+        trials, took = self.trials - before.trials, 1000 * (self.clock - before.clock)
+        return {
+            "trials": self.trials,
+            "ms_a_trial": took / trials,
+            "ms_an_attempt": took / (self.attempts - before.attempts),
+            "driver_cpu_ms_a_trial": 1000 * (self.cpu - before.cpu) / trials,
+            "resident_mb": _resident_mb(),
+        }
+
+
 class Milestones:
     """Notes time and the driver's resident memory each time so many more trials have ended, or are frozen."""
 
     def __init__(self, every: int) -> None:
         self.rows: list[dict[str, float]] = []
-        self.opened = time.monotonic()
         self._every = every
         self._tried: set[int] = set()
         self._attempts: dict[int, int] = {}
-        self._begin()
-
-    def _begin(self) -> None:
-        self._since, self._worked = time.monotonic(), time.process_time()
-        self._attempts_before = self.attempts
-
-    @property
-    def attempts(self) -> int:
-        """How often a trial has been given to a worker."""
-        return sum(self._attempts.values())
+        self._opened = self._newest = self._now()
 
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Begin to measure when the sweep begins."""
-        self.opened = time.monotonic()
-        self._begin()
+        self._opened = self._newest = self._now()
 
     def trial_changed(self, record: TrialRecord) -> None:
         """Count trials that have ended, or are frozen for the first time."""
@@ -80,19 +89,20 @@ class Milestones:
         if record.number in self._tried or not (record.state.is_finished() or record.frozen):
             return
         self._tried.add(record.number)
-        if len(self._tried) % self._every:
-            return
-        took, worked = time.monotonic() - self._since, time.process_time() - self._worked
-        row = {
-            "trials": len(self._tried),
-            "ms_a_trial": 1000 * took / self._every,
-            "ms_an_attempt": 1000 * took / (self.attempts - self._attempts_before),
-            "driver_cpu_ms_a_trial": 1000 * worked / self._every,
-            "resident_mb": _resident_mb(),
-        }
-        self.rows.append(row)
-        self._begin()
-        print("  ".join(f"{name} {value:,.1f}" for name, value in row.items()), file=sys.stderr, flush=True)
+        if len(self._tried) % self._every == 0:
+            now = self._now()
+            self.rows.append(now.since(self._newest))
+            self._newest = now
+            print(_told(self.rows[-1]), file=sys.stderr, flush=True)
+
+    def whole(self) -> tuple[dict[str, float], float]:
+        """The sweep from its beginning until now, and how many attempts a trial had."""
+        now = self._now()
+        return now.since(self._opened), now.attempts / now.trials
+
+    def _now(self) -> Moment:
+        attempts = sum(self._attempts.values())
+        return Moment(len(self._tried), attempts, time.monotonic(), time.process_time())
 
 
 def main() -> None:
@@ -121,26 +131,24 @@ def main() -> None:
             tracking_uri=f"sqlite:///{folder}/mlflow.db",
         )
         result = run_sweep(config, nothing, progress=False, observers=[milestones])
-        took_ms = 1000 * (time.monotonic() - milestones.opened)
+        whole, attempts = milestones.whole()
         kilobytes = {
             file.stem: _kilobytes(file) for file in (config.folder / "study.db", Path(folder, "mlflow.db"))
         }
-    trials, attempts = len(result.records), milestones.attempts
+    trials = len(result.records)
     print(
-        f"{trials} trials, {attempts / trials:.2f} attempts each, in {result.seconds:.0f} s; from the first "
-        f"to the exact view {took_ms / trials:.1f} ms a trial, {took_ms / attempts:.1f} ms an attempt; "
+        f"{trials} trials, {attempts:.2f} attempts each, in {result.seconds:.0f} s; "
         f"view: {result.view_missing or 'exact'}; "
         + ", ".join(f"{name} {size / trials:.1f} kB a trial" for name, size in kilobytes.items())
     )
+    print(f"with the end: {_told(whole)}")
     if arguments.out:
-        report = {
-            "rows": milestones.rows,
-            "seconds": result.seconds,
-            "ms_a_trial": took_ms / trials,
-            "ms_an_attempt": took_ms / attempts,
-            "kilobytes": kilobytes,
-        }
+        report = {"rows": milestones.rows, "whole": whole, "attempts": attempts, "kilobytes": kilobytes}
         arguments.out.write_text(json.dumps(report, indent=1))
+
+
+def _told(row: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:,.1f}" for name, value in row.items())
 
 
 def _kilobytes(database: Path) -> float:

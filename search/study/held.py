@@ -11,6 +11,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from search.study.mirror import StudyMirror
+from search.study.reading import record_of
 from search.study.records import TrialRecord
 from search.study.transitions import IllegalTransition
 
@@ -79,4 +80,4 @@ class HeldTrials:
 
     def _of_mirror(self, number: int) -> TrialRecord:
         state = TrialState.RUNNING if number in self._mirror.frozen else None
-        return TrialRecord.of(self._mirror.get_trial(number), state)
+        return record_of(self._mirror.get_trial(number), state)

@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import TrialState
 
 from search.study.mirror import StudyMirror
-from search.study.records import TrialRecord
+from search.study.reading import record_of
 
 _logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Launches:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if trial.user_attrs.get("launch") != self.count:
                 continue
-            record = TrialRecord.of(trial)
+            record = record_of(trial)
             lost = record.drivers_lost + 1
             self._mirror.set_trial_user_attr(trial.number, "drivers_lost", (lost, len(record.epochs)))
             if lost >= _TOLD_FROM:

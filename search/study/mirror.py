@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.study.fitting import fitting
 from search.study.optuna_private import TrialsInMemory
-from search.study.records import TrialRecord
+from search.study.reading import record_of
 from search.study.stored_study import StoredStudy
 from search.study.transitions import check_transition
 from search.study.writes import NumberTaken
@@ -202,7 +202,7 @@ class StudyMirror(TrialsInMemory):
         """Into memory, as stored in the database."""
         self._stored.take(trial)
         super().create_new_trial(self._id, fitting(trial, self._ranges))
-        if TrialRecord.of(trial).frozen:
+        if record_of(trial).frozen:
             self.freeze(trial.number)
 
     def _create(self, number: int) -> None:

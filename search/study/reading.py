@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import UserError
 from search.study.changes import Changes
-from search.study.records import Outcome, TrialRecord, trial_key
+from search.study.hand_outs import hand_outs_of
+from search.study.records import DROPPED, Epoch, Outcome, StopReason, TrialRecord, epoch_attr, trial_key
+from search.text import encodable
+
+
+def record_of(trial: FrozenTrial, state: TrialState | None = None) -> TrialRecord:
+    """The record of a trial of the study.
+
+    Args:
+        trial: as the study has it.
+        state: its state in the database, where memory has another.
+    """
+    state = trial.state if state is None else state
+    attrs = trial.user_attrs
+    # What somebody else has added to the study comes without the epochs' metrics.
+    steps = [step for step in sorted(trial.intermediate_values) if epoch_attr(step) in attrs]
+    # Details are written before the state they explain: a driver killed between the two left some that
+    # explain nothing.
+    reason = StopReason(attrs.get("stop_reason", StopReason.EXTERNAL)) if state.is_finished() else None
+    failed = state is TrialState.FAIL or reason is StopReason.DIVERGED
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        params=dict(trial.params),
+        epochs=tuple(Epoch.from_json(attrs[epoch_attr(step)]) for step in steps),
+        value=trial.value if state is TrialState.COMPLETE else None,
+        started_ms=_milliseconds(trial.datetime_start) or 0,
+        ended_ms=_milliseconds(trial.datetime_complete),
+        stop_reason=reason,
+        error=_error(attrs) if failed else None,
+        times_lost=attrs.get("times_lost", 0),
+        drivers_lost=_drivers_lost(attrs, len(steps)),
+        run_id=attrs.get("mlflow_run_id"),
+        retry_of=attrs.get("retry_of"),
+        checkpoint_dropped=attrs.get(DROPPED) == len(steps),
+        hand_outs=hand_outs_of(attrs),
+    )
 
 
 def records_of(study: optuna.Study, frozen: Collection[int] = ()) -> list[TrialRecord]:
@@ -21,7 +58,7 @@ def records_of(study: optuna.Study, frozen: Collection[int] = ()) -> list[TrialR
     """
     trials = study.get_trials(deepcopy=False)
     return [
-        TrialRecord.of(trial, TrialState.RUNNING if trial.number in frozen else None)
+        record_of(trial, TrialState.RUNNING if trial.number in frozen else None)
         for trial in trials
         if trial.state is not TrialState.WAITING
     ]
@@ -68,7 +105,7 @@ def failed_for_good(study: optuna.Study) -> list[FrozenTrial]:
     retried = {trial.user_attrs.get("retry_of") for trial in trials}
     failed = (trial for trial in trials if trial.state is TrialState.FAIL and trial.number not in retried)
     # In sweeps of earlier versions those that diverged are FAIL.
-    return [trial for trial in failed if TrialRecord.of(trial).outcome is Outcome.FAILED]
+    return [trial for trial in failed if record_of(trial).outcome is Outcome.FAILED]
 
 
 def check_unfinished(number: int, unfinished: Sequence[int], sweep: str) -> None:
@@ -83,3 +120,18 @@ def check_unfinished(number: int, unfinished: Sequence[int], sweep: str) -> None
             f"`skip_trial={number}`: sweep {sweep!r} has no such unfinished trial; "
             f"{remedy if unfinished else 'all have ended: leave it out'}"
         )
+
+
+def _drivers_lost(attrs: Mapping[str, Any], epochs: int) -> int:
+    count, epochs_then = attrs.get("drivers_lost", (0, epochs))
+    return int(count) if epochs == epochs_then else 0
+
+
+def _error(attrs: Mapping[str, Any]) -> str | None:
+    """A trial's error; earlier versions, and guests, let its text in as it came."""
+    error = attrs.get("error")
+    return None if error is None else encodable(str(error))
+
+
+def _milliseconds(moment: Any) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""What is known of a trial at one moment: a plain value made from the study, read by everything else."""
+"""What is known of a trial at one moment: a plain value, read by everything else."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from search.config.goals import Goal
 from search.objective.context import Steps
-from search.study.hand_outs import HandOut, hand_outs_of
-from search.text import encodable
+from search.study.hand_outs import HandOut
 
 DROPPED = "checkpoint_dropped"  # attribute: after how many epochs a frozen trial lost its checkpoint
 _DIVERGED = ("diverged", "nan")  # the second is what it was called when it was a failure
@@ -171,40 +170,6 @@ class TrialRecord:
         """Seconds spent in its epochs, by the workers' own clocks."""
         return sum(epoch.metrics.get("epoch_s", 0.0) for epoch in self.epochs)
 
-    @classmethod
-    def of(cls, trial: FrozenTrial, state: TrialState | None = None) -> Self:
-        """The record of a trial of the study.
-
-        Args:
-            trial: as the study has it.
-            state: its state in the database, where memory has another.
-        """
-        state = trial.state if state is None else state
-        attrs = trial.user_attrs
-        # What somebody else has added to the study comes without the epochs' metrics.
-        steps = [step for step in sorted(trial.intermediate_values) if epoch_attr(step) in attrs]
-        epochs = (Epoch.from_json(attrs[epoch_attr(step)]) for step in steps)
-        # Details are written before the state they explain: a driver killed between the two left some
-        # that explain nothing.
-        reason = attrs.get("stop_reason", StopReason.EXTERNAL) if state.is_finished() else None
-        return cls(
-            number=trial.number,
-            state=state,
-            params=dict(trial.params),
-            epochs=tuple(epochs),
-            value=trial.value if state is TrialState.COMPLETE else None,
-            started_ms=_milliseconds(trial.datetime_start) or 0,
-            ended_ms=_milliseconds(trial.datetime_complete),
-            stop_reason=StopReason(reason) if reason else None,
-            error=_error(attrs) if state is TrialState.FAIL or reason in _DIVERGED else None,
-            times_lost=attrs.get("times_lost", 0),
-            drivers_lost=_drivers_lost(attrs, len(steps)),
-            run_id=attrs.get("mlflow_run_id"),
-            retry_of=attrs.get("retry_of"),
-            checkpoint_dropped=attrs.get(DROPPED) == len(steps),
-            hand_outs=hand_outs_of(attrs),
-        )
-
 
 def ranked(records: Iterable[TrialRecord], goal: Goal) -> list[TrialRecord]:
     """The COMPLETE trials, best first; of equal ones the earlier."""
@@ -237,18 +202,3 @@ def trial_key(number: int) -> str:
 def epoch_attr(epoch: int) -> str:
     """The study's user attribute that holds an epoch's metrics."""
     return f"epoch:{epoch:04d}"
-
-
-def _drivers_lost(attrs: Mapping[str, Any], epochs: int) -> int:
-    count, epochs_then = attrs.get("drivers_lost", (0, epochs))
-    return int(count) if epochs == epochs_then else 0
-
-
-def _error(attrs: Mapping[str, Any]) -> str | None:
-    """A trial's error; earlier versions, and guests, let its text in as it came."""
-    error = attrs.get("error")
-    return None if error is None else encodable(str(error))
-
-
-def _milliseconds(moment: Any) -> int | None:
-    return None if moment is None else int(moment.timestamp() * 1000)

@@ -52,7 +52,7 @@ class EventFile:
         new = folder / "new"
         self._file = new.open("wb")
         self._records = RecordWriter(self._file)
-        self._written = 0
+        self._epochs = 0
         try:
             began = record.started_ms / 1000
             self._add(began, file_version="brain.Event:2")
@@ -68,13 +68,12 @@ class EventFile:
             raise
 
     def write(self, record: TrialRecord) -> None:
-        """Add the rows that it lacks."""
-        rows = rows_of(record)
-        for row in rows[self._written :]:
+        """Add what it lacks of the trial's epochs."""
+        for row in rows_of(record.epochs[self._epochs :]):
             values = [Summary.Value(tag=name, simple_value=value) for name, value in row.metrics.items()]
             self._add(row.timestamp_ms / 1000, step=row.number, summary=Summary(value=values))
         self._file.flush()
-        self._written = len(rows)
+        self._epochs = len(record.epochs)
 
     def end(self, record: TrialRecord) -> None:
         """Say how the trial ended, and close the file."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from optuna.trial import TrialState
 
-from search.study.records import TrialRecord
+from search.study.records import Epoch, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,15 @@ class Row:
     timestamp_ms: int
 
 
-def rows_of(record: TrialRecord) -> list[Row]:
-    """All that a trial has measured, in the order of time: each epoch comes after its steps.
+def rows_of(epochs: Iterable[Epoch]) -> list[Row]:
+    """All that was measured in some epochs, in the order of time: each epoch comes after its steps.
 
-    >>> from search.study.records import Epoch
     >>> epoch = Epoch(1, {"val_acc": 0.5}, 0, "host:1", steps={"loss": [(10, 0.7), (20, 0.4)]})
-    >>> [(row.of, row.number) for row in rows_of(TrialRecord(0, TrialState.RUNNING, {}, (epoch,)))]
+    >>> [(row.of, row.number) for row in rows_of([epoch])]
     [('step', 10), ('step', 20), ('epoch', 1)]
     """
     rows = []
-    for epoch in record.epochs:
+    for epoch in epochs:
         steps: dict[int, dict[str, float]] = {}
         for name, points in epoch.steps.items():
             for step, value in points:
@@ -51,7 +50,7 @@ class TrialLog(Protocol):
     """The log of one trial, open to be continued."""
 
     def write(self, record: TrialRecord) -> None:
-        """Add the rows that it lacks."""
+        """Add what it lacks of the trial's epochs."""
 
     def end(self, record: TrialRecord) -> None:
         """Say how the trial ended, or that it is frozen, and close the log: it is whole now."""
@@ -80,7 +79,6 @@ class TrialLogs:
         ...         self._written = len(record.epochs)
         ...     def end(self, record):
         ...         print(self._name, record.outcome)
-        >>> from search.study.records import Epoch
         >>> epochs = tuple(Epoch(number, {"val_acc": number / 4}, 0, "host:1") for number in (1, 2))
         >>> ended = TrialRecord(0, TrialState.COMPLETE, {}, epochs, value=0.5)
         >>> TrialLogs(Printed, Path("notes")).sweep_opened([ended])

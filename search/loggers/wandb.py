@@ -20,11 +20,11 @@ from typing import Any, Literal
 
 import wandb
 from optuna.trial import TrialState
-from wandb.sdk.mailbox import MailboxClosedError
+from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
-from search.loggers.trial_logs import TrialLog, TrialLogs, rows_of
+from search.loggers.trial_logs import Row, TrialLog, TrialLogs, rows_of
 from search.results.leaderboard import cause
 from search.study.records import TrialRecord
 
@@ -68,20 +68,19 @@ class OnlineLog:
     """
 
     def __init__(self, run: _Run, record: TrialRecord) -> None:
-        self._run = run.start(record, resume="allow")
-        self._written = max(0, self._run.starting_step - 1)  # rows are counted from 1; none: 0
+        self._rows = _Rows(run.start(record, resume="allow"))
 
     def write(self, record: TrialRecord) -> None:
-        """Add the rows that the server lacks."""
-        self._written = _log(self._run, record, self._written)
+        """Add what the server lacks of the trial's epochs."""
+        self._rows.add(record)
 
     def end(self, record: TrialRecord) -> None:
         """Say how the trial ended, or that it is frozen, and wait until all of it is sent."""
-        _finish(self._run, record)
+        _finish(self._rows.run, record)
 
     def close(self) -> None:
         """Let the run go: it is found again by its id."""
-        self._run.finish()
+        self._rows.run.finish()
 
 
 class OfflineLog:
@@ -99,6 +98,7 @@ class OfflineLog:
 
     def __init__(self, run: _Run) -> None:
         self._run = run
+        self._started: wandb.Run | None = None
 
     def write(self, record: TrialRecord) -> None:
         """Nothing yet."""
@@ -108,12 +108,14 @@ class OfflineLog:
         if record.frozen or self._run.is_synchronised():
             return
         self._run.delete()
-        run = self._run.start(record, resume=None)
-        _log(run, record, 0)
-        _finish(run, record)
+        self._started = self._run.start(record, resume=None)
+        _Rows(self._started).add(record)
+        _finish(self._started, record)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Let go of a run that could not be written; it is begun anew."""
+        if self._started is not None:
+            self._started.finish()
 
 
 class _Run:
@@ -172,19 +174,30 @@ def _settings() -> wandb.Settings:
     )
 
 
-def _log(run: wandb.Run, record: TrialRecord, written: int) -> int:
-    """Add the rows that are not written yet; returns how many are now.
+class _Rows:
+    """The rows of a run: W&B's own step counts them, and what charts go by is a column, epoch or step."""
 
-    W&B's own step counts rows, and has to rise. What charts go by is a column: the epoch, or the step.
-    """
-    rows = rows_of(record)
-    for count, row in enumerate(rows[written:], written + 1):
+    def __init__(self, run: wandb.Run) -> None:
+        self.run = run
+        self._known = max(0, run.starting_step - 1)  # that the server has; they are counted from 1
+        self._count = self._epochs = 0
+        self._by_step: set[str] = set()
+
+    def add(self, record: TrialRecord) -> None:
+        """Send what was not sent yet."""
+        for row in rows_of(record.epochs[self._epochs :]):
+            self._count += 1
+            if self._count > self._known:
+                self._send(row)
+        self._epochs = len(record.epochs)
+
+    def _send(self, row: Row) -> None:
         if row.of == "step":
-            for name in row.metrics:
-                run.define_metric(name, step_metric="step", step_sync=False)
+            for name in row.metrics.keys() - self._by_step:
+                self._by_step.add(name)
+                self.run.define_metric(name, step_metric="step", step_sync=False)
         when = {row.of: row.number, "_timestamp": row.timestamp_ms / 1000}
-        run.log({**when, **row.metrics}, step=count, commit=True)
-    return len(rows)
+        self.run.log({**when, **row.metrics}, step=self._count, commit=True)
 
 
 def _finish(run: wandb.Run, record: TrialRecord) -> None:
@@ -202,7 +215,7 @@ def _service_anew() -> Iterator[None]:
     """A process of W&B's own does its work; if that has died, it is started anew the next time."""
     try:
         yield
-    except (ConnectionError, MailboxClosedError) as error:
+    except (ConnectionError, HandleAbandonedError, MailboxClosedError) as error:
         with contextlib.suppress(Exception):  # it tells again that the process has died
             wandb.teardown()
         raise ConnectionError("W&B's own process has died, and is started anew") from error

@@ -91,9 +91,39 @@ def test_wandb_without_a_key_is_refused_unless_it_is_offline(tmp_path: Path) -> 
     assert python(code, tmp_path, WANDB_API_KEY="k" * 40).returncode == 0
 
 
+FAILS_ONCE = """
+from pathlib import Path
+import wandb
+from logged import of_record, wandb_offline_logs
+from played import CHANGES, SWEEP_ID, after, sweep
+from search.loggers import wandb as logger_module
+from search.loggers.making import make_loggers
+
+finish, failures = logger_module._finish, [OSError(28, "No space left on device")]
+
+def fail_once(run, record):
+    if failures:
+        raise failures.pop()
+    finish(run, record)
+
+logger_module._finish = fail_once
+config = sweep(Path("."), "wandb")
+((_, logger),) = make_loggers(config, SWEEP_ID).items()
+for _ in range(2):
+    try:
+        logger.sweep_opened(after(len(CHANGES)))
+        print("opened")
+    except OSError as error:
+        print(error.strerror)
+wandb.teardown()  # its process has written everything when it is gone
+ended = [record for record in after(len(CHANGES)) if record.state.is_finished()]
+logs = wandb_offline_logs(config.folder)
+print([logs[record.number].points == of_record(record) for record in ended])
+"""
 DIES = """
 import os, signal, subprocess, sys
 from pathlib import Path
+import wandb
 from logged import of_record, wandb_offline_logs
 from played import CHANGES, SWEEP_ID, after, sweep
 from search.engine.background import Background
@@ -111,16 +141,26 @@ background.sweep_opened([])
 for change in CHANGES[6:]:
     background.trial_changed(change)
 print(background.close(60))
+wandb.teardown()  # its process has written everything when it is gone
 ended = [record for record in after(len(CHANGES)) if record.state.is_finished()]
 logs = wandb_offline_logs(config.folder)
 print([logs[record.number].points == of_record(record) for record in ended])
 """
 
 
-def test_wandbs_process_that_dies_is_started_anew_and_nothing_is_missing(tmp_path: Path) -> None:
+def wandb_offline(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     pytest.importorskip("wandb", reason="the extra wandb is not installed")
     sweeps = Path(__file__).parents[2] / "sweeps"
-    code = f"import sys; sys.path.append({str(sweeps)!r})\n{DIES}"
-    done = python(code, tmp_path, WANDB_MODE="offline")
+    return python(f"import sys; sys.path.append({str(sweeps)!r})\n{code}", folder, WANDB_MODE="offline")
+
+
+def test_a_run_that_could_not_be_written_is_written_anew(tmp_path: Path) -> None:
+    done = wandb_offline(FAILS_ONCE, tmp_path)
+    told = ["No space left on device", "opened", "[True, True, True, True]"]
+    assert done.stdout.splitlines() == told, done.stderr
+
+
+def test_wandbs_process_that_dies_is_started_anew_and_nothing_is_missing(tmp_path: Path) -> None:
+    done = wandb_offline(DIES, tmp_path)
     assert done.stdout.splitlines() == ["killed", "None", "[True, True, True, True]"], done.stderr
     assert "the sweep continues, and it is told again" in done.stderr

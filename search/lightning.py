@@ -32,8 +32,8 @@ from search.training.arguments import check_arguments
 from search.training.fitting import fit_trial
 from search.training.settings import KEY, LightningSettings
 from search.training.trainer_options import reports
+from spaces.nearest import unknown
 from spaces.registry import load_space, space_source
-from spaces.rules import unknown
 from spaces.space import SearchSpace
 
 __all__ = ["LightningSweep", "fit_trial", "lightning_sweep"]

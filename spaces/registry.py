@@ -5,7 +5,7 @@ import traceback
 from pathlib import Path
 
 from spaces import baseline, quickstart, wide
-from spaces.rules import unknown
+from spaces.nearest import unknown
 from spaces.space import InvalidSpace, SearchSpace
 
 _SHIPPED = {space.name: space for space in (quickstart.SPACE, baseline.SPACE, wide.SPACE)}

@@ -1,8 +1,7 @@
 """The rules a search space obeys: what `SearchSpace` refuses when it is made."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from keyword import iskeyword
 
 from optuna.distributions import BaseDistribution, FloatDistribution
@@ -92,10 +91,3 @@ def check_condition(
             f"{name!r} waits for {condition}, which never comes: {parent!r} is {ranges.text(distribution)}; "
             "choose a value from there"
         )
-
-
-def unknown(name: str, known: Collection[str]) -> str:
-    """The unknown name with the nearest known one and the list of them all, to end a message with."""
-    nearest = get_close_matches(name, known, n=1)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"{name!r}; {hint}known: {', '.join(sorted(known))}"

@@ -10,6 +10,7 @@ from typing import Any, Self
 from optuna.distributions import BaseDistribution
 
 from spaces import points, ranges, rules, typed, words
+from spaces.nearest import unknown
 from spaces.ranges import InvalidSpace, ParamValue, Suggests
 from spaces.rules import Condition
 
@@ -112,7 +113,7 @@ class SearchSpace:
         """
         for name in (*self.parameters, *self.fixed):
             if name not in known:
-                raise InvalidSpace(f"space {self.name!r}: unknown parameter {rules.unknown(name, known)}")
+                raise InvalidSpace(f"space {self.name!r}: unknown parameter {unknown(name, known)}")
 
     def check_values(self, params: Mapping[str, ParamValue]) -> None:
         """Check that a whole configuration, fixed values included, is one this space can give.
@@ -124,7 +125,7 @@ class SearchSpace:
         names = self._names()
         for name in params:
             if name not in names:
-                raise InvalidSpace(f"space {self.name!r} has no parameter {rules.unknown(name, names)}")
+                raise InvalidSpace(f"space {self.name!r} has no parameter {unknown(name, names)}")
         for name in names:
             problem = self._problem(name, params)
             if problem:
@@ -147,7 +148,7 @@ class SearchSpace:
                 raise InvalidSpace(f"{name!r} is fixed in space {self.name!r}; leave it out")
             if name not in self.parameters:
                 raise InvalidSpace(
-                    f"space {self.name!r} has no parameter {rules.unknown(name, list(self.parameters))}"
+                    f"space {self.name!r} has no parameter {unknown(name, list(self.parameters))}"
                 )
             if problem := self._problem(name, {**self.fixed, **params}):
                 raise InvalidSpace(f"not in space {self.name!r}: {problem}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from search.errors import UserError
-from spaces.rules import unknown
+from spaces.nearest import unknown
 from spaces.space import SearchSpace
 
 OFFERED = ("seed", "max_epochs")

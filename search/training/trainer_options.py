@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.rules import unknown
+from spaces.nearest import unknown
 
 ALLOWED = frozenset(
     {

@@ -19,8 +19,9 @@ from search.objective.context import TrialContext
 from search.training.fitting import fit_trial
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("schedule", SCHEDULERS)
+@pytest.mark.parametrize(
+    ("schedule", "workers"), [*((schedule, 0) for schedule in SCHEDULERS), ("plateau", 2)]
+)
 def test_a_training_that_is_interrupted_at_each_epoch_ends_as_one_that_is_not(
     tmp_path: Path, schedule: str, workers: int
 ) -> None:

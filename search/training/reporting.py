@@ -65,8 +65,9 @@ class Reporting:
         trainer.should_stop = self._unfinished["should_stop"]
         for config in trainer.lr_scheduler_configs:
             due = config.interval == "epoch" and trainer.current_epoch % config.frequency == 0
-            if due and config.reduce_on_plateau:
-                config.scheduler.step(self._unfinished["metrics"][config.monitor])
+            monitored = self._unfinished["metrics"].get(config.monitor)
+            if due and config.reduce_on_plateau and monitored is not None:
+                config.scheduler.step(monitored)
 
     def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
         """Seed the epoch: first the order of its batches, which the loader's iterator draws."""

@@ -14,7 +14,7 @@ from search.study.records import StopReason
 MOST = 3
 FEWER = {
     "search.engine.waiting.ALONE_FROM": 2,
-    "search.engine.dispatch.MOST_DRIVERS": MOST,
+    "search.engine.intake.MOST_DRIVERS": MOST,
 }  # each costs seconds
 
 

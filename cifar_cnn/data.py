@@ -93,7 +93,7 @@ class ImageDataModule(pl.LightningDataModule):
         return Batches(**self._arrays(split), batch_size=EVAL_BATCH_SIZE)
 
     def release(self) -> None:
-        """Frees the images, whoever holds batches of them: the module gives none from then on.
+        """Frees the images, whoever still holds batches of them, which are of no use from then on.
 
         Trainer and loaders refer to each other, so what they hold stays until Python looks for such cycles,
         some dozens of trainings later. Lightning's own `teardown` hook is skipped when training raises.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from search.tracking.store import SweepPage, TrackingStore
     from search.tracking.view import MlflowView
 
-_VIEW_WAIT_S = 60.0  # for the MLflow view to catch up at the end
+_WAIT_S = 60.0  # at the end, for the next trial that the MLflow view or a logger writes
 _LAST_S = 8.0  # of the time that a stop has, for what comes after the view: Ray's end, the report
 
 
@@ -167,11 +167,11 @@ class Drive:
                 for logger in loggers:
                     logger.abandon()
                 raise
-            until = time.monotonic() + max(1.0, min(_VIEW_WAIT_S, current_ending().left_s - _LAST_S))
+            until = time.monotonic() + max(1.0, current_ending().left_s - _LAST_S)
             for logger in loggers:
                 logger.end()  # all catch up at the same time
-            missing = view.close(*_end_of_view(dispatcher.stop), wait_s=until - time.monotonic())
-            lacking = [logger.close(max(0.0, until - time.monotonic())) for logger in loggers]
+            missing = view.close(*_end_of_view(dispatcher.stop), _WAIT_S, until - time.monotonic())
+            lacking = [logger.close(_WAIT_S, max(0.0, until - time.monotonic())) for logger in loggers]
             for record in ledger.records():  # a trial may have ended before its run was there
                 run_ids.trial_changed(record)
             return Driven(

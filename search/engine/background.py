@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -65,17 +66,20 @@ class Background:
         """No more changes will come; `close` waits for those that there are."""
         self._pending.end()
 
-    def close(self, wait_s: float) -> str | None:
+    def close(self, wait_s: float, at_most_s: float = math.inf) -> str | None:
         """Wait until the logger has taken everything, and stop.
+
+        Args:
+            wait_s: how long it may take for a trial.
+            at_most_s: how long it may take for all.
 
         Returns:
             None if it has, else what it lacks and why, in words.
         """
         self._pending.end()
-        self._thread.join(wait_s)
+        late = self._pending.wait_until_written(self._thread, wait_s, at_most_s) or "it has ended too early"
         if self._done:
             return None
-        late = f"it took longer than {wait_s:.0f} s" if self._thread.is_alive() else "it has ended too early"
         behind = self._pending.behind
         lacks = f"lacks changes of {behind} trials" if behind else "is not up to date"
         return f"{self._name} {lacks}: {next(iter(self._pending.refusals.values()), late)}"

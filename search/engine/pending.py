@@ -132,6 +132,29 @@ class Pending:
         with self._changed:
             self._changed.wait_for(lambda: self._ending, seconds)
 
+    def wait_until_written(self, writer: threading.Thread, wait_s: float, at_most_s: float) -> str | None:
+        """Wait for the thread that writes, for as long as it gets on.
+
+        Args:
+            writer: the thread.
+            wait_s: how long it may take for a trial.
+            at_most_s: how long it may take for all.
+
+        Returns:
+            Why it was not waited for any longer; None: it has ended.
+        """
+        began = since = time.monotonic()
+        least = self.behind
+        while writer.is_alive():
+            now = time.monotonic()
+            if self.behind < least:
+                least, since = self.behind, now
+            left_s, limit_s = min((since + wait_s - now, wait_s), (began + at_most_s - now, at_most_s))
+            if left_s <= 0:
+                return f"it took longer than {limit_s:.0f} s"
+            writer.join(min(left_s, GATHER_S))
+        return None
+
     def _be_due(self, number: int, when: float) -> None:
         self._due[number] = min(self._due.get(number, when), when)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -89,19 +90,25 @@ class MlflowView:
         """Note a change; returns at once."""
         self._pending.change(record, gather=self.run_id(record.number) is not None)
 
-    def close(self, status: str, state: str, wait_s: float) -> str | None:
+    def close(self, status: str, state: str, wait_s: float, at_most_s: float = math.inf) -> str | None:
         """Write what is left, end the sweep's run, and stop.
+
+        Args:
+            status: of the sweep's run, in MLflow's words.
+            state: of the sweep.
+            wait_s: how long the store may take for a trial.
+            at_most_s: how long it may take for all; of a sweep that froze many trials each has an end left.
 
         Returns:
             None if the view is exact now, else what is missing and why, in words.
         """
         self._pending.end()
-        self._thread.join(wait_s)
+        late = self._pending.wait_until_written(self._thread, wait_s, at_most_s)
         if not self._exact:
             trials = f"{self.behind} of {len(self._pending.records)} trials are"
             behind = trials if self.behind else "the sweep's run is"
             refusal = next(iter(self._pending.refusals.values()), None)
-            cause = self._cause or refusal or f"writing took longer than {wait_s:.0f} s"
+            cause = self._cause or refusal or late
             return f"{behind} not up to date in MLflow: {cause}"
         self._check_lease()
         try:

@@ -73,3 +73,35 @@ def test_who_waits_is_woken_by_a_change_and_by_the_end() -> None:
     pending.end()
     thread.join(10)
     assert sorted(numbers) == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("a_trial_s", "at_most_s", "told"),
+    [
+        (50.0, 1000.0, None),
+        (70.0, 1000.0, "it took longer than 60 s"),
+        (50.0, 110.0, "it took longer than 110 s"),
+    ],
+)
+def test_who_writes_is_waited_for_as_long_as_trial_after_trial_is_written(
+    a_trial_s: float, at_most_s: float, told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("search.engine.pending.time.monotonic", lambda: now)
+    pending = Pending()
+    pending.begin([record(number) for number in range(9)])
+    pending.end()
+
+    class Writer(threading.Thread):
+        """Takes so long for each trial, and ends after the last."""
+
+        def is_alive(self) -> bool:
+            return pending.behind > 0
+
+        def join(self, timeout: float | None = None) -> None:
+            nonlocal now
+            now += timeout or 0.0
+            if (9 - pending.behind + 1) * a_trial_s <= now - 100.0:
+                pending.take()
+
+    assert pending.wait_until_written(Writer(), 60.0, at_most_s) == told

@@ -1,4 +1,4 @@
-"""Images a second within one trial: `fit`, a plain PyTorch loop, and training as tutorials teach it.
+"""Images a second within one trial: as a sweep trains, a plain PyTorch loop, and as tutorials teach it.
 
     uv run python -m benchmarks.inside_trial --data-dir images
 
@@ -27,7 +27,8 @@ from benchmarks import raw
 from benchmarks.peers import tutorial
 from benchmarks.work import Work
 from cifar_cnn.data import prepare_data
-from cifar_cnn.train import fit
+from search.cifar.objective import train_reporting
+from search.objective.context import TrialContext
 
 EPOCHS = 3
 
@@ -46,10 +47,20 @@ class _Clock(pl.Callback):
             self.seconds.append(time.perf_counter() - self._began)
 
 
-def by_fit(work: Work, params: dict[str, float], threads: int) -> list[float]:
-    """Images a second of each epoch in this project."""
-    history = fit(work.config(params), work.data, threads=threads).history
-    return [epoch["images_per_s"] for epoch in history]
+def by_trial(work: Work, params: dict[str, float], threads: int) -> list[float]:
+    """Images a second of each epoch in a trial of this project."""
+    speeds = []
+    with tempfile.TemporaryDirectory(prefix="inside-trial-") as scratch:
+        context = TrialContext(
+            max_epochs=EPOCHS,
+            scratch=Path(scratch),
+            on_report=lambda epoch, metrics, *_: speeds.append(metrics["images_per_s"]),
+            settings={"data": work.data.model_dump(mode="json", exclude={"data_dir"})},
+            paths={"data": work.data_dir},
+            cpus=threads,
+        )
+        train_reporting(work.config(params), context)
+    return speeds
 
 
 def by_loop(work: Work, params: dict[str, float], threads: int) -> list[float]:
@@ -68,7 +79,7 @@ def by_tutorial(work: Work, params: dict[str, float], threads: int) -> list[floa
 
 WAYS: dict[str, Callable[[Work, dict[str, float], int], list[float]]] = {
     "plain loop": by_loop,
-    "fit": by_fit,
+    "trial": by_trial,
     "tutorial": by_tutorial,
 }
 

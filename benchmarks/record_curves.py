@@ -24,7 +24,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from benchmarks.replay.tasks import Range, unit
 from cifar_cnn.config import DataConfig
-from search.cifar import OBJECTIVE, dataset_note
+from search.cifar.sweep import OBJECTIVE, dataset_note
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.study.records import Outcome, TrialRecord

@@ -24,7 +24,7 @@ from scipy import stats
 
 from cifar_cnn.config import DataConfig
 from cifar_cnn.files import write_atomically
-from search.cifar import OBJECTIVE, dataset_note
+from search.cifar.sweep import OBJECTIVE, dataset_note
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from spaces.space import SearchSpace

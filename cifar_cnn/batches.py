@@ -98,27 +98,3 @@ class TrainBatches(Batches):
             if self.augmentation:
                 images = shift_and_flip(images, moved)
             yield self.normalise(images), self.labels.index_select(0, chosen)
-
-
-class OneStep:
-    """A loader of a single item: the batches it was given, to be iterated over.
-
-    Lightning's loop costs about 0.3 ms each time it goes round, a tenth of what a small network's step
-    takes. With a whole epoch as its single step it goes round once, and the module takes the real steps.
-
-    Example:
-        >>> from cifar_cnn.config import DataConfig
-        >>> from cifar_cnn.data import ImageDataModule
-        >>> batches = ImageDataModule(DataConfig(train_size=100), batch_size=32, seed=0).train_dataloader()
-        >>> len(batches), len(OneStep(batches))
-        (4, 1)
-    """
-
-    def __init__(self, batches: Batches) -> None:
-        self._batches = batches
-
-    def __len__(self) -> int:
-        return 1
-
-    def __iter__(self) -> Iterator[Batches]:
-        yield self._batches

@@ -55,10 +55,10 @@ class Provenance:
         """Reads itself out of a Lightning checkpoint.
 
         Raises:
-            CheckpointError: another version wrote it, with other names or ranges.
+            CheckpointError: another version wrote it, with other names or ranges, or another module.
         """
-        section = checkpoint[_SECTION]
         try:
+            section = checkpoint[_SECTION]
             return cls(
                 TrainConfig(**section["train_config"]),
                 DataConfig(**section["data_config"]),
@@ -97,12 +97,16 @@ class LoadedModel:
     """A trained network, on the CPU and in eval mode, with all that is needed to use it.
 
     Example:
-        >>> from cifar_cnn.train import fit
+        >>> import pytorch_lightning as pl
+        >>> from cifar_cnn.data import ImageDataModule
+        >>> from cifar_cnn.module import CifarModule
         >>> config = TrainConfig(depth=1, width=4, max_epochs=1)
-        >>> def save(report: Any) -> None:
-        ...     report.save(Path("trained"))
-        >>> result = fit(config, DataConfig(train_size=100), on_epoch=save)
-        >>> loaded = load_checkpoint(Path("trained"))
+        >>> images = ImageDataModule(DataConfig(train_size=100), batch_size=32, seed=0)
+        >>> options = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        >>> trainer = pl.Trainer(max_epochs=1, accelerator="cpu", enable_checkpointing=False, **options)
+        >>> trainer.fit(CifarModule(config, num_classes=10), datamodule=images)
+        >>> trainer.save_checkpoint("model.ckpt")
+        >>> loaded = load_checkpoint(Path("model.ckpt"))
         >>> loaded.train_config == config, len(loaded.class_names), len(loaded.history)
         (True, 10, 1)
     """

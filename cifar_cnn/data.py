@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from cifar_cnn.augment import Normalise
-from cifar_cnn.batches import Batches, OneStep, TrainBatches
+from cifar_cnn.batches import Batch, Batches, TrainBatches
 from cifar_cnn.config import DataConfig
 from cifar_cnn.prepare import DataInfo, Split, open_data, prepare_data
 
-__all__ = ["DataInfo", "ImageDataModule", "TrainOn", "WholeEpochs", "prepare_data"]
+__all__ = ["DataInfo", "ImageDataModule", "TrainOn", "prepare_data"]
 
 TrainOn: TypeAlias = Literal["train", "train+val"]
 
@@ -81,8 +81,8 @@ class ImageDataModule(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> Any:
-        """The validation split in order, as it is (`Batches`)."""
-        return self.plain_batches("val")
+        """The validation split in order, as it is (`Batches`); none if it is trained on."""
+        return [] if self.train_on == "train+val" else self.plain_batches("val")
 
     def test_dataloader(self) -> Any:
         """The test split in order, as it is (`Batches`). Nothing else opens it."""
@@ -91,6 +91,10 @@ class ImageDataModule(pl.LightningDataModule):
     def plain_batches(self, split: Split) -> Batches:
         """A split in order, neither shuffled nor augmented."""
         return Batches(**self._arrays(split), batch_size=EVAL_BATCH_SIZE)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Nothing to move: the arrays lie on the device."""
+        return batch
 
     def release(self) -> None:
         """Frees the images, whoever still holds batches of them, which are of no use from then on.
@@ -115,25 +119,3 @@ class ImageDataModule(pl.LightningDataModule):
             "positions": kept.to(device),
             "normalise": Normalise(self.info.mean, self.info.std, device),
         }
-
-
-class WholeEpochs(ImageDataModule):
-    """The same data, each epoch as a single step: what `CifarModule` trains on. See `OneStep`.
-
-    Example:
-        >>> module = WholeEpochs(DataConfig(train_size=100), batch_size=32, seed=0)
-        >>> [len(step) for step in module.train_dataloader()]
-        [4]
-    """
-
-    def train_dataloader(self) -> OneStep:
-        """One step: all training batches."""
-        return OneStep(super().train_dataloader())
-
-    def val_dataloader(self) -> OneStep:
-        """One step: all validation batches."""
-        return OneStep(super().val_dataloader())
-
-    def transfer_batch_to_device(self, batch: Batches, device: torch.device, dataloader_idx: int) -> Batches:
-        """Nothing to move: the arrays lie on the device. Lightning would copy each field."""
-        return batch

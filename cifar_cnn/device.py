@@ -1,5 +1,7 @@
-"""Where training and evaluation run."""
+"""Where training and evaluation run, and on how many threads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 import torch
@@ -14,3 +16,15 @@ def training_device(accelerator: Accelerator) -> torch.device:
     if accelerator == "auto" and torch.cuda.is_available():
         return torch.device("cuda", 0)
     return torch.device("cpu")
+
+
+@contextmanager
+def torch_threads(threads: int | None) -> Iterator[None]:
+    """Sets torch's threads (None: leaves them), and puts them back afterwards."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -15,10 +15,9 @@ from cifar_cnn.checkpoint import LoadedModel, load_checkpoint
 from cifar_cnn.config import DataConfig
 from cifar_cnn.cores import usable_cores
 from cifar_cnn.data import ImageDataModule
-from cifar_cnn.device import Accelerator, training_device
+from cifar_cnn.device import Accelerator, torch_threads, training_device
 from cifar_cnn.errors import DataError
 from cifar_cnn.intervals import wilson_interval
-from cifar_cnn.lightning_manners import torch_threads
 from cifar_cnn.prepare import Split
 
 

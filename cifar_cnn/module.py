@@ -1,4 +1,4 @@
-"""One training run as a LightningModule, in which nothing is logged or waited for at each step."""
+"""The network as a LightningModule: a batch a step, its metrics once an epoch."""
 
 import math
 import time
@@ -6,22 +6,26 @@ from typing import Any, TypeAlias
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import functional
 
-from cifar_cnn.batches import Batches
+from cifar_cnn.batches import Batch
+from cifar_cnn.checkpoint import Provenance
 from cifar_cnn.config import TrainConfig
 from cifar_cnn.errors import NonFiniteLoss
 from cifar_cnn.model import CifarCNN
-from cifar_cnn.precision import autocast, resolve_precision
 from cifar_cnn.schedule import learning_rate
-from cifar_cnn.seeds import derive_seed
 
 Metrics: TypeAlias = dict[str, float]
 
 
 class CifarModule(pl.LightningModule):
-    """Trains a `CifarCNN` and measures each epoch. Takes its data from `WholeEpochs`.
+    """Trains a `CifarCNN` on an `ImageDataModule` and measures each epoch.
+
+    Metrics are summed up on the device and logged once an epoch: nothing waits for the device at a step.
+    train_loss is the loss that is minimised (with label smoothing), over augmented images; val_loss is plain
+    cross-entropy, so that it compares across trials. images_per_s is the speed of training alone.
 
     Args:
         config: how to train.
@@ -29,27 +33,47 @@ class CifarModule(pl.LightningModule):
 
     Attributes:
         history: the metrics of every finished epoch, first epoch first; it is saved with a checkpoint.
-            train_loss is the loss that is minimised (with label smoothing), over augmented images;
-            val_loss is plain cross-entropy, so that it compares across trials. epoch_s is the wall time
-            of the epoch with its validation, images_per_s the speed of training alone.
+
+    Raises:
+        NonFiniteLoss: as it trains, if a loss or a weight is NaN or infinite.
 
     Example:
-        >>> optimizer = CifarModule(TrainConfig(optimizer="adamw", lr=0.002), 10).configure_optimizers()
-        >>> type(optimizer).__name__, [group["weight_decay"] for group in optimizer.param_groups][1]
-        ('AdamW', 0.0)
+        >>> from cifar_cnn.config import DataConfig
+        >>> from cifar_cnn.data import ImageDataModule
+        >>> images = ImageDataModule(DataConfig(train_size=100, val_size=50), batch_size=32, seed=0)
+        >>> module = CifarModule(TrainConfig(depth=1, width=4, max_epochs=2), num_classes=10)
+        >>> options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        >>> trainer = pl.Trainer(max_epochs=2, accelerator="cpu", enable_model_summary=False, **options)
+        >>> trainer.fit(module, datamodule=images)
+        >>> len(module.history), sorted(module.history[-1])
+        (2, ['images_per_s', 'train_acc', 'train_loss', 'val_acc', 'val_loss'])
     """
 
     def __init__(self, config: TrainConfig, num_classes: int) -> None:
         super().__init__()
-        # What Lightning calls a step is an epoch here (see `OneStep`): it cannot be the one to optimise.
-        self.automatic_optimization = False
         self.config = config
         # Channels-last is what bf16 wants, and fp32 on a CPU too: 1.2 to 1.9 times NCHW's images/s.
         self.model = CifarCNN(config, num_classes).to(memory_format=torch.channels_last)
         self.history: list[Metrics] = []
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """SGD or AdamW, decaying matrices and filters only: decay is no regulariser for the rest."""
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """The optimizer, and a learning rate that changes with each step."""
+        optimizer, steps = self.optimizer(), int(self.trainer.estimated_stepping_batches)
+
+        def factor(step: int) -> float:
+            # After the last step torch asks for the next one's.
+            return learning_rate(self.config, min(step, steps - 1), steps) / self.config.lr
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """SGD or AdamW, decaying matrices and filters only: decay is no regulariser for the rest.
+
+        >>> optimizer = CifarModule(TrainConfig(optimizer="adamw", lr=0.002), 10).optimizer()
+        >>> type(optimizer).__name__, [group["weight_decay"] for group in optimizer.param_groups][1]
+        ('AdamW', 0.0)
+        """
         decayed = [parameter for parameter in self.model.parameters() if parameter.ndim > 1]
         others = [parameter for parameter in self.model.parameters() if parameter.ndim <= 1]
         groups = [
@@ -62,86 +86,77 @@ class CifarModule(pl.LightningModule):
         nesterov = config.momentum > 0  # torch refuses Nesterov without momentum
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=True)
 
-    def on_fit_start(self) -> None:
-        """Settles what stays the same for the whole run."""
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, torch.optim.Optimizer)
-        self._optimizer = optimizer
-        self._precision = resolve_precision(self.config.precision, self.device)
-
     def on_train_epoch_start(self) -> None:
-        """Starts the clock and the tallies, and seeds dropout for this epoch."""
-        torch.manual_seed(derive_seed("dropout", self.config.seed, self.current_epoch))
-        self._train, self._val = Tally(self.device), Tally(self.device)
-        self._train_result: tuple[float, float] | None = None
+        """Starts the clock and the tally."""
+        self._train = Tally(self.device)
+        self._metrics: Metrics = {}
         self._started = time.perf_counter()
 
-    def training_step(self, batches: Batches, _: int) -> None:
-        """Trains on all batches of an epoch."""
-        steps = len(batches)
-        for index, (images, labels) in enumerate(batches, start=self.current_epoch * steps):
-            for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, index, self.config.max_epochs * steps)
-            self._train.add(*self._learn(images, labels), labels)
-        self._steps_taken = (self.current_epoch + 1) * steps
-
-    def _learn(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        with autocast(self._precision, self.device):
-            logits = self.model(images)
-            loss = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        return loss, logits
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch, with label smoothing."""
+        images, labels = batch
+        logits = self.model(images)
+        loss = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+        self._train.add(loss, logits, labels)
+        return loss
 
     def on_validation_epoch_start(self) -> None:
         """Ends the training part of the epoch; a diverged model is not worth validating."""
-        self._end_training()
-
-    def validation_step(self, batches: Batches, _: int) -> None:
-        """Counts all batches of the validation split."""
-        for images, labels in batches:
-            with autocast(self._precision, self.device):
-                logits = self.model(images)
-                loss = functional.cross_entropy(logits, labels)
-            self._val.add(loss, logits, labels)
-
-    def finish_epoch(self) -> Metrics:
-        """Adds the epoch's metrics to the history and returns them.
-
-        Raises:
-            NonFiniteLoss: a loss or a weight is NaN or infinite; the history then stays as it was.
-        """
-        if self._train_result is None:
+        self._val = Tally(self.device)
+        if not self.trainer.sanity_checking:
             self._end_training()
-        assert self._train_result is not None
-        loss, accuracy = self._train_result
-        metrics = {"train_loss": loss, "train_acc": accuracy}
-        if self._val.count:
-            val_loss, val_accuracy = self._val.result()
-            self._require_finite("val_loss", val_loss)
-            metrics |= {"val_loss": val_loss, "val_acc": val_accuracy}
-        metrics["images_per_s"] = _six_digits(self._train.count / self._train_s)
-        metrics["epoch_s"] = _six_digits(time.perf_counter() - self._started)
-        self.history.append(metrics)
-        return metrics
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Counts a batch of the validation split."""
+        images, labels = batch
+        logits = self.model(images)
+        self._val.add(functional.cross_entropy(logits, labels), logits, labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs val_loss and val_acc."""
+        if self.trainer.sanity_checking:
+            return
+        loss, accuracy = self._val.result()
+        self._require_finite("val_loss", loss)
+        self._log({"val_loss": loss, "val_acc": accuracy})
+
+    def on_train_epoch_end(self) -> None:
+        """Logs the epoch's training, and adds all its metrics to the history."""
+        if not self._metrics:  # there was no validation
+            self._end_training()
+        self._log({"images_per_s": self._speed})
+        self.history.append(self._metrics)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Lets the history travel with the weights, and the true number of steps."""
-        checkpoint["global_step"] = self._steps_taken
+        """Lets the history travel with the weights, and how and on what they were trained."""
         checkpoint["history"] = [dict(metrics) for metrics in self.history]
+        self._provenance().store(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the history up again."""
+        """Takes the history up again.
+
+        Raises:
+            CheckpointError: it is of another training, or of another version.
+        """
+        Provenance.of(checkpoint).require_same_run(self._provenance())
         self.history = checkpoint["history"]
 
+    def _provenance(self) -> Provenance:
+        images = self.trainer.datamodule  # type: ignore[attr-defined]  # set as training begins
+        return Provenance(self.config, images.config, images.info, images.train_on)
+
     def _end_training(self) -> None:
-        self._train_result = self._train.result()  # waits for the device, so the clock is read after it
-        self._train_s = time.perf_counter() - self._started
-        self._require_finite("train_loss", self._train_result[0])
+        loss, accuracy = self._train.result()  # waits for the device, so the clock is read after it
+        self._speed = _six_digits(self._train.count / (time.perf_counter() - self._started))
+        self._require_finite("train_loss", loss)
         # The last step may have broken the weights after the last loss was taken.
         largest = torch.stack([value.abs().max() for value in self.model.state_dict().values()]).max()
         self._require_finite("the largest weight", float(largest))
+        self._log({"train_loss": loss, "train_acc": accuracy})
+
+    def _log(self, metrics: Metrics) -> None:
+        self._metrics |= metrics
+        self.log_dict(metrics)
 
     def _require_finite(self, name: str, value: float) -> None:
         if not math.isfinite(value):

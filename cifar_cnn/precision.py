@@ -22,6 +22,13 @@ def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: torch.
     return "bf16" if flags.get("amx_bf16") or flags.get("avx512_bf16") else "fp32"
 
 
+def lightning_precision(
+    precision: Literal["auto", "fp32", "bf16"], device: torch.device
+) -> Literal["32-true", "bf16-mixed"]:
+    """The same as Lightning's Trainer calls it; weights and gradients stay fp32."""
+    return "bf16-mixed" if resolve_precision(precision, device) == "bf16" else "32-true"
+
+
 def autocast(precision: Resolved, device: torch.device) -> AbstractContextManager[object]:
     """Runs the forward pass and the loss in this precision; weights and gradients stay fp32."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

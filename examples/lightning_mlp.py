@@ -16,14 +16,17 @@ class Digits(pl.LightningDataModule):
 
     def setup(self, stage):
         images, labels = (torch.tensor(array) for array in load_digits(return_X_y=True))
-        split = torch.Generator().manual_seed(0)
-        self.train, self.val = random_split(TensorDataset(images.float() / 16, labels), [0.8, 0.2], split)
+        data, split = TensorDataset(images.float() / 16, labels), torch.Generator().manual_seed(0)
+        self.train, self.val, self.test = random_split(data, [0.6, 0.2, 0.2], split)
 
     def train_dataloader(self):
         return DataLoader(self.train, self.batch_size, shuffle=True)
 
     def val_dataloader(self):
         return DataLoader(self.val, 512)
+
+    def test_dataloader(self):
+        return DataLoader(self.test, 512)
 
 
 class Mlp(pl.LightningModule):
@@ -33,13 +36,19 @@ class Mlp(pl.LightningModule):
         between = torch.nn.ReLU(), torch.nn.Dropout(dropout)
         self.net = torch.nn.Sequential(torch.nn.Linear(64, width), *between, torch.nn.Linear(width, 10))
 
+    def forward(self, images):
+        return self.net(images)
+
     def training_step(self, batch, _):
-        loss = torch.nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+        loss = torch.nn.functional.cross_entropy(self(batch[0]), batch[1])
         self.log("train_loss", loss)
         return loss
 
     def validation_step(self, batch, _):
-        self.log("val_acc", (self.net(batch[0]).argmax(1) == batch[1]).float().mean())
+        self.log("val_acc", (self(batch[0]).argmax(1) == batch[1]).float().mean())
+
+    def test_step(self, batch, batch_idx):
+        self.log("test_acc", (self(batch[0]).argmax(1) == batch[1]).float().mean())
 
     def configure_optimizers(self):
         return torch.optim.AdamW(self.parameters(), lr=self.hparams.lr)

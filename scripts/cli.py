@@ -77,7 +77,7 @@ def main(script: App, words: Sequence[str] | None = None) -> NoReturn:
         _print_error("failed", error)
         code = FAILED
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        current_ending().last_word("interrupted")
         code = INTERRUPTED
     if current_ending().asked:
         # A library that was interrupted half-way, in an import or in Ray's start, may crash the

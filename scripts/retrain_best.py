@@ -4,6 +4,8 @@
 uv run scripts/retrain_best.py night
 # the winner is retrained for longer:
 uv run scripts/retrain_best.py night --max-epochs 60
+# a LightningModule of one's own is retrained on other data, such as all but the test's:
+uv run scripts/retrain_best.py mine --data mine:AllData
 # quick: one training of the best, nothing confirmed:
 uv run scripts/retrain_best.py night --top 1 --seeds 1
 """
@@ -50,7 +52,17 @@ def retrain(
         int | None,
         Parameter(help="Epochs to retrain the winner, if not the sweep's.", validator=_AT_LEAST_ONE),
     ] = None,
-    model_name: Annotated[str, Parameter(help="Name in MLflow's registry.")] = "cifar-cnn",
+    data: Annotated[
+        str | None,
+        Parameter(
+            help="LightningDataModule to retrain the winner on, if not the sweep's, as nets:AllData or "
+            "path/to/nets.py:AllData; it needs no validation."
+        ),
+    ] = None,
+    model_name: Annotated[
+        str | None,
+        Parameter(help="Name in MLflow's registry; by default cifar-cnn, and of another module the sweep's."),
+    ] = None,
     test_again: Annotated[
         cli.Flag, Parameter(help="Read the test split though it was read before; recorded.")
     ] = False,
@@ -59,6 +71,9 @@ def retrain(
     **given: Any,
 ) -> int:
     """Confirm, retrain on training and validation images, evaluate on the test split, once, and register.
+
+    A LightningModule of one's own is retrained on the data that --data names, tested by its test_step and
+    saved by its forward. Another training function is confirmed and retrained.
 
     The model lies in SWEEPS_DIR/NAME/retrain/.../model and in MLflow, as the candidate, and as the champion
     if it beats the one there is. What is not said of where to train is as the sweep has it.
@@ -69,6 +84,7 @@ def retrain(
     from search.config.names import check_model_name
     from search.finalists.choosing import choose_finalists
     from search.finalists.repeats import to_repeat_here
+    from search.finalists.retrain import default_model_name
     from search.launching.launch import check_tracking_there
     from search.results.leaderboard import counts
     from search.results.summary import summarise
@@ -76,7 +92,8 @@ def retrain(
     from search.study.records import Outcome
 
     paths = {} if data_dir is None else {"paths": {"data": str(data_dir.absolute())}}
-    check_model_name(model_name)
+    if model_name is not None:
+        check_model_name(model_name)
     summary = to_repeat_here(summarise(name, sweeps_dir), {**given, **paths})
     check_idle(summary.config)
     if "tracking_uri" not in given:
@@ -91,7 +108,13 @@ def retrain(
     if trial is None and len(finalists) < top:
         err.print(f"finalists: only {len(finalists)} distinct configurations completed, not {top}")
     return retrain_and_print(
-        summary, finalists, seeds=seeds, max_epochs=max_epochs, model_name=model_name, test_again=test_again
+        summary,
+        finalists,
+        seeds=seeds,
+        max_epochs=max_epochs,
+        all_data=data,
+        model_name=model_name or default_model_name(summary.config),
+        test_again=test_again,
     )
 
 

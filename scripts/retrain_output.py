@@ -21,6 +21,7 @@ from search.reporting import finalists_table
 from search.results.digits import human_seconds, score, shown
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
+from search.tracking.models.tested import ACCURACY
 
 
 def retrain_and_print(
@@ -29,11 +30,12 @@ def retrain_and_print(
     *,
     seeds: int,
     max_epochs: int | None,
+    all_data: str | None,
     model_name: str,
     test_again: bool,
 ) -> int:
     """Say what it will cost, confirm, retrain, print the results, and give the exit code."""
-    possible = [retrain_config(summary, each, seeds, max_epochs).name for each in finalists]
+    possible = [retrain_config(summary, each, seeds, max_epochs, all_data).name for each in finalists]
     check_test_read(summary.config, possible, again=test_again)
     quick = len(finalists) == seeds == 1
     err.print(cost(summary, finalists, 0 if quick else seeds, seeds, max_epochs))
@@ -45,7 +47,7 @@ def retrain_and_print(
         confirmation, shown_in_mlflow = _confirm(confirming, finalists, retry_failed=retry)
         print_confirmation(summary, confirmation)
     winner = finalists[0] if confirmation is None else confirmation.winner.record
-    config = retrain_config(summary, winner, seeds, max_epochs)
+    config = retrain_config(summary, winner, seeds, max_epochs, all_data)
     with stdout_for_results():
         retrained = retrain(
             summary,
@@ -135,11 +137,11 @@ def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retra
     """Test accuracy with what is known of it, where the model is, how to load it."""
     params = ", ".join(f"{name}={shown(value)}" for name, value in winner.params.items())
     out.print(f"retrained trial {winner.number} of {summary.config.name}: {params}")
-    _print_pairs(_accuracy(retrained))
+    _print_pairs(_test(retrained))
     for caution in _cautions(summary, winner, retrained, quick):
         out.print(caution)
     _print_pairs([*_model(retrained), *_in_mlflow(retrained.published)])
-    if retrained.published.missing:
+    if retrained.model_folder is not None and retrained.published.missing:
         err.print(
             f"not in MLflow: {_lacking(retrained.published)} ({retrained.published.missing}); run the "
             "command again to add it, which trains and tests nothing again"
@@ -151,15 +153,16 @@ def _print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
         out.print(f"{heading:<16} {text}")
 
 
-def _accuracy(retrained: Retrained) -> Iterator[tuple[str, str]]:
-    """The mean over the seeds, and how far it may be from the truth: by the seeds, by the images."""
-    test, (low, high) = retrained.test, retrained.binomial
-    by_seeds = ""
-    if test.low is not None:
-        by_seeds = f" ({score(test.low)} to {score(test.high)} over {test.n} seeds, 95%)"
-    yield "test accuracy", f"{score(test.mean)}{by_seeds}"
-    by_images = f"{score(low)} to {score(high)}"
-    yield "test images", f"{retrained.test_images:,}: they alone leave {by_images} open (95%)"
+def _test(retrained: Retrained) -> Iterator[tuple[str, str]]:
+    """The means over the seeds, and how far they may be from the truth: by the seeds, by the images."""
+    for name, test in retrained.test.items():
+        by_seeds = ""
+        if test.low is not None:
+            by_seeds = f" ({score(test.low)} to {score(test.high)} over {test.n} seeds, 95%)"
+        yield "test accuracy" if name == ACCURACY else name, f"{score(test.mean)}{by_seeds}"
+    if (binomial := retrained.binomial) is not None:
+        by_images = f"{score(binomial[0])} to {score(binomial[1])}"
+        yield "test images", f"{retrained.tested.images:,}: they alone leave {by_images} open (95%)"
 
 
 def _cautions(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, quick: bool) -> Iterator[str]:
@@ -173,7 +176,9 @@ def _cautions(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, 
         yield (f"the test split was read by {retrained.test_reads} retrainings: the best of them is too good")
     if failed := failure_summary(retrained.result.records):
         yield f"failed seeds: {failed}; without them the accuracy may be too good"
-    if retrained.test.low is None:
+    if not retrained.test:
+        yield "not tested: it has no test_step with a test_dataloader"
+    elif retrained.tested.seeds == 1:
         epochs = retrained.result.config.max_epochs  # with others it would be another retraining
         same = "" if epochs == summary.config.max_epochs else f" --max-epochs {epochs}"
         more = f"--trial {winner.number} --seeds 3{same}"
@@ -181,8 +186,15 @@ def _cautions(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, 
 
 
 def _model(retrained: Retrained) -> Iterator[tuple[str, str]]:
-    yield "model folder", str(retrained.model_folder)
-    yield "serve it with", f"{typed('serve_model.py')} {retrained.model_folder}"
+    if retrained.model_folder is None:
+        yield "checkpoint", str(retrained.checkpoint)
+        yield "not saved", f"no model to serve: {retrained.not_saved}"
+        return
+    folder = retrained.model_folder
+    of_images = retrained.tested.images is not None
+    serve = f"{typed('serve_model.py')} {folder}" if of_images else f"mlflow models serve -m {folder}"
+    yield "model folder", str(folder)
+    yield "serve it with", serve if of_images else f"{serve} --env-manager local"
     yield "load it with", f"mlflow.pyfunc.load_model({str(retrained.model_folder)!r})"
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from search.config.sweep_config import SweepConfig
 from search.drive import Drive, Requests
@@ -190,18 +190,16 @@ def _to_send(
 ) -> tuple[SweepConfig, PortableObjective]:
     """The training function for the workers, and the configuration with the place that it is found in."""
     module = config.objective.partition(":")[0]
-    parts: list[Callable[..., Any]] = []
     if objective is None:
         if module not in sys.modules:
             say(f"importing {module}")
         if is_lightning(config):
-            objective = built = LightningObjective.of(config)
-            parts = built.makers()
+            objective = LightningObjective.of(config)
         else:
             objective = load_objective(config.objective, config.objective_place)
-    if module in sys.modules:
+    if module in sys.modules and (module != "__main__" or config.objective_place is None):
         config = config.model_copy(update={"objective_place": module_place(module)})
-    return config, PortableObjective.of(objective, parts)
+    return config, PortableObjective.of(objective)
 
 
 def _check_policy(config: SweepConfig) -> None:

@@ -114,7 +114,7 @@ def lightning_sweep(
             objective=module,  # type: ignore[arg-type]  # read by the field
             objective_place=module_place(module.__module__),
             settings={KEY: settings.model_dump(mode="json")},
-            paths=_places(data, callbacks),
+            paths=places(data, callbacks),
             metric=metric,
             max_epochs=reports(max_epochs, settings.trainer),
             **fields,
@@ -127,10 +127,10 @@ def lightning_sweep(
     return LightningSweep(config)
 
 
-def _places(*makers: Callable[..., Any] | None) -> dict[str, str]:
-    """Where the modules of these lie, by their names: a resume finds them there."""
+def places(*makers: Callable[..., Any] | None) -> dict[str, str]:
+    """Where the modules of a sweep's makers lie, by their names: a resume finds them there."""
     named = {objective_reference(maker): maker.__module__ for maker in makers if maker is not None}
-    places = {name: module_place(module) for name, module in named.items() if module != "__main__"}
+    places = {name: module_place(module) for name, module in named.items()}
     return {name: place for name, place in places.items() if place is not None}
 
 
@@ -166,10 +166,10 @@ def named_sweep(
     except ValueError as error:
         raise UserError(one_line(error)) from error
     sweep = lightning_sweep(
-        _found(module),
-        None if data is None else _found(data),
+        found_maker(module),
+        None if data is None else found_maker(data),
         space=searched,
-        callbacks=None if callbacks is None else _found(callbacks),
+        callbacks=None if callbacks is None else found_maker(callbacks),
         max_epochs=max_epochs,
         metric=metric,
         enqueue=tried_first,
@@ -181,8 +181,12 @@ def named_sweep(
     return LightningSweep(config)
 
 
-def _found(reference: str) -> Callable[..., Any]:
-    """What `nets:Net` or `path/to/nets.py:Net` names."""
+def found_maker(reference: str) -> Callable[..., Any]:
+    """The class or function that `nets:Net` or `path/to/nets.py:Net` names.
+
+    Raises:
+        UserError: its module cannot be imported, or has no such name.
+    """
     place, _, name = reference.rpartition(":")
     file = Path(place).absolute() if place.endswith(".py") else None
     folder, module_name = (str(Path.cwd()), place) if file is None else (str(file.parent), file.stem)

@@ -200,8 +200,8 @@ def test_one_room_alone_knows_private_names_of_optuna() -> None:
 
 
 def test_few_rooms_of_the_search_know_what_is_trained() -> None:
-    # A machine's cores, a user's home, files, seeds and Lightning's manners say nothing of what is trained.
-    silent = tuple(f"cifar_cnn.{name}." for name in ("cores", "files", "home", "lightning_manners", "seeds"))
+    # A machine's cores and devices, a user's home, files and seeds say nothing of what is trained.
+    silent = tuple(f"cifar_cnn.{name}." for name in ("cores", "device", "files", "home", "seeds"))
     about_training = {
         path: {name for name in names if not name.startswith(silent)} for path, names in HOUSE.items()
     }
@@ -210,10 +210,9 @@ def test_few_rooms_of_the_search_know_what_is_trained() -> None:
         for path, names in about_training.items()
         if floor(path) == "search" and "cifar_cnn" in packages(names)
     }
-    finalists = {f"search/finalists/{name}.py" for name in ("examine", "publish", "repeats", "retrain")}
-    assert (
-        knowing == {"search/cifar.py", "search/launching/plan.py", "search/launching/request.py"} | finalists
-    )
+    finalists = {f"search/finalists/{name}.py" for name in ("examine", "images", "repeats", "retrain")}
+    cifar = {f"search/cifar/{name}.py" for name in ("objective", "sweep")}
+    assert knowing == {"search/launching/plan.py", "search/launching/request.py"} | cifar | finalists
 
 
 def test_lightning_has_one_name() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.work import FIXED, PARAMETERS, Stopwatch, Work
-from cifar_cnn.objective import TrialContext, train_trial
-from search.cifar import dataset_note
+from search.cifar.objective import train_trial
+from search.cifar.sweep import dataset_note
 from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
+from search.objective.context import Steps, TrialContext
 from spaces.space import SearchSpace
 
 SPACE = SearchSpace(
@@ -21,24 +22,17 @@ SPACE = SearchSpace(
 
 def watched_trial(params: Mapping[str, Any], context: TrialContext) -> None:
     """The objective of the sweep, timed."""
-    import cifar_cnn.train  # noqa: F401  # as for the others, a trial's time begins after the imports
+    import cifar_cnn.module  # noqa: F401  # as for the others, a trial's time begins after the imports
 
     sampled = {name: params[name] for name in PARAMETERS}
-    train_trial(params, _Watched(context, Stopwatch(Work(**context.settings["work"]), sampled)))
+    watch, report = Stopwatch(Work(**context.settings["work"]), sampled), context.on_report
 
+    def timed(epoch: int, metrics: Mapping[str, float], checkpoint: Path | None, steps: Steps) -> None:
+        watch.epoch_ended()
+        report(epoch, metrics, checkpoint, steps)
 
-class _Watched:
-    """A trial's context that stops the time of each epoch before it is reported."""
-
-    def __init__(self, context: TrialContext, watch: Stopwatch) -> None:
-        self._context, self._watch = context, watch
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
-
-    def report(self, epoch: int, metrics: Mapping[str, float], checkpoint: Path | None = None) -> None:
-        self._watch.epoch_ended()
-        self._context.report(epoch, metrics, checkpoint)
+    context.on_report = timed
+    train_trial(params, context)
 
 
 def main(work: Work) -> None:

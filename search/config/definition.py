@@ -27,7 +27,10 @@ VERSION = 2  # goes up when a key is added that may not be left out, or a defaul
 # Of earlier versions: a direction now goes by the metric's name, a sampler by the sweep's size.
 _DEFAULTS_OF_THEN = {"direction": "maximize", "sampler": "tpe"}
 # Training functions that studies of earlier versions know under another name.
-_MOVED_OBJECTIVES = {"search.repeats:train_repeat": "search.finalists.repeats:train_repeat"}
+_MOVED_OBJECTIVES = {
+    "search.repeats:train_repeat": "search.finalists.repeats:train_repeat",
+    "cifar_cnn.objective:train_trial": "search.cifar.objective:train_trial",
+}
 
 
 def _space(value: Any) -> Any:

@@ -48,6 +48,8 @@ class Ending:
         self._nudge_after_s = float("inf")
         self._heard = f"stopping: what has not ended in {ENDS_WITHIN_S:.0f} s is ended by force"
         self._last_acts: list[Callable[[], None]] = []
+        self._voice = threading.Lock()
+        self._has_ended = False
         self.nudged = False
 
     @property
@@ -105,6 +107,12 @@ class Ending:
         finally:
             self._last_acts.remove(act)
 
+    def last_word(self, text: str) -> None:
+        """Say on stderr how the program ends; that it is stopping is not said after this."""
+        with self._voice:
+            self._has_ended = True
+            print(text, file=sys.stderr)
+
     def handle(self, _number: int, _frame: FrameType | None) -> None:
         """The signals' handler, in the main thread."""
         self._asked_at = min(self._asked_at, time.monotonic())  # the watching thread may be late to see it
@@ -139,7 +147,12 @@ class Ending:
         if self._counted == 1:
             # Not in the handler, which may come while the main thread holds a lock of the log or of the
             # screen; and not waited for, because a terminal that is stopped takes no line.
-            threading.Thread(target=_logger.warning, args=(self._heard,), daemon=True).start()
+            threading.Thread(target=self._say, args=(self._heard,), daemon=True).start()
+
+    def _say(self, text: str) -> None:
+        with self._voice:
+            if not self._has_ended:
+                _logger.warning(text)
 
     def _end_by_force(self) -> None:
         for act in self._last_acts:

@@ -2,5 +2,6 @@
 
 For others, in this order: `choosing` (which trials), `repeats` (their configurations trained again),
 `confirm` (which is best without luck), `retrain` (the winner, trained and tested), `publish` (its model in
-MLflow), `reads_of_test` (the one reading of the test split), `examine` (what the model does).
+MLflow), `reads_of_test` (the one reading of the test split), `examine` (what the model does). What a
+retraining makes is in product, of CNNs in images, of other LightningModules in modules.
 """

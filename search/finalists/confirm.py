@@ -15,10 +15,10 @@ from optuna.trial import TrialState
 
 from search.config.goals import Goal
 from search.config.sweep_config import SweepConfig, sweep_names
-from search.driver import SweepResult, run_sweep
+from search.driver import SweepResult
 from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
-from search.finalists.repeats import failure_summary, repeats_config
+from search.finalists.repeats import failure_summary, repeats_config, run_repeats
 from search.results.statistics import Estimate, estimates
 from search.results.summary import SweepSummary, summarise
 from search.study.records import TrialRecord
@@ -118,7 +118,7 @@ def confirm_config(summary: SweepSummary, finalists: Sequence[TrialRecord], seed
     """
     numbers = "-".join(f"{record.number:03d}" for record in finalists)
     label = f"{numbers}-x{seeds}"
-    config = repeats_config(summary, "confirm", label, finalists, seeds, summary.config.max_epochs)
+    config = repeats_config(summary, "confirm", label, finalists, seeds)
     trials = ",".join(str(record.number) for record in finalists)
     return config.model_copy(update={"tags": config.tags | {"sweep.of_trials": trials}})
 
@@ -141,7 +141,7 @@ def confirm(
         SweepInterrupted: by Ctrl-C or SIGTERM.
         SweepFailed: it was stopped otherwise, too many trainings failed to go on, or all of them.
     """
-    result = run_sweep(config, retry_failed=retry_failed)
+    result = run_repeats(config, retry_failed=retry_failed)
     # Trainings that failed again one after the other stop the driver, though nothing is left to train.
     if result.stop not in (None, Stop.FAILURES):
         kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed
@@ -200,8 +200,8 @@ def _compare(
     A configuration that diverges with some seeds is known by the luckier ones only: by their mean it could
     win, to diverge again when it is retrained.
     """
-    # What is maximised is an accuracy, what is minimised a loss.
-    within = (0.0, 1.0 if goal.maximises else math.inf)
+    is_share = all(0 <= value <= 1 for values in arms.values() for value in values)
+    within = (0.0, 1.0) if is_share and "acc" in goal.metric.lower() else (-math.inf, math.inf)
     whole = {arm: values for arm, values in arms.items() if len(values) == seeds}
     rest = {arm: values for arm, values in arms.items() if 0 < len(values) < seeds}
     estimated = estimates(whole, maximise=goal.maximises, within=within)

@@ -10,11 +10,12 @@ from statistics import mean
 from typing import Any
 
 from cifar_cnn.prepare import open_data
-from search.cifar import accelerator_of, data_of
+from search.cifar.sweep import OBJECTIVE, accelerator_of, data_of
 from search.config.sweep_config import SweepConfig, sweep_names
 from search.errors import Step, UserError
+from search.finalists.images import one_line_errors
 from search.finalists.reads_of_test import newest_test_read
-from search.finalists.retrain import final_checkpoint, first_seed, one_line_errors
+from search.finalists.retrain import final_checkpoint, first_seed
 from search.results.summary import summarise
 from search.tracking.pages.server import sweep_page
 from search.tracking.store import TrackingStore
@@ -70,6 +71,11 @@ def examine(
     from cifar_cnn.evaluate import predict_split
     from cifar_cnn.evaluate import summarise as summarise_predictions
 
+    if sweep.objective != OBJECTIVE:
+        raise UserError(
+            f"sweep {sweep.name!r} trains {sweep.objective}: figures are drawn of this project's CNN alone; "
+            "what its own test measured was printed by its retraining, and is in MLflow"
+        )
     retraining = _newest(sweep)
     if data_dir is not None:
         retraining = retraining.model_copy(update={"paths": {"data": str(data_dir.absolute())}})

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult
 from search.errors import TrackingDown
-from search.finalists.confirm import Confirmation
-from search.results.statistics import estimates
-from search.results.summary import SweepSummary
-from search.study.launch_notes import describe_launch
+from search.tracking.models.tested import Tested
 
 if TYPE_CHECKING:
     from search.tracking.models.registry import Registration
-    from search.tracking.models.save import ModelCard
 
 
 @dataclass(frozen=True)
@@ -36,48 +31,10 @@ class Published:
     )
 
 
-def save_retrained(
-    summary: SweepSummary,
-    config: SweepConfig,
-    checkpoint: Path,
-    confirmation: Confirmation | None,
-    accuracies: tuple[float, ...],
-) -> tuple[Path, ModelCard]:
-    """Save a training's model as a folder with its card.
-
-    Args:
-        summary: of the sweep.
-        config: of the retraining.
-        checkpoint: the training's last one.
-        confirmation: that chose the trial, if there was one.
-        accuracies: on the test split, by seed.
-    """
-    from cifar_cnn.checkpoint import load_checkpoint
-    from cifar_cnn.export import InferenceModel
-    from search.tracking.models.save import ModelCard, save_model
-
-    loaded = load_checkpoint(checkpoint)
-    launch = describe_launch()
-    card = ModelCard(
-        name=f"{summary.config.name}-best",
-        class_names=loaded.class_names,
-        sweep=summary.config.name,
-        trial=int(config.tags["sweep.of_trial"]),
-        train_config=loaded.train_config.model_dump(mode="json"),
-        data=loaded.data_info.model_dump(mode="json"),
-        test_accuracies=accuracies,
-        test=asdict(estimates({0: accuracies}, within=(0.0, 1.0))[0]),
-        confirmation=None if confirmation is None else confirmation.to_json(),
-        code=launch["code"],
-        versions=launch["versions"],
-    )
-    return save_model(InferenceModel(loaded), card, config.folder / "model"), card
-
-
 def publish(
     result: SweepResult,
     folder: Path,
-    card: ModelCard,
+    tested: Tested,
     evaluations: Sequence[dict[str, Any]],
     model_name: str,
     tested_ms: int,
@@ -87,7 +44,7 @@ def publish(
     Args:
         result: of the retraining.
         folder: where the model was saved.
-        card: that it was saved with.
+        tested: how it did on the test split.
         evaluations: on the test split, one for each seed.
         model_name: in MLflow's registry.
         tested_ms: when the last training ended; Unix time.
@@ -102,8 +59,10 @@ def publish(
     uri = None
     try:
         store = TrackingStore(config.tracking_uri, config.experiment, create=False)
-        uri = log_model(store, page.sweep_run_id, folder, card, evaluations, tested_ms)
-        registration = register(store, page.sweep_run_id, uri, card, model_name)
+        uri = log_model(
+            store, page.sweep_run_id, folder, f"{tested.sweep}-best", tested, evaluations, tested_ms
+        )
+        registration = register(store, page.sweep_run_id, uri, tested, model_name)
     except TrackingDown as error:
         return Published(uri, missing=str(error))
     return Published(uri, registration, result.view_missing)

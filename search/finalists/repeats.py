@@ -14,18 +14,26 @@ from optuna.distributions import IntDistribution
 from pydantic import ValidationError
 
 from cifar_cnn.config import TrainConfig
-from cifar_cnn.objective import train_reporting
-from search.cifar import OBJECTIVE, check_unchanged
+from search.cifar.objective import train_reporting
+from search.cifar.sweep import OBJECTIVE, check_unchanged
 from search.config.definition import Definition
 from search.config.goals import Goal
 from search.config.model import one_line
 from search.config.names import NAME_RULE
+from search.config.run_settings import RunSettings
 from search.config.sweep_config import SweepConfig
+from search.driver import SweepResult, run_sweep
 from search.errors import UserError
-from search.objective.context import TrialContext
+from search.lightning import found_maker, places
+from search.objective.context import Objective, TrialContext
+from search.objective.reference import load_objective, objective_reference
+from search.objective.repeated import ARMS, KIND, Repeated
 from search.results.leaderboard import cause
 from search.results.summary import SweepSummary
 from search.study.records import Outcome, TrialRecord, not_retried
+from search.training.objective import EPOCHS, LightningObjective, is_lightning
+from search.training.settings import KEY, LightningSettings
+from search.training.trainer_options import reports
 from spaces.space import SearchSpace
 
 # Sweeps seed trial n with seed + n, below this; what was picked for its luck with one seed meets others.
@@ -58,26 +66,33 @@ def to_repeat_here(summary: SweepSummary, places: Mapping[str, Any]) -> SweepSum
 
 
 def repeats_config(
-    summary: SweepSummary, kind: Kind, label: str, arms: Sequence[TrialRecord], seeds: int, max_epochs: int
+    summary: SweepSummary,
+    kind: Kind,
+    label: str,
+    arms: Sequence[TrialRecord],
+    seeds: int,
+    max_epochs: int | None = None,
+    all_data: str | None = None,
 ) -> SweepConfig:
     """The sweep that trains some trials' configurations again, each with so many fresh seeds.
 
     Args:
         summary: of the sweep that they come from.
-        kind: 'confirm' trains on the sweep's own split, 'retrain' on training and validation images.
+        kind: 'confirm' trains on the sweep's own split; 'retrain' trains CNNs on training and validation
+            images, and others on `all_data`.
         label: what tells it from others of its kind; ends its name.
         arms: the trials.
         seeds: trainings of each.
-        max_epochs: epochs of each training.
+        max_epochs: epochs of each training; by default the sweep's.
+        all_data: name of the LightningDataModule to retrain on, as `module:name`; by default the sweep's.
 
     Raises:
-        UserError: this sweep trains something that is not ours to train again, or so many seeds.
+        UserError: it cannot train so many seeds, or on other data.
     """
     config = summary.config
-    if config.objective != OBJECTIVE:
+    if all_data is not None and not is_lightning(config):
         raise UserError(
-            f"sweep {config.name!r} trains {config.objective}, which only its author can train again: "
-            f"the best parameters are {dict(arms[0].params)}"
+            f"`data={all_data}`: sweep {config.name!r} trains {config.objective}, which chooses its data"
         )
     if not 1 <= seeds <= MOST_SEEDS:
         raise UserError(f"`seeds={seeds}`: train with 1 to {MOST_SEEDS}")
@@ -92,8 +107,13 @@ def repeats_config(
             "space_source": None,
         }
     )
+    definition = _repeats(config, kind, arms, seeds)
+    if is_lightning(config):
+        definition, run = _of_modules(definition, run, max_epochs, all_data)
+    elif max_epochs is not None:
+        definition = definition.model_copy(update={"max_epochs": max_epochs})
     return SweepConfig.of(
-        _repeats(config, kind, arms, seeds, max_epochs),
+        definition,
         run,
         name=_name(config.name, f"{kind}-{label}"),
         kind=kind,
@@ -101,14 +121,13 @@ def repeats_config(
     )
 
 
-def _repeats(
-    config: SweepConfig, kind: Kind, arms: Sequence[TrialRecord], seeds: int, max_epochs: int
-) -> Definition:
+def _repeats(config: SweepConfig, kind: Kind, arms: Sequence[TrialRecord], seeds: int) -> Definition:
     """Each configuration with each fresh seed: a grid, of which nothing is pruned."""
     # A retraining may be given more seeds later; a comparison of finalists is what it was begun as.
     most = seeds if kind == "confirm" else MOST_SEEDS
+    of_images = config.objective == OBJECTIVE
     # A training's result; one on all but the test images has none left to validate on.
-    goal = Goal("train_acc", "maximize") if kind == "retrain" else config.goal
+    goal = Goal("train_acc", "maximize") if of_images and kind == "retrain" else config.goal
     return Definition(
         space=SearchSpace(
             name="seeds",
@@ -118,20 +137,66 @@ def _repeats(
                 "repeat": IntDistribution(0, most - 1),
             },
         ),
-        objective="search.finalists.repeats:train_repeat",
+        objective="search.finalists.repeats:train_repeat" if of_images else config.objective,
         settings={
             **config.settings,
-            "kind": kind,
-            "arms": [config.configuration(record.params) for record in arms],
+            KIND: kind,
+            ARMS: [config.configuration(record.params) for record in arms],
         },
         dataset=config.dataset,
         metric=goal.metric,
         direction=goal.direction,
-        max_epochs=max_epochs,
+        max_epochs=config.max_epochs,
         sampler="grid",
         pruner="none",
         seed=config.seed,
     )
+
+
+def _of_modules(
+    definition: Definition, run: RunSettings, max_epochs: int | None, all_data: str | None
+) -> tuple[Definition, RunSettings]:
+    """The same for LightningModules: their epochs may not all be validated, and other data may have none."""
+    changes: dict[str, Any] = {}
+    if max_epochs is not None:
+        changes["max_epochs"] = max_epochs
+    goal = definition.goal
+    if all_data is not None:
+        maker = found_maker(all_data)
+        changes |= {"data": objective_reference(maker), "validates": False}
+        run = run.model_copy(update={"paths": {**run.paths, **places(maker)}})
+        goal = Goal(EPOCHS, "maximize")
+    settings = LightningSettings.of(definition.settings).model_copy(update=changes)
+    epochs = reports(settings.max_epochs, settings.trainer) if settings.validates else settings.max_epochs
+    return (
+        definition.model_copy(
+            update={
+                "settings": {**definition.settings, KEY: settings.model_dump(mode="json")},
+                "metric": goal.metric,
+                "direction": goal.direction,
+                "max_epochs": epochs,
+            }
+        ),
+        run,
+    )
+
+
+def run_repeats(config: SweepConfig, *, retry_failed: bool) -> SweepResult:
+    """Train what is left to train of a confirmation or a retraining.
+
+    Raises:
+        Exception: as `run_sweep`.
+    """
+    return run_sweep(config, repeated(config), retry_failed=retry_failed)
+
+
+def repeated(config: SweepConfig) -> Objective | None:
+    """The training function of a confirmation or a retraining; None: it is found by its name."""
+    if config.objective.partition(":")[0] == __name__:
+        return None
+    if is_lightning(config):
+        return Repeated(LightningObjective.of(config))
+    return Repeated(load_objective(config.objective, config.objective_place))
 
 
 def failure_summary(records: Sequence[TrialRecord]) -> str:
@@ -161,7 +226,7 @@ def _name(sweep: str, what: str) -> str:
 
 def train_repeat(params: Mapping[str, Any], context: TrialContext) -> None:
     """The objective: train one of the configurations with one of the fresh seeds."""
-    kind, arm = context.settings["kind"], params["arm"]
+    kind, arm = context.settings[KIND], params["arm"]
     seed = _FRESH_SEEDS + _KIND_SEEDS[kind] + _SEEDS_AN_ARM * arm + params["repeat"]
-    config = TrainConfig(**context.settings["arms"][arm], max_epochs=context.max_epochs, seed=seed)
+    config = TrainConfig(**context.settings[ARMS][arm], max_epochs=context.max_epochs, seed=seed)
     train_reporting(config, context, train_on="train+val" if kind == "retrain" else "train")

@@ -1,81 +1,119 @@
-"""From a configuration to a model: trained on all but the test images, tested once, saved, registered."""
+"""From a configuration to a model: trained on all but the test data, tested once, saved, registered."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from optuna.trial import TrialState
 
 from cifar_cnn.files import write_atomically
 from cifar_cnn.intervals import wilson_interval
-from search.cifar import accelerator_of, data_of
+from search.cifar.sweep import OBJECTIVE
 from search.config.names import check_model_name
 from search.config.sweep_config import SweepConfig
-from search.driver import SweepResult, run_sweep
+from search.driver import SweepResult
 from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.confirm import Confirmation
-from search.finalists.publish import Published, publish, save_retrained
+from search.finalists.images import ImageClassifier
+from search.finalists.modules import Module
+from search.finalists.product import NotSaved, Product
+from search.finalists.publish import Published, publish
 from search.finalists.reads_of_test import check_test_read, note_test_read, reads_of_test
-from search.finalists.repeats import failure_summary, repeats_config
+from search.finalists.repeats import failure_summary, repeats_config, run_repeats
 from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, estimates
 from search.results.summary import SweepSummary, summarise
 from search.study.checkpoints import CheckpointStore
 from search.study.records import Outcome, TrialRecord
+from search.tracking.models.tested import Tested
+from search.training.objective import is_lightning
 
 
 @dataclass(frozen=True)
 class Retrained:
-    """The winner, retrained and tested.
+    """The winner, retrained, and tested if there is a test.
+
+    Attributes:
+        result: of the trainings.
+        tested: how the test split finds them.
+        metrics: all that the test measured, by seed.
+        test_reads: retrainings of this sweep that have read the test split, this one included.
+        checkpoint: of the first seed's training, a folder.
+        model_folder: where the model is, as MLflow saves one; None: it is not saved.
+        not_saved: why.
+        published: what MLflow has of it.
 
     Example:
+        >>> from search.tracking.models.tested import ACCURACY
         >>> from spaces.quickstart import SPACE
         >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=2, max_epochs=1)
         >>> result = SweepResult(config, [], None, None, seconds=60.0, page=None, utilisation=None)
-        >>> accuracies = (0.81, 0.79)
-        >>> test = estimates({0: accuracies})[0]
-        >>> retrained = Retrained(result, test, accuracies, 10_000, 1, Path("model"), Published())
+        >>> tested = Tested("day", 0, 1, 2, ACCURACY, (0.81, 0.79), images=10_000)
+        >>> metrics = {ACCURACY: tested.values}
+        >>> retrained = Retrained(result, tested, metrics, 1, Path("last"), Path("model"), None, Published())
         >>> low, high = retrained.binomial
-        >>> f"{retrained.test.mean:.3f}, {low:.3f} to {high:.3f}"
+        >>> f"{retrained.test[ACCURACY].mean:.3f}, {low:.3f} to {high:.3f}"
         '0.800, 0.792 to 0.808'
     """
 
     result: SweepResult
-    test: Estimate  # accuracy over the seeds, each evaluated once
-    test_accuracies: tuple[float, ...]  # by seed
-    test_images: int
-    test_reads: int  # retrainings of this sweep that have read the test split, this one included
-    model_folder: Path
+    tested: Tested
+    metrics: dict[str, tuple[float, ...]]
+    test_reads: int
+    checkpoint: Path
+    model_folder: Path | None
+    not_saved: str | None
     published: Published
 
     @property
-    def binomial(self) -> tuple[float, float]:
-        """95% interval of the mean accuracy by the number of test images alone."""
-        return wilson_interval(self.test.mean, self.test_images)
+    def test(self) -> dict[str, Estimate]:
+        """Each metric of the test over the seeds, each evaluated once."""
+        within = (0.0, 1.0) if self.tested.images is not None else (-math.inf, math.inf)
+        return {name: estimates({0: values}, within=within)[0] for name, values in self.metrics.items()}
+
+    @property
+    def binomial(self) -> tuple[float, float] | None:
+        """95% interval of the mean accuracy by the number of test images alone; None: it is none."""
+        if self.tested.images is None:
+            return None
+        return wilson_interval(fmean(self.tested.values), self.tested.images)
+
+
+def default_model_name(sweep: SweepConfig) -> str:
+    """What a sweep's best model is called in MLflow's registry unless its user says otherwise."""
+    return "cifar-cnn" if sweep.objective == OBJECTIVE else sweep.name
 
 
 def retrain_config(
-    summary: SweepSummary, record: TrialRecord, seeds: int, max_epochs: int | None = None
+    summary: SweepSummary,
+    record: TrialRecord,
+    seeds: int,
+    max_epochs: int | None = None,
+    all_data: str | None = None,
 ) -> SweepConfig:
-    """The sweep over seeds that retrains a trial on training and validation images.
+    """The sweep over seeds that retrains a trial on all data but those of the test.
 
     Args:
         summary: of the sweep.
         record: the trial.
         seeds: trainings with fresh seeds.
         max_epochs: epochs of each; None takes the sweep's. There is nothing to stop early by.
+        all_data: as of `repeats_config`.
 
     Raises:
         UserError: as `repeats_config`.
     """
-    epochs = max_epochs or summary.config.max_epochs
-    config = repeats_config(summary, "retrain", f"{record.number:03d}-e{epochs}", [record], seeds, epochs)
+    label = f"{record.number:03d}-e{max_epochs or summary.config.max_epochs}"
+    if all_data is not None:
+        label += f"-{all_data.rpartition(':')[2]}"
+    config = repeats_config(summary, "retrain", label, [record], seeds, max_epochs, all_data)
     tags = {"sweep.of_trial": str(record.number)} | ({"sweep.of_run": record.run_id} if record.run_id else {})
     return config.model_copy(update={"tags": config.tags | tags})
 
@@ -93,6 +131,10 @@ def retrain(
     Run again it continues where it was, after a crash as after a failure: failed trainings are trained once
     more. Seeds only add up: what was trained for more of them before counts too.
 
+    A CNN is tested on the test images. Another LightningModule is tested by its `test_step`, if it has one,
+    and saved by its `forward`. What else a training function makes, its author alone can test: it is trained,
+    and its checkpoint kept.
+
     Args:
         summary: of the sweep.
         config: as from `retrain_config`.
@@ -107,40 +149,56 @@ def retrain(
     """
     check_model_name(model_name)
     check_test_read(summary.config, [config.name], again=test_again)
-    result = run_sweep(config, retry_failed=True)
+    result = run_repeats(config, retry_failed=True)
     complete = [record for record in result.records if record.state is TrialState.COMPLETE]
     if len(complete) < config.most_trials or result.stop is Stop.INTERRUPTED:
         kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed
         raise kind(f"{len(complete)} of {config.most_trials} trainings completed{_how_to_go_on(result)}")
-    note_test_read(summary.config, config.name)
-    with one_line_errors():
-        evaluations = [_test_once(config, record) for record in complete]
-        accuracies = tuple(float(evaluation["accuracy"]) for evaluation in evaluations)
-        # The first seed's model, not the best on test: choosing by test would make its score optimistic.
-        checkpoint = final_checkpoint(config, complete[0])
-        folder, card = save_retrained(summary, config, checkpoint, confirmation, accuracies)
-    tested_ms = max(record.ended_ms or 0 for record in complete)
-    published = publish(result, folder, card, evaluations, model_name, tested_ms)
-    test = estimates({0: accuracies}, within=(0.0, 1.0))[0]
-    images, reads = int(evaluations[0]["n"]), reads_of_test(summary.config)
-    return Retrained(result, test, accuracies, images, reads, folder, published)
-
-
-@contextlib.contextmanager
-def one_line_errors(of_data: str = "") -> Iterator[None]:
-    """Images or a checkpoint that cannot be read are for the user to mend: a `UserError` tells it.
-
-    Args:
-        of_data: what to add where it is the images.
-    """
-    from cifar_cnn.errors import CheckpointError, DataError
-
+    product = _product(summary, config)
+    evaluations = _evaluations(product, complete)
+    tested = product.tested(evaluations, len(complete))
+    # The first seed's model, not the best on test: choosing by test would make its score optimistic.
+    checkpoint = final_checkpoint(config, complete[0])
+    folder, not_saved, published = None, None, Published()
     try:
-        yield
-    except DataError as error:
-        raise UserError(f"{str(error).rstrip('.')}{of_data}" if of_data else str(error)) from error
-    except CheckpointError as error:
-        raise UserError(str(error)) from error
+        folder = product.save(checkpoint, confirmation, evaluations, len(complete))
+    except NotSaved as error:
+        not_saved = str(error)
+    else:
+        tested_ms = max(record.ended_ms or 0 for record in complete)
+        published = publish(result, folder, tested, evaluations, model_name, tested_ms)
+    return Retrained(
+        result=result,
+        tested=tested,
+        metrics=product.metrics(evaluations),
+        test_reads=reads_of_test(summary.config),
+        checkpoint=checkpoint,
+        model_folder=folder,
+        not_saved=not_saved,
+        published=published,
+    )
+
+
+def _product(summary: SweepSummary, config: SweepConfig) -> Product:
+    if summary.config.objective == OBJECTIVE:
+        return ImageClassifier(summary, config)
+    return Module(summary, config) if is_lightning(config) else Product(summary, config)
+
+
+def _evaluations(product: Product, complete: Sequence[TrialRecord]) -> list[dict[str, Any]]:
+    """Of each training on the test split, which is read for it once; none where there is no test."""
+    if not product.has_test():
+        return []
+    config = product.config
+    note_test_read(product.summary.config, config.name)
+    evaluations = []
+    for record in complete:
+        file = config.folder / "final" / f"{record.key}.test.json"
+        if not file.exists():
+            evaluation = product.evaluate(final_checkpoint(config, record))
+            write_atomically(file, json.dumps(evaluation))
+        evaluations.append(json.loads(file.read_text()))
+    return evaluations
 
 
 def first_seed(config: SweepConfig) -> TrialRecord:
@@ -180,16 +238,3 @@ def _how_to_go_on(result: SweepResult) -> str:
     if any(record.outcome is Outcome.DIVERGED for record in result.records):
         advice += "; one that diverged is not trained again: choose another one with `trial`"
     return advice
-
-
-def _test_once(config: SweepConfig, record: TrialRecord) -> dict[str, Any]:
-    """The evaluation on the test split, read from its file if it was made before."""
-    file = config.folder / "final" / f"{record.key}.test.json"
-    if not file.exists():
-        from cifar_cnn.evaluate import evaluate
-
-        checkpoint, where = final_checkpoint(config, record), accelerator_of(config)
-        evaluation = evaluate(checkpoint, "test", data=data_of(config), accelerator=where).to_json()
-        write_atomically(file, json.dumps(evaluation))
-    stored: dict[str, Any] = json.loads(file.read_text())
-    return stored

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from pydantic import ValidationError
 from sqlalchemy import make_url
 
-from search.cifar import check_unchanged
+from search.cifar.sweep import check_unchanged
 from search.config.folder_file import CONFIG_FILE
 from search.config.model import one_line
 from search.config.places import local_path, sqlite_file, sweeps_root

@@ -12,7 +12,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from cifar_cnn.cores import usable_cores
-from search.cifar import largest_configs, sampled_configs
+from search.cifar.sweep import largest_configs, sampled_configs
 from search.config.definition import DatasetNote
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError

@@ -172,7 +172,7 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
         fields = {name: field for name, field in self if name not in (*IMAGES, *OWN, "name")}
         fields["name"] = self.name or self.fresh_name(stem)
         if self.module is None:
-            from search.cifar import cifar_config, data_config
+            from search.cifar.sweep import cifar_config, data_config
 
             return cifar_config(data=data_config(**images), **fields)
         from search.lightning import named_sweep

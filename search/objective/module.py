@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.machinery
 import logging
@@ -47,7 +48,7 @@ def import_objective_module(name: str, place: str | None) -> ModuleType:
         UserError: it is not there, or cannot be imported; says what was looked for.
     """
     if name == _SCRIPT:
-        return sys.modules[name]
+        return _script(place)
     in_place = place is not None and _holds(Path(place), name)
     if in_place and place not in sys.path:
         assert place is not None
@@ -71,6 +72,24 @@ def import_objective_module(name: str, place: str | None) -> ModuleType:
             "%s is not there any more: continuing with the training function in %s", _file(place, name), file
         )
     return module
+
+
+def _script(place: str | None) -> ModuleType:
+    """The script that launched the sweep: it runs again, or it can be imported without running."""
+    if place is None or place == module_place(_SCRIPT) or not _is_guarded(Path(place)):
+        return sys.modules[_SCRIPT]
+    return import_objective_module(Path(place).stem, str(Path(place).parent))
+
+
+def _is_guarded(script: Path) -> bool:
+    """Whether a script does what it does below `if __name__ == "__main__"`."""
+    try:
+        tree = ast.parse(script.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    tests = (statement.test for statement in tree.body if isinstance(statement, ast.If))
+    names = (node.id for test in tests for node in ast.walk(test) if isinstance(node, ast.Name))
+    return "__name__" in names
 
 
 def _remedy(name: str, place: str | None) -> str:

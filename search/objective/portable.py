@@ -7,7 +7,7 @@ import dis
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import cloudpickle
 from search.errors import UserError
 from search.objective.context import Objective, TrialContext
 from search.objective.module import module_place
+from search.objective.repeated import makers
 
 MOST_BYTES = 50_000_000  # of a function's pickle: it is kept in memory, sent to every worker and node
 
@@ -36,17 +37,16 @@ class PortableObjective:
     pickle: bytes
 
     @classmethod
-    def of(cls, objective: Objective, parts: Sequence[Callable[..., Any]] = ()) -> PortableObjective:
+    def of(cls, objective: Objective) -> PortableObjective:
         """A training function as it goes to the workers.
 
         Args:
             objective: the function.
-            parts: whose modules have to be found by the workers; by default the function itself.
 
         Raises:
             UserError: it cannot be pickled or takes too much along; names what does.
         """
-        modules = {getattr(part, "__module__", "__main__") for part in parts or [objective]} - {"__main__"}
+        modules = {getattr(part, "__module__", "__main__") for part in makers(objective)} - {"__main__"}
         places = (module_place(module) for module in sorted(modules))
         folders = dict.fromkeys(place for place in places if place is not None)
         return cls(tuple(folders), _pickled(objective))

@@ -65,7 +65,8 @@ def load_callable(reference: str, place: str | None = None) -> Callable[..., Any
             script = f"run {place}" if place else "run that script"
             raise UserError(
                 f"objective {name!r} is in the script that launched this sweep: {script} again, "
-                "it continues where it was"
+                'it continues where it was; a script that does so below `if __name__ == "__main__":` is '
+                "imported instead"
             ) from error
         raise UserError(
             f"objective {reference!r} is not there ({error}): put it back into its module, or launch a sweep "

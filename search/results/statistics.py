@@ -85,12 +85,17 @@ def estimates(
 
 
 def difference_interval(
-    new: Sequence[float], old: Sequence[float], images: int
+    new: Sequence[float], old: Sequence[float], images: int | None
 ) -> tuple[float, float] | None:
-    """95% interval of the difference of two mean test accuracies; None where one of them is a single seed.
+    """95% interval of the difference of two mean test results; None where one of them is a single seed.
 
-    Seeds count by Welch's t (Welch 1947, Biometrika 34), with the binomial error of the test images added for
-    either side as if they had seen different ones. They see the same, which makes this cautious.
+    Seeds count by Welch's t (Welch 1947, Biometrika 34). Of an accuracy the binomial error of the test images
+    is added for either side as if they had seen different ones. They see the same, which makes this cautious.
+
+    Args:
+        new: results by seed.
+        old: those of the other side.
+        images: of the test split; None: the results are no accuracies.
     """
     from scipy.stats import t as student
 
@@ -103,7 +108,8 @@ def difference_interval(
         squares = sum(part**2 / (len(values) - 1) for part, values in zip(parts, (new, old), strict=True))
         freedom = sum(parts) ** 2 / squares
         by_seeds = float(student.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(sum(parts))
-    variance = sum(fmean(values) * (1 - fmean(values)) / images for values in (new, old))
+    shares = [] if images is None else [fmean(values) for values in (new, old)]
+    variance = sum(share * (1 - share) / images for share in shares if images)
     by_images = NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(variance)
     difference, half = fmean(new) - fmean(old), math.hypot(by_seeds, by_images)
     return difference - half, difference + half

@@ -28,6 +28,7 @@ STORAGE_WAIT_S = 300.0  # a database server restarts, or a full disk is cleared,
 
 _logger = logging.getLogger(__name__)
 _SCHEMES = ("sqlite", "postgresql+psycopg")
+_CREATION_KEY = 0x73776565705F7631  # of the advisory lock: "sweep_v1"
 _SQLITE_WAIT_S = 60  # how long a writer waits for another (a dashboard, a backup) to let go of the file
 
 
@@ -65,7 +66,7 @@ def _open(url: str, create: bool, remedy: str) -> SweepStorage:
     parsed = check_url(url)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        with _creation_lock(file, create=create):
+        with _file_creation_lock(file, create=create) if file else _server_creation_lock(parsed):
             if not create:
                 _check_tables(url, _engine_kwargs(parsed))
             storage = SweepStorage(url, _engine_kwargs(parsed), create=create)
@@ -100,17 +101,33 @@ def read_one_moment(engine: sqlalchemy.Engine) -> None:
 
 
 @contextlib.contextmanager
-def _creation_lock(file: Path | None, *, create: bool) -> Iterator[None]:
+def _file_creation_lock(file: Path, *, create: bool) -> Iterator[None]:
     """Two processes that open a fresh SQLite file at once would both make its tables, and one fail.
 
     A reader waits for one that is making them; it makes no lock file, for that is there before they are.
     """
-    if file is None or not os.access(file.parent, os.W_OK):
+    if not os.access(file.parent, os.W_OK):
         yield  # what cannot be written is not created either
         return
     lock = file.with_name(f".{file.name}.lock")
     with FileLock(lock) if create or lock.exists() else contextlib.nullcontext():
         yield
+
+
+@contextlib.contextmanager
+def _server_creation_lock(url: sqlalchemy.URL) -> Iterator[None]:
+    """The same on a database server, whose clients are on several hosts: readers take the lock too.
+
+    It belongs to a transaction, so that it ends with a client that is killed, and behind a pooler of
+    connections too.
+    """
+    engine = sqlalchemy.create_engine(url, **_engine_kwargs(url))
+    try:
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_CREATION_KEY)))
+            yield
+    finally:
+        engine.dispose()
 
 
 def wait_for_storage(url: str, cause: Exception) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from search.objective.context import TrialContext
 from search.training.manners import left_as_found
 from search.training.package import lightning_of
-from search.training.reporting import FILE_NAME, Reporting
+from search.training.reporting import Reporting
+from search.training.settings import CHECKPOINT_FILE
 from search.training.steps import StepLog
 from search.training.trainer_options import check_options
 
@@ -44,7 +45,7 @@ def fit_trial(
         ValueError: the sweep decides an option; nothing is validated; the sweep's metric was not logged.
     """
     check_options(trainer or {})
-    with left_as_found(context.cpus):
+    with left_as_found(context.cpus, on_gpu=context.gpus > 0):
         train(
             context,
             module,
@@ -65,18 +66,25 @@ def train(
     callbacks: Sequence[Any],
     trainer: Mapping[str, Any],
     *,
-    every_n_epochs: int,
-    every_s: float,
+    every_n_epochs: int = 1,
+    every_s: float = 0.0,
+    validated: bool = True,
+    accelerator: str | None = None,
 ) -> None:
-    """As `fit_trial`, where the options are checked and the process is left as it was found by the caller."""
+    """As `fit_trial`, where the options are checked and the process is left as it was found by the caller.
+
+    Args:
+        validated: whether there has to be a validation, which a report is of; else every epoch is reported.
+        accelerator: as of Lightning's Trainer; by default a GPU if the trial has one, else the CPU.
+    """
     lightning = lightning_of(module)
     environments = importlib.import_module(f"{lightning.__name__}.plugins.environments")
     steps = _of(lightning.loggers.Logger, StepLog)()
     checkpoint = _of(lightning.callbacks.Checkpoint, Reporting)
-    reporting = checkpoint(context, steps, every_n_epochs, every_s)
+    reporting = checkpoint(context, steps, every_n_epochs, every_s, validated)
     fit = lightning.Trainer(
         **{"num_sanity_val_steps": 0, **trainer},
-        accelerator="gpu" if context.gpus > 0 else "cpu",
+        accelerator=accelerator or ("gpu" if context.gpus > 0 else "cpu"),
         devices=1,
         max_epochs=max_epochs,
         logger=steps,
@@ -87,11 +95,13 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    resume_from = None if context.checkpoint is None else context.checkpoint / FILE_NAME
+    resume_from = None if context.checkpoint is None else context.checkpoint / CHECKPOINT_FILE
     # The sweep wrote it itself. A user's callbacks and hyperparameters may hold any object.
     # Of a training with a line for each epoch, and of loaders that the user has chosen.
     warnings.filterwarnings("ignore", "The number of training batches", UserWarning)
     warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers", UserWarning)
+    if not validated:
+        warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero", UserWarning)
     fit.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=False)
     if reporting.stopped is not None:
         raise reporting.stopped

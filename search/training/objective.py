@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from search.config.sweep_config import SweepConfig
-from search.objective.context import TrialContext
+from search.objective.context import OnReport, Steps, TrialContext
 from search.objective.reference import load_callable
 from search.training.arguments import arguments_for
 from search.training.settings import KEY, LightningSettings
+
+EPOCHS = "epochs"  # the metric of a training without validation: how many there were
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,11 @@ class LightningObjective:
         from search.training.manners import left_as_found, seed_everything
 
         how = self.settings
-        makers = [self.module] if self.data is None else [self.module, self.data]
-        values = {"seed": context.seed, "max_epochs": how.max_epochs, **params}
-        with left_as_found(context.cpus):
-            seed_everything(context.seed)
-            module, data, *_ = *(maker(**arguments_for(maker, makers, values)) for maker in makers), None
+        if not how.validates:
+            context.on_report = _counting(context.on_report)
+        with left_as_found(context.cpus, on_gpu=context.gpus > 0):
+            seed_everything("weights", context.seed)
+            module, data = self.build(params, context.seed)
             train(
                 context,
                 module,
@@ -77,7 +80,28 @@ class LightningObjective:
                 how.trainer,
                 every_n_epochs=how.checkpoint_every_n_epochs,
                 every_s=how.checkpoint_every or 0.0,
+                validated=how.validates,
             )
+
+    def build(self, params: Mapping[str, Any], seed: int) -> tuple[Any, Any]:
+        """A trial's module and its data; None where the module has its own loaders.
+
+        Raises:
+            Exception: whatever the user's classes raise.
+        """
+        makers = [self.module] if self.data is None else [self.module, self.data]
+        values = {"seed": seed, "max_epochs": self.settings.max_epochs, **params}
+        module, data, *_ = *(maker(**arguments_for(maker, makers, values)) for maker in makers), None
+        return module, data
+
+
+def _counting(report: OnReport) -> OnReport:
+    """Reports the epoch as a metric, too: what is compared where there is no validation."""
+
+    def counted(epoch: int, metrics: Mapping[str, float], checkpoint: Path | None, steps: Steps) -> None:
+        report(epoch, {**metrics, EPOCHS: epoch}, checkpoint, steps)
+
+    return counted
 
 
 def is_lightning(config: SweepConfig) -> bool:

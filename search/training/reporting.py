@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cifar_cnn.seeds import derive_seed
+import numpy as np
+
 from search.objective.context import TrialContext, TrialStopped
 from search.training.manners import seed_everything
+from search.training.settings import CHECKPOINT_FILE
 from search.training.steps import OF_STEP, StepLog
-
-FILE_NAME = "trial.ckpt"
 
 
 class Reporting:
@@ -27,20 +27,24 @@ class Reporting:
         steps: the logger of the same training.
         every_n_epochs: reports between checkpoints.
         every_s: seconds between checkpoints, at least.
+        validated: whether only validated epochs are reported, and there have to be some.
 
     Example:
         >>> context = TrialContext(max_epochs=3, scratch=Path("scratch"), on_report=print)
-        >>> Reporting(context, StepLog(), every_n_epochs=1, every_s=0.0).stopped is None
+        >>> Reporting(context, StepLog(), every_n_epochs=1, every_s=0.0, validated=True).stopped is None
         True
     """
 
-    def __init__(self, context: TrialContext, steps: StepLog, every_n_epochs: int, every_s: float) -> None:
+    def __init__(
+        self, context: TrialContext, steps: StepLog, every_n_epochs: int, every_s: float, validated: bool
+    ) -> None:
         super().__init__()
         self.stopped: TrialStopped | None = None  # the trial is to end; Lightning is asked to
         self._context = context
         self._steps = steps
         self._every_n_epochs, self._every_s = every_n_epochs, every_s
         self._saved_at = time.monotonic()
+        self._only_validated = validated
         self._validated = False  # since the last report
         self._resumes = context.checkpoint is not None
         self._unfinished: dict[str, Any] = {}
@@ -55,7 +59,7 @@ class Reporting:
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
         """Do what the last epoch before the checkpoint has left to do."""
-        if not trainer.enable_validation:
+        if self._only_validated and not trainer.enable_validation:
             raise ValueError(
                 "nothing would be validated: there is no val_dataloader or no validation_step, or "
                 "limit_val_batches is 0; a sweep compares its trials by validation, so define both"
@@ -71,7 +75,7 @@ class Reporting:
 
     def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
         """Seed the epoch: first the order of its batches, which the loader's iterator draws."""
-        self._seed("order", trainer)
+        self._seed("loaders", trainer)
         if self._resumes:
             # Lightning has made the first iterator before any hook runs; that of an epoch which follows
             # another in the same process is made after this one.
@@ -105,12 +109,12 @@ class Reporting:
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         """Report the epoch, if it was validated; a checkpoint of this moment resumes with the next."""
         self._steps.within_steps = False
-        if not self._validated or self.stopped:
+        if self.stopped or (self._only_validated and not self._validated):
             return
         self._validated = False
         epoch = self._context.epochs_done + 1
         steps = self._steps.take()
-        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        logged = {name: _decimal(value) for name, value in trainer.callback_metrics.items()}
         self._unfinished = {"should_stop": trainer.should_stop, "metrics": logged}
         metrics = {
             name: value for name, value in logged.items() if name not in steps and not _forked(name, logged)
@@ -136,12 +140,18 @@ class Reporting:
     def _save(self, trainer: Any) -> Path:
         folder = self._context.scratch / "checkpoint"
         folder.mkdir()
-        trainer.save_checkpoint(folder / FILE_NAME, weights_only=False)
+        trainer.save_checkpoint(folder / CHECKPOINT_FILE, weights_only=False)
         self._saved_at = time.monotonic()
         return folder
 
     def _seed(self, purpose: str, trainer: Any) -> None:
-        seed_everything(derive_seed(purpose, self._context.seed, trainer.current_epoch) % 2**32)
+        seed_everything(purpose, self._context.seed, trainer.current_epoch)
+
+
+def _decimal(value: Any) -> float:
+    """A metric as it was logged: Lightning keeps 0.1 in single precision, as 0.10000000149."""
+    number = value.item()
+    return float(number if value.element_size() > 4 else str(np.float32(number)))
 
 
 def _forked(name: str, logged: Mapping[str, float]) -> bool:

@@ -11,6 +11,7 @@ from search.config.model import Duration, Settings
 from search.training.trainer_options import check_options
 
 KEY = "lightning"  # of the sweep's settings
+CHECKPOINT_FILE = "model.ckpt"  # which is what `cifar_cnn.checkpoint` reads, too
 
 
 class LightningSettings(Settings):
@@ -48,6 +49,12 @@ class LightningSettings(Settings):
         gt=0,
         description="Time between checkpoints at the least, such as 30s: for epochs of a second. The last "
         "epoch has one always, as has one after which the trial is frozen.",
+    )
+
+    validates: bool = Field(
+        default=True,
+        description="Whether there is a validation, which an epoch of the sweep belongs to. A retraining on "
+        "all data has none: it reports every epoch.",
     )
 
     @field_validator("trainer")

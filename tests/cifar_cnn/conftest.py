@@ -13,10 +13,10 @@ from folder_makers import write_two_classes
 from hypothesis import settings
 from PIL import Image
 from torchvision.datasets import CIFAR10
+from trainings import EpochReport, fit
 
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.prepare import open_data
-from cifar_cnn.train import EpochReport, fit
 
 FOLDER_CLASSES = ("cat", "dog", "owl")
 TRAIN_PER_CLASS, TEST_PER_CLASS = 20, 5
@@ -154,5 +154,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     config = TrainConfig(
         depth=2, width=8, head_width=32, max_epochs=5, batch_size=32, augmentation=0.5, precision="fp32"
     )
-    fit(config, DataConfig(data_dir=digits_dir), on_epoch=lambda report: report.save(folder), threads=1)
+    fit(config, DataConfig(data_dir=digits_dir), on_epoch=lambda report: report.save(folder))
     return folder

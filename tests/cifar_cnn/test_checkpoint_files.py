@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from trainings import fit
 
-from cifar_cnn.checkpoint import FILE_NAME
+from cifar_cnn.checkpoint import FILE_NAME, load_checkpoint
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.errors import CheckpointError
-from cifar_cnn.train import fit, load_checkpoint
 
 
 def test_loads_without_running_pickled_code(trained: Path) -> None:

@@ -12,12 +12,12 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
 from cifar_cnn.calibration import calibration_bins
+from cifar_cnn.checkpoint import load_checkpoint
 from cifar_cnn.config import DataConfig
 from cifar_cnn.data import ImageDataModule
 from cifar_cnn.errors import DataError
 from cifar_cnn.evaluate import evaluate, summarise
 from cifar_cnn.intervals import wilson_interval
-from cifar_cnn.train import load_checkpoint
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])

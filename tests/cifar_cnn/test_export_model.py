@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cifar_cnn.checkpoint import load_checkpoint
 from cifar_cnn.config import DataConfig
 from cifar_cnn.export import InferenceModel
 from cifar_cnn.prepare import open_data
-from cifar_cnn.train import load_checkpoint
 
 STRANGER = """
 import json, sys

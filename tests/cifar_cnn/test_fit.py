@@ -7,26 +7,26 @@ from pathlib import Path
 import pytest
 import torch
 from pytorch_lightning.accelerators import CUDAAccelerator
+from trainings import EpochReport, Trained, fit
 
 from cifar_cnn import module
 from cifar_cnn.checkpoint import read_checkpoint
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.device import training_device
 from cifar_cnn.errors import CheckpointError
-from cifar_cnn.train import EpochReport, FitResult, fit
 
-TIMINGS = ("images_per_s", "epoch_s")
+TIMINGS = ("images_per_s",)
 
 OnEpoch = Callable[[EpochReport], None]
 
 
-def without_timings(result: FitResult) -> list[dict[str, float]]:
+def without_timings(result: Trained) -> list[dict[str, float]]:
     return [
         {name: value for name, value in metrics.items() if name not in TIMINGS} for metrics in result.history
     ]
 
 
-def same_weights(one: FitResult, two: FitResult) -> bool:
+def same_weights(one: Trained, two: Trained) -> bool:
     mine, theirs = one.model.state_dict(), two.model.state_dict()
     return all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
@@ -52,7 +52,7 @@ def test_reports_every_epoch(tiny: TrainConfig, few_digits: DataConfig) -> None:
         assert metrics["val_acc"] == round(metrics["val_acc"] * 100) / 100
         assert metrics["val_loss"] == float(f"{metrics['val_loss']:.6g}")
     assert not result.model.training
-    assert result.class_names == tuple("0123456789")
+    assert result.loaded.class_names == tuple("0123456789")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_train_and_val_together_has_no_validation(
 
 
 def test_weight_decay_spares_biases_and_normalisation(tiny: TrainConfig) -> None:
-    decayed, others = module.CifarModule(tiny, 10).configure_optimizers().param_groups
+    decayed, others = module.CifarModule(tiny, 10).optimizer().param_groups
     assert {parameter.ndim for parameter in decayed["params"]} == {2, 4}
     assert {parameter.ndim for parameter in others["params"]} == {1}
     assert (decayed["weight_decay"], others["weight_decay"]) == (tiny.weight_decay, 0.0)
@@ -144,7 +144,7 @@ def test_on_cpu_leaves_a_gpu_alone_and_says_nothing_of_it(
     tiny: TrainConfig, few_digits: DataConfig, recwarn: pytest.WarningsRecorder
 ) -> None:
     assert training_device("auto").type == "cuda"
-    assert len(fit(tiny, few_digits, accelerator="cpu").history) == tiny.max_epochs
+    assert len(fit(tiny, few_digits, gpus=0).history) == tiny.max_epochs
     assert not [warning for warning in recwarn if "GPU" in str(warning.message)]
 
 

@@ -15,6 +15,8 @@ from typing import Literal
 
 import pytest
 import torch
+import trainings
+from trainings import EpochReport, fit
 
 from cifar_cnn import module
 from cifar_cnn.cache import DecodedCache
@@ -22,7 +24,6 @@ from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.data import TrainOn
 from cifar_cnn.datasets import Images
 from cifar_cnn.errors import NonFiniteLoss
-from cifar_cnn.train import EpochReport, fit
 
 
 class Pruned(Exception):
@@ -110,7 +111,7 @@ def test_threads_and_random_state_are_put_back(
 
     state = torch.get_rng_state()
     try:
-        fit(tiny.model_copy(update={"max_epochs": 1}), few_digits, on_epoch=on_epoch, threads=2)
+        fit(tiny.model_copy(update={"max_epochs": 1}), few_digits, on_epoch=on_epoch, cpus=2)
     except Pruned:
         assert stopped
     assert set(seen) == {2}
@@ -174,14 +175,14 @@ from pathlib import Path
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.data import TrainOn
 from cifar_cnn.datasets import Images
-from cifar_cnn.train import fit
+from trainings import fit
 
 def work():
     config = TrainConfig(depth=1, width=4, head_width=8, max_epochs=2, batch_size=64)
     data = DataConfig(data_dir=Path(sys.argv[1]), train_size=200, val_size=100)
-    fit(config, data, on_epoch=lambda report: report.save(Path(sys.argv[2]) / str(report.epoch)), threads=1)
-    fit(config, data, checkpoint=Path(sys.argv[2]) / "1", threads=1)
-    fit(config, data, train_on="train+val", threads=1)
+    fit(config, data, on_epoch=lambda report: report.save(Path(sys.argv[2]) / str(report.epoch)))
+    fit(config, data, checkpoint=Path(sys.argv[2]) / "1")
+    fit(config, data, train_on="train+val")
 
 work()
 thread = threading.Thread(target=work)
@@ -193,12 +194,13 @@ print(json.dumps(sorted(path.name for path in Path.cwd().iterdir())))
 
 def test_a_worker_hears_and_finds_nothing(digits_dir: Path, tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
+    path = f"{root}:{Path(trainings.__file__).parent}"
     run = subprocess.run(
         [sys.executable, "-W", "default", "-c", SILENT_RUN, str(digits_dir), str(tmp_path / "saved")],
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "SLURM_NTASKS": "4", "SLURM_JOB_ID": "7"},
+        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin", "SLURM_NTASKS": "4", "SLURM_JOB_ID": "7"},
     )
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""

@@ -5,10 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from trainings import fit
 
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.prepare import prepare_data
-from cifar_cnn.train import fit
 
 ARCHIVE = Path(__file__).parents[3] / "shared" / "data" / "cifar10-jpeg.tar.xz"
 CLASSES = ("airplane", "automobile")

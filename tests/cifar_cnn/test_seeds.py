@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trainings import fit
 
-from cifar_cnn import batches, module, train
+from cifar_cnn import batches
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.seeds import derive_seed
+from search.training import manners
 
 whole = st.integers(-(2**70), 2**70)
 purposes = st.sampled_from(["order", "weights"]) | whole
@@ -62,8 +64,8 @@ def test_no_two_purposes_of_a_run_share_a_seed(
         drawn.append(derive_seed(*parts))  # type: ignore[arg-type]
         return drawn[-1]
 
-    for room in (batches, module, train):
+    for room in (batches, manners):
         monkeypatch.setattr(room, "derive_seed", recorded)
-    train.fit(tiny.model_copy(update={"seed": 0}), few_digits, threads=1)
-    # One for the weights, and of each epoch one for its order and one for its dropout.
-    assert len(set(drawn)) == len(drawn) == 1 + 2 * tiny.max_epochs
+    fit(tiny.model_copy(update={"seed": 0}), few_digits)
+    # One for the weights, and of each epoch one for its order, one for loaders and one for its dropout.
+    assert len(set(drawn)) == len(drawn) == 1 + 3 * tiny.max_epochs

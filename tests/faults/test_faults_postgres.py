@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.errors import UserError
 from search.policy.making import make_policy
-from search.study.database import opened_storage
+from search.study.database import NoStudies, opened_storage
 from search.study.ledger import Ledger
 from search.study.records import Epoch
 
@@ -58,6 +59,21 @@ def test_killed_refused_and_taken_over_on_postgres(config: SweepConfig, tmp_path
         assert run_sweep(config).succeeded
     records = toll.check(TRIALS, in_flight=AT_ONCE)
     assert {record.state for record in records} <= {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+def test_a_fresh_database_is_opened_by_many_at_once(postgres: Postgres) -> None:
+    url, together = postgres.new_database(), threading.Barrier(8)
+
+    def opened(create: bool) -> bool:
+        together.wait()
+        try:
+            with opened_storage(url, create=create) as storage:
+                return storage.get_all_studies() == []
+        except NoStudies:  # a reader that came before its tables
+            return not create
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(opened, [True, False] * 4))
 
 
 def test_an_epoch_written_amid_a_read_is_seen_whole_or_not_at_all(config: SweepConfig) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from script_runs import Result, run_script, write_space
 from sweep_fixtures import MakeSweep
 
-from search.cifar import cifar_config, data_config
+from search.cifar.sweep import cifar_config, data_config
 from search.policy.making import make_policy
 from search.study.opening import open_study
 from search.study.records import Epoch

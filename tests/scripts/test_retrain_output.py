@@ -21,16 +21,46 @@ from search.results.statistics import estimates
 from search.results.summary import SweepSummary
 from search.study.records import Epoch, TrialRecord
 from search.tracking.models.registry import Registration
+from search.tracking.models.tested import ACCURACY, Tested
 
 EPOCHS = tuple(Epoch(number, {"val_acc": 0.7, "epoch_s": 10.0}, 0, "host:1") for number in (1, 2, 3, 4))
 BEST = TrialRecord(7, TrialState.COMPLETE, {"rate": 0.1}, EPOCHS, value=0.8)
 SECOND = TrialRecord(2, TrialState.COMPLETE, {"rate": 0.2}, EPOCHS, value=0.7)
 SUMMARY = SweepSummary(scripted_sweep(name="night"), "id", [BEST, SECOND], {}, savings([], 4))
 RESULT = SweepResult(SUMMARY.config, [], None, None, 1.0, None, None)
+TESTED = Tested("night", 7, 4, 1, ACCURACY, (0.7,), images=1000)
 RETRAINED = Retrained(
-    RESULT, estimates({0: (0.7,)})[0], (0.7,), 1000, 1, Path("night/model"), Published("models:/m-1")
+    RESULT,
+    TESTED,
+    {ACCURACY: (0.7,)},
+    1,
+    Path("night/final"),
+    Path("night/model"),
+    None,
+    Published("models:/m-1"),
 )
 PLACE = Registration("cifar-cnn", 1, True, "champion: there was none")
+
+
+def test_any_metric_of_a_module_is_shown_and_why_there_is_no_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tested = dataclasses.replace(TESTED, metric="test_loss", values=(0.2, 0.3), seeds=2, images=None)
+    module = dataclasses.replace(
+        RETRAINED,
+        tested=tested,
+        metrics={"test_loss": (0.2, 0.3), "test_f1": (0.8, 0.9)},
+        model_folder=None,
+        not_saved="it has no forward",
+        published=Published(),
+    )
+    print_retrained(SUMMARY, BEST, module, quick=False)
+    shown = capsys.readouterr()
+    assert "test_loss        0.2500 (-0.3853 to 0.8853 over 2 seeds, 95%)" in shown.out
+    assert "test_f1          0.8500" in shown.out
+    assert "checkpoint       night/final" in shown.out
+    assert "no model to serve: it has no forward" in shown.out
+    assert shown.err == ""
 
 
 def test_the_cost_is_in_trainings_and_time() -> None:

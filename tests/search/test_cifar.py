@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from PIL import Image
 
 from cifar_cnn.config import DataConfig, TrainConfig
-from search.cifar import (
+from search.cifar.sweep import (
     OBJECTIVE,
     check_unchanged,
     cifar_config,

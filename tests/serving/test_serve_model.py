@@ -19,11 +19,11 @@ from mlflow import MlflowClient
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
+from trainings import EpochReport, fit
 
 from cifar_cnn.checkpoint import load_checkpoint
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.export import InferenceModel
-from cifar_cnn.train import EpochReport, fit
 from search.tracking.models.save import ModelCard, save_model
 
 ROOT = Path(__file__).parents[2]

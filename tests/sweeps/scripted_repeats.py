@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from search.finalists.repeats import train_repeat
+from cifar_cnn.config import TrainConfig
+from search.cifar.objective import train_reporting
 from search.objective.context import TrialContext
 
 FAILING = 1  # number of the training that fails
@@ -16,4 +17,7 @@ def train(params: Mapping[str, Any], context: TrialContext) -> None:
     """Train as a retraining does; one has no memory until the file `mended` of the settings is there."""
     if context.number == FAILING and not Path(context.settings["mended"]).exists():
         raise MemoryError("no room for the activations")
-    train_repeat(params, context)
+    config = TrainConfig(**params, max_epochs=context.max_epochs, seed=context.seed)
+    train_reporting(
+        config, context, train_on="train+val" if context.settings["kind"] == "retrain" else "train"
+    )

@@ -18,7 +18,7 @@ from script_runs import write_space
 
 from cifar_cnn.errors import DataError
 from cifar_cnn.prepare import open_data
-from search.cifar import cifar_config, data_config
+from search.cifar.sweep import cifar_config, data_config
 from search.config.sweep_config import SweepConfig
 from search.errors import SweepFailed, UserError
 from search.finalists.confirm import confirm, confirm_config
@@ -128,7 +128,7 @@ def test_what_failed_is_trained_again_and_what_mlflow_lacks_is_added_by_the_same
     monkeypatch.setattr("cifar_cnn.evaluate.evaluate", never)
     whole = trained(swept, config)
     assert states(whole) == states(cut_off), "nothing is trained anew"
-    assert whole.test_accuracies == cut_off.test_accuracies
+    assert whole.tested.values == cut_off.tested.values
     assert whole.published.missing is None
     assert whole.published.registration is not None
     page = whole.result.page
@@ -143,12 +143,12 @@ def test_seeds_add_up_whatever_their_number_is_the_next_time(swept: SweepSummary
     two = trained(swept, config := retrain_config(swept, BEST, 2))
     assert two.published.registration is not None
     one = trained(swept, retrain_config(swept, BEST, 1))
-    assert one.test_accuracies == two.test_accuracies
+    assert one.tested.values == two.tested.values
     assert one.published == two.published, "nothing new is known of the model"
 
     three = trained(swept, retrain_config(swept, BEST, 3))
-    assert three.test_accuracies[:2] == two.test_accuracies
-    assert len(three.test_accuracies) == 3
+    assert three.tested.values[:2] == two.tested.values
+    assert len(three.tested.values) == 3
     place = three.published.registration
     assert place is not None
     assert (place.version, place.champion) == (2, True)
@@ -164,7 +164,7 @@ def test_a_sweep_kept_off_the_gpu_is_tested_and_examined_off_it_too(
     swept, retrained = tested
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a card that cannot be used
     examined = examine(swept.config, tmp_path / "figures", corruptions=True)
-    assert examined.evaluation["accuracy"] == retrained.test_accuracies[0]
+    assert examined.evaluation["accuracy"] == retrained.tested.values[0]
 
 
 @pytest.mark.slow

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow.entities.model_registry import ModelVersion
@@ -11,20 +9,13 @@ from mlflow.exceptions import MlflowException
 
 from search.results.statistics import difference_interval
 from search.tracking.answering import answering
-from search.tracking.models.save import ModelCard
+from search.tracking.models.tested import ACCURACY, Tested
 from search.tracking.store import TrackingStore
 from search.tracking.uri import default_store
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 _UNDECIDED = "undecided"  # begins a decision that is made again when the model is registered again
-_URI, _ACCURACIES, _IMAGES, _DATA, _DECISION = (
-    "sweep.model_uri",
-    "sweep.test_accuracies",
-    "sweep.test_images",
-    "sweep.test_data",
-    "sweep.decision",
-)
-_SWEEP, _TRIAL, _EPOCHS = "sweep.name", "sweep.trial", "sweep.max_epochs"
+_URI, _DECISION = "sweep.model_uri", "sweep.decision"
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class Registration:
     decision: str  # in words
 
 
-def register(store: TrackingStore, run_id: str, model_uri: str, card: ModelCard, name: str) -> Registration:
+def register(store: TrackingStore, run_id: str, model_uri: str, tested: Tested, name: str) -> Registration:
     """Register a logged model once, as the candidate, and make it champion if it is better.
 
     What could not be decided before is decided now, if it can be.
@@ -55,7 +46,7 @@ def register(store: TrackingStore, run_id: str, model_uri: str, card: ModelCard,
             name,
             model_uri,
             run_id,
-            tags=_tags(model_uri, card),
+            tags={_URI: model_uri, **tested.tags()},
             model_id=model_uri.removeprefix("models:/"),
         )
         known = version.tags.get(_DECISION)
@@ -78,34 +69,47 @@ def decide(champion: ModelVersion | None, candidate: ModelVersion) -> tuple[bool
         return True, "champion: there was none"
     if champion.version == candidate.version:
         return True, "champion: as was decided before a crash"
-    theirs, ours = champion.tags, candidate.tags
+    theirs, ours = Tested.of_tags(champion.tags), Tested.of_tags(candidate.tags)
+    assert ours is not None
     rival = f"version {champion.version}"
-    if _ACCURACIES not in theirs:
+    if theirs is None:
         return False, f"stays candidate: nothing is known of how the champion, {rival}, was tested"
     if champion.run_id and champion.run_id == candidate.run_id:
-        seeds = len(_accuracies(theirs)), len(_accuracies(ours))
         return (
             True,
-            f"champion: the same model as {rival}, tested with {seeds[1]} seeds instead of {seeds[0]}",
+            f"champion: the same model as {rival}, tested with {ours.seeds} seeds instead of {theirs.seeds}",
         )
-    if theirs[_DATA] != ours[_DATA]:
-        return False, f"stays candidate: the champion, {rival}, was tested on other images"
-    interval = difference_interval(_accuracies(ours), _accuracies(theirs), int(ours[_IMAGES]))
+    if ours.metric is None or ours.metric != theirs.metric:
+        known = f"this model was tested by {ours.metric or 'nothing that can be compared'}"
+        return False, f"stays candidate: {known}, the champion, {rival}, by {theirs.metric or 'nothing'}"
+    if theirs.data != ours.data:
+        return False, f"stays candidate: the champion, {rival}, was tested on other {_data_of(ours)}"
+    interval = difference_interval(ours.values, theirs.values, ours.images)
     if interval is None:
-        return False, _what_is_missing(champion, candidate)
-    low, high = (100 * end for end in interval)
-    difference = f"its accuracy differs from that of {rival} by {low:+.2f} to {high:+.2f} points (95%)"
-    return (True, f"champion: {difference}") if low > 0 else (False, f"stays candidate: {difference}")
+        return False, _what_is_missing(champion.version, theirs, ours)
+    difference = f"{_difference(ours.metric, rival, *interval)} (95%)"
+    better = interval[0] > 0 if ours.maximise else interval[1] < 0
+    return (True, f"champion: {difference}") if better else (False, f"stays candidate: {difference}")
 
 
-def _what_is_missing(champion: ModelVersion, candidate: ModelVersion) -> str:
+def _data_of(tested: Tested) -> str:
+    return "images" if tested.images is not None else "data"
+
+
+def _difference(metric: str, rival: str, low: float, high: float) -> str:
+    if metric == ACCURACY:
+        return f"its accuracy differs from that of {rival} by {100 * low:+.2f} to {100 * high:+.2f} points"
+    return f"its {metric} differs from that of {rival} by {low:+.4g} to {high:+.4g}"
+
+
+def _what_is_missing(champion: str, theirs: Tested, ours: Tested) -> str:
     """That a single seed decides nothing, and how to get more of the one that has no more."""
-    names = {f"the champion, version {champion.version},": champion, "this model": candidate}
-    single = {name: version for name, version in names.items() if len(_accuracies(version.tags)) < 2}
+    names = {f"the champion, version {champion},": theirs, "this model": ours}
+    single = {name: tested for name, tested in names.items() if len(tested.values) < 2}
     which = " and ".join(single)
     again = ", then ".join(
-        f"sweep {tags[_SWEEP]} with `trial={tags[_TRIAL]}`, `max_epochs={tags[_EPOCHS]}` and `seeds=3`"
-        for tags in (version.tags for version in single.values())
+        f"sweep {tested.sweep} with `trial={tested.trial}`, `max_epochs={tested.max_epochs}` and `seeds=3`"
+        for tested in single.values()
     )
     then = "" if "this model" in single else ", then this command again"
     return (
@@ -131,21 +135,3 @@ def _version(store: TrackingStore, name: str, model_uri: str) -> ModelVersion | 
 def _champion(store: TrackingStore, name: str) -> ModelVersion | None:
     number = store.client.get_registered_model(name).aliases.get(CHAMPION)
     return None if number is None else store.client.get_model_version(name, number)
-
-
-def _tags(model_uri: str, card: ModelCard) -> dict[str, str]:
-    data = card.data
-    return {
-        _URI: model_uri,
-        _ACCURACIES: json.dumps(card.test_accuracies),
-        _IMAGES: str(data["sizes"]["test"]),
-        _DATA: f"{data['dataset']} {data['fingerprint']}",
-        _SWEEP: card.sweep,
-        _TRIAL: str(card.trial),
-        _EPOCHS: str(card.train_config["max_epochs"]),
-    }
-
-
-def _accuracies(tags: Mapping[str, str]) -> list[float]:
-    accuracies: list[float] = json.loads(tags[_ACCURACIES])
-    return accuracies

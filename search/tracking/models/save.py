@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import mlflow.pytorch
@@ -19,9 +20,11 @@ from mlflow.types import Schema, TensorSpec
 from torch import nn
 
 from search.tracking.answering import answering
+from search.tracking.models.tested import Tested
 from search.tracking.store import TrackingStore
 
 _PIXELS = (32, 32, 3)
+_CLASSIFIER = "classifier"
 _URI, _SEEDS = "sweep.model_uri", "sweep.model_seeds"
 
 
@@ -93,21 +96,23 @@ def log_model(
     store: TrackingStore,
     run_id: str,
     folder: Path,
-    card: ModelCard,
+    name: str,
+    tested: Tested,
     evaluations: Sequence[dict[str, Any]],
     tested_ms: int,
 ) -> str:
     """Log a saved model and its test results to a retraining's parent run, once for each number of seeds.
 
-    With more seeds more is known of the model, which its card says: it is logged anew.
+    With more seeds more is known of the model, which its metadata say: it is logged anew.
 
     Args:
         store: of the run.
         run_id: of the retraining.
         folder: the saved model.
-        card: its provenance.
+        name: of the model.
+        tested: what the test split says of it.
         evaluations: of each seed's model on the test split.
-        tested_ms: Unix time to show the mean test accuracy at, the same whenever this is repeated.
+        tested_ms: Unix time to show the mean test result at, the same whenever this is repeated.
 
     Returns:
         The model's URI in MLflow, `models:/m-...`.
@@ -115,16 +120,16 @@ def log_model(
     Raises:
         TrackingDown: the store does not answer.
     """
-    seeds = str(len(card.test_accuracies))
+    seeds = str(tested.seeds)
     with answering(store.uri):
         tags = store.client.get_run(run_id).data.tags
         if tags.get(_SEEDS) == seeds:
             return tags[_URI]
         model = _begun(store, run_id, seeds) or store.client.create_logged_model(
             store.experiment_id,
-            name=card.name,
+            name=name,
             source_run_id=run_id,
-            model_type="classifier",
+            model_type=_CLASSIFIER if tested.images is not None else None,
             tags={_SEEDS: seeds},
         )
         if model.status is not LoggedModelStatus.READY:
@@ -132,10 +137,13 @@ def log_model(
             store.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         for repeat, evaluation in enumerate(evaluations):
             store.client.log_dict(run_id, evaluation, f"test-{repeat}.json")
-        mean = sum(card.test_accuracies) / len(card.test_accuracies)
+        metrics = []
+        if tested.metric is not None:
+            mean = fmean(tested.values)
+            metrics.append(Metric(tested.metric, mean, tested_ms, 0, model_id=model.model_id))
         store.client.log_batch(
             run_id,
-            metrics=[Metric("test_acc", mean, tested_ms, 0, model_id=model.model_id)],
+            metrics=metrics,
             # Written last: a run with these tags has its model whole.
             tags=[RunTag(_URI, model.model_uri), RunTag(_SEEDS, seeds)],
             synchronous=True,

@@ -87,6 +87,18 @@ def test_what_hangs_in_a_library_is_ended_by_force_after_its_last_act(
     assert "the program hung and was ended; resume the sweep to continue" in err
 
 
+def test_nothing_is_said_after_the_last_word(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with ends_when_asked() as stop:
+        stop.last_word("interrupted")
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        wait_until(lambda: stop.left_s < float("inf"))
+    assert capsys.readouterr().err == "interrupted\n"
+    assert caplog.messages == []
+
+
 def test_a_second_signal_shortens_the_grace(tmp_path: Path) -> None:
     with running("with ends_when_asked(): hang()", tmp_path, at_once=0.3) as process:
         process.send_signal(signal.SIGINT)

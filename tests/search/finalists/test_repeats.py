@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sweep_makers import FLAT, record, sweep_config
 
-from search.cifar import OBJECTIVE
+from search.cifar.sweep import OBJECTIVE
 from search.config.names import NAME_RULE
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.finalists.confirm import confirm_config
 from search.finalists.repeats import MOST_SEEDS, to_repeat_here, train_repeat
 from search.finalists.retrain import retrain_config
+from search.objective.context import TrialContext
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary
 
@@ -71,22 +71,20 @@ def test_trainings_are_placed_as_is_asked_for_here(tmp_path: Path, monkeypatch: 
         to_repeat_here(of, {"gpus_per_trial": 1.5})
 
 
-@pytest.mark.parametrize(("gpus", "accelerator"), [(0.0, "cpu"), (0.5, "auto")])
-def test_a_training_without_a_gpu_of_its_own_leaves_them_to_others(
-    gpus: float, accelerator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("kind", "train_on"), [("confirm", "train"), ("retrain", "train+val")])
+def test_a_retraining_learns_from_the_validation_images_too(
+    kind: str, train_on: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[str, Any] = {}
-    monkeypatch.setattr("cifar_cnn.train.fit", lambda *_, **options: asked.update(options))
-    context: Any = SimpleNamespace(
-        settings={"kind": "retrain", "arms": [{"depth": 1}], "data": {"dataset": "digits"}},
-        paths={"data": str(tmp_path)},
-        max_epochs=1,
-        checkpoint=None,
-        cpus=2.0,
-        gpus=gpus,
+    monkeypatch.setattr(
+        "search.finalists.repeats.train_reporting", lambda *_, train_on: asked.update(train_on=train_on)
     )
-    train_repeat({"arm": 0, "repeat": 0}, context)
-    assert (asked["accelerator"], asked["train_on"], asked["threads"]) == (accelerator, "train+val", 2)
+    settings = {"kind": kind, "arms": [{"depth": 1}]}
+    train_repeat(
+        {"arm": 0, "repeat": 0},
+        TrialContext(max_epochs=1, scratch=tmp_path, on_report=print, settings=settings),
+    )
+    assert asked["train_on"] == train_on
 
 
 def test_what_the_sweep_was_to_try_first_is_not_tried_again(tmp_path: Path) -> None:

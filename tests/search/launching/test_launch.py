@@ -13,7 +13,7 @@ from sweep_makers import open_ledger, run_trial, sweep_config
 from scripts import resume_sweep
 from scripts.commands import command
 from scripts.options import option_name
-from search.cifar import cifar_config, data_config, data_of
+from search.cifar.sweep import cifar_config, data_config, data_of
 from search.config.model import is_duration
 from search.config.run_settings import RunSettings
 from search.config.sweep_config import SweepConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.cifar import cifar_config, data_config
+from search.cifar.sweep import cifar_config, data_config
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.launching.plan import plan_sweep

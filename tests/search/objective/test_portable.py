@@ -134,20 +134,6 @@ def module_file(folder: Path, name: str, code: str = "") -> Path:
     return file
 
 
-@pytest.fixture
-def clean_imports(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Forgets what was imported since, as another process would."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    path, modules = [*sys.path], set(sys.modules)
-
-    def forget() -> None:
-        sys.path[:] = path
-        for name in set(sys.modules) - modules:
-            del sys.modules[name]
-
-    return forget
-
-
 def called(objective: Any) -> str:
     files: list[str] = []
     objective({}, files)
@@ -215,7 +201,7 @@ def test_a_module_that_is_broken_is_told_in_one_line(
 
 
 def test_what_is_installed_or_our_own_needs_no_place() -> None:
-    for name in ("json", "numpy", "search.finalists.repeats", "cifar_cnn.objective"):
+    for name in ("json", "numpy", "search.finalists.repeats", "search.cifar.objective"):
         __import__(name)
         assert module_place(name) is None
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from script_runs import run_script
 from sweep_makers import CONDITIONAL, epoch, freezing, open_ledger, prune, started, sweep_config
 
-from search.cifar import OBJECTIVE
+from search.cifar.sweep import OBJECTIVE
 from search.config.sweep_config import SweepConfig
 from search.finalists.choosing import choose_finalists
 from search.finalists.confirm import confirm_config, newest_confirmation

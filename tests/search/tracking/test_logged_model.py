@@ -12,22 +12,11 @@ from mlflow.entities import LoggedModel
 from mlflow.exceptions import MlflowException
 
 from search.errors import TrackingDown
-from search.tracking.models.save import ModelCard, log_model
+from search.tracking.models.save import log_model
+from search.tracking.models.tested import ACCURACY, Tested
 from search.tracking.store import TrackingStore
 
-CARD = ModelCard(
-    name="night-best",
-    class_names=("cat", "dog"),
-    sweep="night",
-    trial=3,
-    train_config={"max_epochs": 6},
-    data={},
-    test_accuracies=(0.7, 0.8),
-    test={},
-    confirmation=None,
-    code=None,
-    versions={},
-)
+TESTED = Tested("night", 3, 6, 2, ACCURACY, (0.7, 0.8), data="digits abc", images=100)
 CALLS = ["create_logged_model", "log_model_artifacts", "finalize_logged_model", "log_dict", "log_batch"]
 
 
@@ -55,9 +44,11 @@ def logged(store: TrackingStore, run_id: str) -> list[LoggedModel]:
     return list(store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'"))
 
 
-def log(store: TrackingStore, run_id: str, folder: Path, card: ModelCard = CARD) -> str:
-    evaluations = [{"accuracy": accuracy} for accuracy in card.test_accuracies]
-    return log_model(store, run_id, folder, card, evaluations, tested_ms=1000 * len(evaluations))
+def log(store: TrackingStore, run_id: str, folder: Path, tested: Tested = TESTED) -> str:
+    evaluations = [{"accuracy": accuracy} for accuracy in tested.values]
+    return log_model(
+        store, run_id, folder, "night-best", tested, evaluations, tested_ms=1000 * len(evaluations)
+    )
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -90,7 +81,7 @@ def test_a_model_is_logged_once_though_the_store_goes_away(
 
 def test_with_more_seeds_it_is_logged_anew(store: TrackingStore, run_id: str, folder: Path) -> None:
     first = log(store, run_id, folder)
-    more = log(store, run_id, folder, dataclasses.replace(CARD, test_accuracies=(0.7, 0.8, 0.3)))
+    more = log(store, run_id, folder, dataclasses.replace(TESTED, values=(0.7, 0.8, 0.3), seeds=3))
     assert first != more
     assert {model.model_uri for model in logged(store, run_id)} == {first, more}
     run = store.client.get_run(run_id)

@@ -11,7 +11,7 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion
 
 from search.tracking.models.registry import Registration, decide, register
-from search.tracking.models.save import ModelCard
+from search.tracking.models.tested import ACCURACY, Tested
 from search.tracking.store import TrackingStore
 
 
@@ -96,20 +96,50 @@ def test_the_champion_changes_for_a_reason(
     assert (decided, why in words) == (promoted, True), words
 
 
-def card(accuracies: tuple[float, ...]) -> ModelCard:
-    return ModelCard(
-        name="night-best",
-        class_names=("cat", "dog"),
-        sweep="night",
-        trial=3,
-        train_config={"max_epochs": 6},
-        data={"dataset": "digits", "fingerprint": "abc", "sizes": {"test": 10_000}},
-        test_accuracies=accuracies,
-        test={},
-        confirmation=None,
-        code=None,
-        versions={},
-    )
+def measured(number: int, metric: str | None, values: tuple[float, ...], direction: str) -> ModelVersion:
+    of = Tested("night", 3, 6, len(values), metric, values, maximise=direction == "up", data="mine:Data")
+    return ModelVersion("mine", str(number), 0, tags=_tags(of.tags()))
+
+
+@pytest.mark.parametrize(
+    ("champion", "candidate", "promoted", "why"),
+    [
+        (
+            measured(1, "test_loss", (0.5, 0.51), "down"),
+            measured(2, "test_loss", (0.2, 0.21), "down"),
+            True,
+            "its test_loss differs from that of version 1 by -0.33",
+        ),
+        (
+            measured(1, "test_loss", (0.2, 0.21), "down"),
+            measured(2, "test_loss", (0.5, 0.51), "down"),
+            False,
+            "stays candidate: its test_loss differs",
+        ),
+        (
+            measured(1, "test_f1", (0.5, 0.51), "up"),
+            measured(2, "test_r2", (0.9, 0.91), "up"),
+            False,
+            "this model was tested by test_r2, the champion, version 1, by test_f1",
+        ),
+        (
+            measured(1, "test_f1", (0.5, 0.51), "up"),
+            measured(2, None, (), "up"),
+            False,
+            "this model was tested by nothing that can be compared, the champion, version 1, by test_f1",
+        ),
+    ],
+    ids=["lower loss", "higher loss", "another metric", "not tested"],
+)
+def test_any_metric_decides_whichever_way_is_better(
+    champion: ModelVersion, candidate: ModelVersion, promoted: bool, why: str
+) -> None:
+    decided, words = decide(champion, candidate)
+    assert (decided, why in words) == (promoted, True), words
+
+
+def of_values(values: tuple[float, ...]) -> Tested:
+    return Tested("night", 3, 6, len(values), ACCURACY, values, data="digits abc", images=10_000)
 
 
 @pytest.fixture
@@ -127,33 +157,33 @@ def registered(store: TrackingStore, accuracies: tuple[float, ...]) -> tuple[str
 
 def test_aliases_follow_the_decisions_and_registering_again_changes_nothing(store: TrackingStore) -> None:
     first = registered(store, good := (0.70, 0.71, 0.70))
-    assert register(store, *first, card(good), "cifar-cnn") == Registration(
+    assert register(store, *first, of_values(good), "cifar-cnn") == Registration(
         "cifar-cnn", 1, True, "champion: there was none"
     )
     second = registered(store, worse := (0.60, 0.61, 0.60))
-    kept = register(store, *second, card(worse), "cifar-cnn")
+    kept = register(store, *second, of_values(worse), "cifar-cnn")
     assert (kept.version, kept.champion) == (2, False)
     assert aliases(store) == {"champion": 1, "candidate": 2}
     third = registered(store, better := (0.80, 0.81, 0.80))
-    assert register(store, *third, card(better), "cifar-cnn").champion
+    assert register(store, *third, of_values(better), "cifar-cnn").champion
     assert aliases(store) == {"champion": 3, "candidate": 3}
-    assert register(store, *second, card(worse), "cifar-cnn") == kept
+    assert register(store, *second, of_values(worse), "cifar-cnn") == kept
     assert aliases(store) == {"champion": 3, "candidate": 3}
     assert len(store.client.search_model_versions("name = 'cifar-cnn'")) == 3
 
 
 def test_a_champion_of_one_seed_is_replaced_once_it_has_more(store: TrackingStore) -> None:
     run_id, uri = registered(store, (0.95,))
-    assert register(store, run_id, uri, card((0.95,)), "cifar-cnn").champion
+    assert register(store, run_id, uri, of_values((0.95,)), "cifar-cnn").champion
     other = registered(store, better := (0.80, 0.81, 0.80))
-    waiting = register(store, *other, card(better), "cifar-cnn")
+    waiting = register(store, *other, of_values(better), "cifar-cnn")
     assert (waiting.champion, waiting.decision.split(":")[0]) == (False, "undecided")
 
     # The champion's command with more seeds, as it was told, then the same command again.
     more = store.client.create_logged_model(store.experiment_id, name="night-best", source_run_id=run_id)
-    known = register(store, run_id, more.model_uri, card((0.95, 0.60, 0.61)), "cifar-cnn")
+    known = register(store, run_id, more.model_uri, of_values((0.95, 0.60, 0.61)), "cifar-cnn")
     assert (known.version, known.champion) == (3, True)
-    decided = register(store, *other, card(better), "cifar-cnn")
+    decided = register(store, *other, of_values(better), "cifar-cnn")
     assert (decided.version, decided.champion) == (2, False)
     assert decided.decision.startswith("stays candidate: its accuracy differs from that of version 3 by ")
     assert aliases(store) == {"champion": 3, "candidate": 3}

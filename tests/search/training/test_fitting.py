@@ -52,6 +52,17 @@ def test_each_validated_epoch_is_one_report_of_all_that_is_logged(tmp_path: Path
     assert next(step for step, _ in trial.steps[2]["lr_step"]) == 29
 
 
+def test_metrics_are_the_numbers_that_were_logged(tmp_path: Path) -> None:
+    class Logging(Perceptron):
+        def on_train_epoch_end(self) -> None:
+            self.log_dict({"share": 0.1, "large": 123456.0, "tiny": 1e-30})
+
+    trial = Recorded(tmp_path)
+    trial.attempt(objective_of(Logging, Blobs), {"lr": 0.1})
+    logged = {name: trial.metrics[1][name] for name in ("share", "large", "tiny")}
+    assert logged == {"share": 0.1, "large": 123456.0, "tiny": 1e-30}, "not as single precision has them"
+
+
 def test_a_validation_within_an_epoch_is_a_step(tmp_path: Path) -> None:
     trial = Recorded(tmp_path)
     trial.attempt(objective_of(Perceptron, Blobs, trainer={"val_check_interval": 0.5}), {"lr": 0.1})
@@ -151,3 +162,19 @@ def test_what_is_no_lightning_module_is_refused(tmp_path: Path) -> None:
         TypeError, match=r"Linear is no LightningModule: derive it from one of pytorch_lightning"
     ):
         fit_trial(TrialContext(max_epochs=1, scratch=tmp_path, on_report=print), torch.nn.Linear(1, 1))
+
+
+class Unvalidating(Blobs):
+    """All data are trained on."""
+
+    def val_dataloader(self) -> Any:
+        return []
+
+
+def test_a_training_on_all_data_reports_every_epoch(tmp_path: Path) -> None:
+    trial = Recorded(tmp_path)
+    objective = objective_of(Perceptron, Unvalidating, validates=False)
+    trial.attempt(objective, {"lr": 0.1}, until=2)
+    trial.attempt(objective, {"lr": 0.1})
+    assert [metrics["epochs"] for metrics in trial.metrics.values()] == list(range(1, EPOCHS + 1))
+    assert all("train_loss" in metrics and "val_acc" not in metrics for metrics in trial.metrics.values())

@@ -57,4 +57,5 @@ def test_a_sweep_is_its_definition() -> None:
         "trainer": {"check_val_every_n_epoch": 2},
         "checkpoint_every_n_epochs": 1,
         "checkpoint_every": 30.0,
+        "validates": True,
     }

@@ -1,7 +1,4 @@
-"""The sweep that the scripts launch: CIFAR-10 CNNs, from names on a command line to a `SweepConfig`.
-
-This and retraining are the only rooms of `search` that know what is trained.
-"""
+"""The sweep that the scripts launch: CIFAR-10 CNNs, from names on a command line to a `SweepConfig`."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ from spaces.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
 
-OBJECTIVE = "cifar_cnn.objective:train_trial"
+OBJECTIVE = "search.cifar.objective:train_trial"
 _PLACES = ("data_dir", "cache_dir")  # where images lie is no part of what they are
 _SET_BY_SWEEP = ("max_epochs", "seed")  # the same for every trial, or its own; never searched
 

@@ -84,7 +84,7 @@ def train(
     reporting = checkpoint(context, steps, every_n_epochs, every_s, validated)
     fit = lightning.Trainer(
         **{"num_sanity_val_steps": 0, **trainer},
-        accelerator=accelerator or ("gpu" if context.gpus > 0 else "cpu"),
+        accelerator=accelerator or _accelerator(context),
         devices=1,
         max_epochs=max_epochs,
         logger=steps,
@@ -96,15 +96,33 @@ def train(
         enable_model_summary=False,
     )
     resume_from = None if context.checkpoint is None else context.checkpoint / CHECKPOINT_FILE
-    # The sweep wrote it itself. A user's callbacks and hyperparameters may hold any object.
     # Of a training with a line for each epoch, and of loaders that the user has chosen.
     warnings.filterwarnings("ignore", "The number of training batches", UserWarning)
     warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers", UserWarning)
     if not validated:
         warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero", UserWarning)
+    # The sweep wrote the checkpoint itself. A user's callbacks and hyperparameters may hold any object.
     fit.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=False)
     if reporting.stopped is not None:
         raise reporting.stopped
+
+
+def _accelerator(context: TrialContext) -> str:
+    """A GPU if the trial was given one.
+
+    Raises:
+        ValueError: torch sees none.
+    """
+    if context.gpus == 0:
+        return "cpu"
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ValueError(
+            f"the trial has {context.gpus:g} GPUs and torch sees none: install a build of torch for them, or "
+            "train on the CPU with `gpus_per_trial=0`"
+        )
+    return "gpu"
 
 
 def _of(lightning_class: type, own: type) -> Any:

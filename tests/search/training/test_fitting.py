@@ -178,3 +178,10 @@ def test_a_training_on_all_data_reports_every_epoch(tmp_path: Path) -> None:
     trial.attempt(objective, {"lr": 0.1})
     assert [metrics["epochs"] for metrics in trial.metrics.values()] == list(range(1, EPOCHS + 1))
     assert all("train_loss" in metrics and "val_acc" not in metrics for metrics in trial.metrics.values())
+
+
+def test_a_gpu_that_torch_does_not_see_is_told_with_what_to_do(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("torch sees a GPU here")
+    with pytest.raises(ValueError, match=r"has 0.5 GPUs and torch sees none: .* `gpus_per_trial=0`"):
+        Recorded(tmp_path).attempt(objective_of(Perceptron, Blobs), {"lr": 0.1}, gpus=0.5)

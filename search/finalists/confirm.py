@@ -6,9 +6,9 @@ The best score of many noisy ones is too good on average (the winner's curse; Sc
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any
 
 from optuna.trial import TrialState
@@ -19,7 +19,7 @@ from search.driver import SweepResult
 from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.repeats import failure_summary, repeats_config, run_repeats
-from search.results.statistics import Estimate, estimates
+from search.results.statistics import Estimate, bounds, estimates
 from search.results.summary import SweepSummary, summarise
 from search.study.records import TrialRecord
 
@@ -200,8 +200,7 @@ def _compare(
     A configuration that diverges with some seeds is known by the luckier ones only: by their mean it could
     win, to diverge again when it is retrained.
     """
-    is_share = all(0 <= value <= 1 for values in arms.values() for value in values)
-    within = (0.0, 1.0) if is_share and "acc" in goal.metric.lower() else (-math.inf, math.inf)
+    within = bounds(goal.metric, chain.from_iterable(arms.values()))
     whole = {arm: values for arm, values in arms.items() if len(values) == seeds}
     rest = {arm: values for arm, values in arms.items() if 0 < len(values) < seeds}
     estimated = estimates(whole, maximise=goal.maximises, within=within)

@@ -62,7 +62,7 @@ class Module(Product):
         objective, config = self._objective, self.config
         options = {name: value for name, value in objective.settings.trainer.items() if name in _OF_TEST}
         with left_as_found(config.cpus_per_trial or 1, on_gpu=config.gpus_per_trial != 0):
-            module, data = objective.build(self._params, config.seed)
+            module, data = self._trained(checkpoint)
             trainer = lightning_of(module).Trainer(
                 accelerator="cpu" if config.gpus_per_trial == 0 else "auto",
                 devices=1,
@@ -72,10 +72,19 @@ class Module(Product):
                 enable_model_summary=False,
                 **options,
             )
-            # The retraining wrote it itself. A user's callbacks and hyperparameters may hold any object.
-            restored = {"ckpt_path": checkpoint / CHECKPOINT_FILE, "weights_only": False}
-            logged = trainer.test(module, datamodule=data, verbose=False, **restored)
+            logged = trainer.test(module, datamodule=data, verbose=False)
         return {"metrics": {name: value for each in logged for name, value in each.items()}}
+
+    def _trained(self, checkpoint: Path) -> tuple[Any, Any]:
+        """The module as it was trained, and its data."""
+        import torch
+
+        module, data = self._objective.build(self._params, self.config.seed)
+        # The retraining wrote it itself. A user's callbacks and hyperparameters may hold any object.
+        trained = torch.load(checkpoint / CHECKPOINT_FILE, map_location="cpu", weights_only=False)
+        module.on_load_checkpoint(trained)
+        module.load_state_dict(trained["state_dict"])
+        return module, data
 
     def metrics(self, evaluations: Evaluations) -> dict[str, tuple[float, ...]]:
         """All of them."""
@@ -102,8 +111,6 @@ class Module(Product):
         self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations, seeds: int
     ) -> Path:
         """Save it with its card: what its `forward` takes in, what that returns out."""
-        import torch
-
         from search.tracking.models.save_module import ModuleCard, NotExported, save_module
         from search.training.manners import left_as_found
 
@@ -120,12 +127,9 @@ class Module(Product):
             versions=launch["versions"],
         )
         with left_as_found(1, on_gpu=False):
-            module, data = self._objective.build(self._params, self.config.seed)
-            weights = torch.load(checkpoint / CHECKPOINT_FILE, map_location="cpu", weights_only=False)
-            module.load_state_dict(weights["state_dict"])
-            module.eval()
+            module, data = self._trained(checkpoint)
             try:
-                return save_module(module, _example(module, data), card, self.model_folder)
+                return save_module(module.eval(), _example(module, data), card, self.model_folder)
             except NotExported as error:
                 raise NotSaved(str(error)) from error
 

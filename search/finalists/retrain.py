@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from search.finalists.publish import Published, publish
 from search.finalists.reads_of_test import check_test_read, note_test_read, reads_of_test
 from search.finalists.repeats import failure_summary, repeats_config, run_repeats
 from search.results.next_steps import without_completion
-from search.results.statistics import Estimate, estimates
+from search.results.statistics import Estimate, bounds, estimates
 from search.results.summary import SweepSummary, summarise
 from search.study.checkpoints import CheckpointStore
 from search.study.records import Outcome, TrialRecord
@@ -75,8 +74,10 @@ class Retrained:
     @property
     def test(self) -> dict[str, Estimate]:
         """Each metric of the test over the seeds, each evaluated once."""
-        within = (0.0, 1.0) if self.tested.images is not None else (-math.inf, math.inf)
-        return {name: estimates({0: values}, within=within)[0] for name, values in self.metrics.items()}
+        return {
+            name: estimates({0: values}, within=bounds(name, values))[0]
+            for name, values in self.metrics.items()
+        }
 
     @property
     def binomial(self) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ for equally spread: with three seeds each, a spread of its own would be known to
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean
 
@@ -82,6 +82,17 @@ def estimates(
             probability_best=best.get(arm),
         )
     return estimated
+
+
+def bounds(metric: str, values: Iterable[float]) -> tuple[float, float]:
+    """What a mean can be, by the metric's name and what was measured: an accuracy lies between 0 and 1.
+
+    >>> bounds("val_acc", [0.8, 0.9]), bounds("val_acc", [80.0, 90.0]), bounds("val_loss", [0.8])
+    ((0.0, 1.0), (-inf, inf), (-inf, inf))
+    """
+    if "acc" in metric.lower() and all(0 <= value <= 1 for value in values):
+        return 0.0, 1.0
+    return -math.inf, math.inf
 
 
 def difference_interval(

@@ -70,7 +70,7 @@ def test_the_inside_of_a_trial_is_measured(tmp_path: Path) -> None:
     images = smoke_work(tmp_path).data_dir
     small = ("--repeats", "1", "--threads", "1", "--networks", "1x8", "--train-size", "128")
     _, _, *rows = run("benchmarks.inside_trial", "--data-dir", images, *small).strip().splitlines()
-    assert [row.split("|")[3].strip() for row in rows] == ["plain loop", "fit", "tutorial"]
+    assert [row.split("|")[3].strip() for row in rows] == ["plain loop", "trial", "tutorial"]
 
 
 def test_idle_time_at_the_end_is_measured() -> None:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
+import multiprocessing.util
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 _LOCK = ".held"
 
 SCRATCH = "sweep-trial-"  # how the folders of attempts begin, in the temporary folder of each node
+SOCKETS = "pymp-"  # how those of `multiprocessing` do
 
 
 @contextlib.contextmanager
@@ -31,15 +35,32 @@ def held_folder(family: str, name: str = "", parent: Path | None = None) -> Iter
     parent = parent or Path(tempfile.gettempdir())
     sweep_up(family, parent)
     folder = Path(tempfile.mkdtemp(prefix=f"{family}{name}", dir=parent))
-    with (folder / f"{_LOCK}.new").open("w") as lock:
-        # On a file system without locks nobody else deletes the folder, for the file does not get its name.
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            (folder / f"{_LOCK}.new").rename(folder / _LOCK)
+    with _hold(folder):
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def hold_sockets() -> IO[str]:
+    """Hold the folder in which `multiprocessing` has its sockets, in this process and its children.
+
+    Each child would make a folder of its own otherwise, and leave it for good when it is killed. A worker of
+    a torch loader is such a child, for it hands tensors on over a socket.
+    """
+    sweep_up(SOCKETS)
+    return _hold(Path(multiprocessing.util.get_temp_dir()))  # made now, it is the children's too
+
+
+def _hold(folder: Path) -> IO[str]:
+    """Hold a folder for as long as the file is open."""
+    lock = (folder / f"{_LOCK}.new").open("w")
+    # On a file system without locks nobody else deletes the folder, for the file does not get its name.
+    with contextlib.suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (folder / f"{_LOCK}.new").rename(folder / _LOCK)
+    return lock
 
 
 def sweep_up(family: str, parent: Path | None = None) -> None:

@@ -10,7 +10,7 @@ from ray import tune
 
 from search.engine.attempt import Attempt
 from search.engine.messages import MESSAGE, Assignment, Message, WorkerSpec
-from search.engine.scratch import SCRATCH, held_folder
+from search.engine.scratch import SCRATCH, held_folder, hold_sockets
 from search.objective.portable import PortableObjective
 
 _stop_asked = threading.Event()  # in a worker: the driver's answer to the newest message was to stop
@@ -20,6 +20,7 @@ def make_trainable(spec: WorkerSpec) -> Callable[[dict[str, Any]], None]:
     """The trainable for Ray Tune: its config holds just the assignment."""
 
     def trial(config: dict[str, Any]) -> None:
+        hold_sockets()
         run_attempt(spec, Assignment(**config))
 
     return trial

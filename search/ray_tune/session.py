@@ -16,7 +16,7 @@ import ray
 from cifar_cnn.cores import usable_cores
 from search.config.sweep_config import SweepConfig
 from search.engine.ending import current_ending, handlers_kept
-from search.engine.scratch import SCRATCH, held_folder, sweep_up
+from search.engine.scratch import SCRATCH, SOCKETS, held_folder, sweep_up
 from search.errors import UserError, shortened
 from search.ray_tune.token import own_token
 
@@ -75,7 +75,8 @@ def ray_session(config: SweepConfig, say: Callable[[str], None] = lambda _what: 
                     if started:
                         _shut_down(folder)
                     shutil.rmtree(folder, ignore_errors=True)
-                    sweep_up(SCRATCH)  # of workers that were killed
+                    for family in (SCRATCH, SOCKETS):
+                        sweep_up(family)  # of workers that were killed
 
 
 def _refuse_client(address: str | None) -> None:

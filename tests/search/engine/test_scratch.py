@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from search.engine.scratch import held_folder, sweep_up
+from search.engine.scratch import SOCKETS, held_folder, sweep_up
 
 HOLDS = """
 import sys, time
@@ -92,3 +93,33 @@ def test_a_process_that_was_forked_off_keeps_the_folder(tmp_path: Path) -> None:
         finally:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+
+WITH_A_CHILD = """
+import multiprocessing
+from multiprocessing import resource_sharer
+from search.engine.scratch import hold_sockets
+
+def hand_a_file_on():
+    resource_sharer.DupFd(1)
+    print("handed", flush=True)
+    multiprocessing.Event().wait()
+
+hold_sockets()
+multiprocessing.get_context("fork").Process(target=hand_a_file_on).start()
+"""
+
+
+def test_sockets_of_a_killed_process_and_its_children_go_as_its_folder_does(tmp_path: Path) -> None:
+    command, environment = [sys.executable, "-c", WITH_A_CHILD], {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, start_new_session=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"handed\n"
+        (folder,) = tmp_path.iterdir()
+        sweep_up(SOCKETS, tmp_path)
+        assert list(folder.rglob("listener-*")), "of a child that lives"
+        os.killpg(parent.pid, signal.SIGKILL)
+        with (folder / ".held").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # which waits for both to be dead
+    sweep_up(SOCKETS, tmp_path)
+    assert list(tmp_path.iterdir()) == []

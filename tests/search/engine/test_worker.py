@@ -426,6 +426,7 @@ def test_a_trainable_takes_an_assignment_as_its_config(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     told: list[Message] = []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(search.engine.worker, "_send", lambda message: told.append(message) or True)
     spec = WorkerSpec(reports((1, {"val_acc": 0.5})), {}, {}, "val_acc", 1, str(tmp_path), 1, 0)
     make_trainable(spec)({"number": 3, "params": {}, "seed": 1, "epochs_known": 0})

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import sqlalchemy
 
-from benchmarks.kill_objective import SPACE
-from benchmarks.kills import judged_again
+from benchmarks.kills.counts import judged_again
+from benchmarks.kills.formula import PARAMETERS
 from search.config.sweep_config import SweepConfig
 from search.policy.making import make_policy
 from search.study.database import opened_storage
 from search.study.ledger import Ledger
 from search.study.records import Epoch
+from spaces.space import SearchSpace
 
 
 def test_a_decision_that_was_not_carried_out_is_noticed(tmp_path: Path) -> None:
     config = SweepConfig(
         name="kills",
-        space=SPACE,
+        space=SearchSpace(name="kills", description="Two parameters.", parameters=PARAMETERS),
         objective="m:f",
         max_epochs=4,
         trials=3,

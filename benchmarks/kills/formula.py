@@ -9,18 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 from search.objective.context import TrialContext
-from spaces.space import SearchSpace
 
-SPACE = SearchSpace(
-    name="kills",
-    description="Two parameters of a formula.",
-    parameters={"rate": FloatDistribution(0.01, 1.0, log=True), "depth": IntDistribution(1, 3)},
-)
-
-FAILING = 5  # every fifth trial fails
+PARAMETERS: dict[str, BaseDistribution] = {
+    "rate": FloatDistribution(0.01, 1.0, log=True),
+    "depth": IntDistribution(1, 3),
+}
 
 
 def learn(params: Mapping[str, Any], context: TrialContext) -> None:
@@ -28,14 +24,24 @@ def learn(params: Mapping[str, Any], context: TrialContext) -> None:
     if context.checkpoint:
         assert (context.checkpoint / "epoch").read_text() == str(context.epochs_done)
     for epoch in range(context.epochs_done + 1, context.max_epochs + 1):
-        log = os.open(context.settings["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(log, f"{context.number} {epoch} {time.time()}\n".encode())
-        os.close(log)
+        note_epoch(context.settings["log"], context.number, epoch)
         time.sleep(context.settings["epoch_s"])
-        if context.number % FAILING == FAILING - 1 and epoch == 2:
+        if fails(context.number, epoch):
             raise RuntimeError("this configuration cannot be trained")
         (context.scratch / "epoch").write_text(str(epoch))
         context.report(epoch, {"val_acc": params["rate"] * epoch / params["depth"] / 10}, context.scratch)
+
+
+def fails(trial: int, epoch: int) -> bool:
+    """Whether a trial fails in this epoch: every fifth does in its second."""
+    return trial % 5 == 4 and epoch == 2
+
+
+def note_epoch(log: str, trial: int, epoch: int) -> None:
+    """Write down that an epoch begins: one write, whole even if its process is killed."""
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, f"{trial} {epoch} {time.time()}\n".encode())
+    os.close(file)
 
 
 def begun(log: Path, before: float = math.inf) -> list[tuple[int, int]]:

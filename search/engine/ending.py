@@ -8,6 +8,7 @@ runs no handler. Nothing is lost by that, for a sweep survives `kill -9`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import select
@@ -18,6 +19,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 ENDS_WITHIN_S = 25.0  # after the first signal; preemption gives 30 s before it kills
 AT_ONCE_S = 8.0  # after the second one
@@ -197,6 +202,7 @@ def ends_when_asked(*, to_the_last: bool = False) -> Iterator[Ending]:
     watcher = threading.Thread(target=ending.watch, args=(ours,), name="ending", daemon=True)
     watcher.start()
     before = {number: signal.signal(number, ending.handle) for number in _SIGNALS}
+    hook, sys.unraisablehook = sys.unraisablehook, functools.partial(_unraisable, sys.unraisablehook)
     # Python's own C handler writes there at once, even while the main thread runs no Python code.
     fd_before = signal.set_wakeup_fd(pythons.fileno(), warn_on_full_buffer=False)
     try:
@@ -206,12 +212,19 @@ def ends_when_asked(*, to_the_last: bool = False) -> Iterator[Ending]:
             pythons.detach()  # open to the last, too
         else:
             signal.set_wakeup_fd(fd_before)
+            sys.unraisablehook = hook
             for number, handler in before.items():
                 signal.signal(number, handler)
             _current = None
             pythons.close()
             watcher.join()
             ours.close()
+
+
+def _unraisable(hook: Callable[[UnraisableHookArgs], object], lost: UnraisableHookArgs) -> None:
+    """Say nothing of an interrupt that came in a destructor or around a fork: `check` raises it again."""
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        hook(lost)
 
 
 @contextlib.contextmanager

@@ -87,6 +87,26 @@ def test_what_hangs_in_a_library_is_ended_by_force_after_its_last_act(
     assert "the program hung and was ended; resume the sweep to continue" in err
 
 
+def test_an_interrupt_that_python_passes_over_is_not_told_as_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Closing:
+        def __init__(self, error: type[BaseException]) -> None:
+            self._error = error
+
+        def __del__(self) -> None:
+            raise self._error
+
+    told: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+    hook = sys.unraisablehook
+    with ends_when_asked():
+        for error in (KeyboardInterrupt, ValueError):
+            Closing(error)
+    assert told == [ValueError]
+    assert sys.unraisablehook is hook
+
+
 def test_nothing_is_said_after_the_last_word(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -24,6 +24,8 @@ from search.finalists.retrain import Retrained, retrain, retrain_config
 from search.lightning import lightning_sweep
 from search.results.summary import SweepSummary, summarise
 
+pytestmark = pytest.mark.slow
+
 ALL_DATA = """
 from torch.utils.data import ConcatDataset, DataLoader
 from lightning_mlp import Digits
@@ -139,7 +141,6 @@ def test_figures_of_images_are_of_images(summary: SweepSummary, tmp_path: Path) 
         examine(summary.config, tmp_path, corruptions=False)
 
 
-@pytest.mark.slow
 def test_what_a_script_has_swept_is_retrained_from_the_command_line(tmp_path: Path) -> None:
     script = (EXAMPLES / "lightning_mlp.py").read_text().replace('budget="10x"', "trials=2")
     (tmp_path / "mine.py").write_text(script.replace("max_epochs=9", "max_epochs=2"))

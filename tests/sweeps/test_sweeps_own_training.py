@@ -11,6 +11,9 @@ from sweep_checks import check_study, check_view
 from sweep_fixtures import EXAMPLES, MakeSweep
 
 from search.driver import run_sweep
+from search.finalists.repeats import to_repeat_here
+from search.finalists.retrain import retrain, retrain_config
+from search.results.summary import summarise
 
 
 def test_the_example_trains_and_keeps_its_best_models(
@@ -30,6 +33,14 @@ def test_the_example_trains_and_keeps_its_best_models(
     assert (best.value or 0) > 0.8, "it learns"
     model = pickle.loads((config.folder / "checkpoints" / best.key / "epoch-0003" / "model.pkl").read_bytes())
     assert model.get_params()["alpha"] == best.params["alpha"]
+
+    summary = to_repeat_here(summarise(config.name, config.sweeps_dir), {})
+    retrained = retrain(summary, retrain_config(summary, best, seeds=2), None, model_name="own")
+    assert [record.state.name for record in retrained.result.records] == ["COMPLETE"] * 2
+    again = pickle.loads((retrained.checkpoint / "model.pkl").read_bytes())
+    assert again.get_params()["alpha"] == best.params["alpha"], "with the winner's parameters"
+    assert (retrained.metrics, retrained.model_folder) == ({}, None), "its author alone can test it"
+    assert retrained.not_saved == "what own_training:train makes of its checkpoint is known to its author"
 
 
 @pytest.mark.slow

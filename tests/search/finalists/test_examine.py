@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 from sweep_makers import open_ledger, run_trial, sweep_config
 
+from search.cifar.sweep import OBJECTIVE
 from search.config.sweep_config import SweepConfig
-from search.finalists.examine import Examination, log_examination
+from search.errors import UserError
+from search.finalists.examine import Examination, examine, log_examination
 from search.study.database import opened_storage
 from search.tracking.repair.sweep_repair import sync_sweep
 
@@ -24,6 +27,13 @@ def retrained(folder: Path) -> SweepConfig:
         run_trial(open_ledger(config, storage), (0.5,))
     sync_sweep(config.name, folder)
     return config
+
+
+def test_a_sweep_that_was_not_retrained_is_told_how_to_be(tmp_path: Path) -> None:
+    config = sweep_config(tmp_path, objective=OBJECTIVE)
+    with pytest.raises(UserError, match=r"has no retrained model yet: retrain its best") as refusal:
+        examine(config, tmp_path, corruptions=False)
+    assert [step.action for step in refusal.value.steps] == ["retrain"]
 
 
 def test_figures_go_to_this_retraining_not_to_a_deleted_one_of_its_name(tmp_path: Path) -> None:

@@ -80,9 +80,7 @@ class ImageClassifier(Product):
             images=int(evaluations[0]["n"]),
         )
 
-    def save(
-        self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations, seeds: int
-    ) -> Path:
+    def save(self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations) -> Path:
         """Save it with its card: uint8 images in, probabilities of the classes out."""
         from cifar_cnn.checkpoint import load_checkpoint
         from cifar_cnn.export import InferenceModel

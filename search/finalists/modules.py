@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from search.finalists.confirm import Confirmation
 from search.finalists.product import Evaluations, NotSaved, Product
-from search.objective.repeated import ARMS
+from search.objective.repeated import ARMS, REPEATS
 from search.study.launch_notes import describe_launch
 from search.tracking.models.tested import Tested
 from search.training.objective import LightningObjective
@@ -38,7 +39,7 @@ class Module(Product):
 
     @property
     def _params(self) -> dict[str, Any]:
-        params: dict[str, Any] = self.config.settings[ARMS][0]
+        params: dict[str, Any] = self.config.settings[REPEATS][ARMS][0]
         return params
 
     def has_test(self) -> bool:
@@ -62,7 +63,9 @@ class Module(Product):
         objective, config = self._objective, self.config
         options = {name: value for name, value in objective.settings.trainer.items() if name in _OF_TEST}
         with left_as_found(config.cpus_per_trial or 1, on_gpu=config.gpus_per_trial != 0):
-            module, data = self._trained(checkpoint)
+            module, data = objective.build(self._params, config.seed)
+            # The driver reports, no callback.
+            warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`", UserWarning)
             trainer = lightning_of(module).Trainer(
                 accelerator="cpu" if config.gpus_per_trial == 0 else "auto",
                 devices=1,
@@ -72,18 +75,28 @@ class Module(Product):
                 enable_model_summary=False,
                 **options,
             )
-            logged = trainer.test(module, datamodule=data, verbose=False)
+            # The retraining wrote it itself. A user's callbacks and hyperparameters may hold any object.
+            restored = {"ckpt_path": checkpoint / CHECKPOINT_FILE, "weights_only": False}
+            logged = trainer.test(module, datamodule=data, verbose=False, **restored)
         return {"metrics": {name: value for each in logged for name, value in each.items()}}
 
     def _trained(self, checkpoint: Path) -> tuple[Any, Any]:
-        """The module as it was trained, and its data."""
+        """The module as it was trained, and its data.
+
+        Raises:
+            NotSaved: its layers are not those that it has right after `__init__`.
+        """
         import torch
 
         module, data = self._objective.build(self._params, self.config.seed)
         # The retraining wrote it itself. A user's callbacks and hyperparameters may hold any object.
         trained = torch.load(checkpoint / CHECKPOINT_FILE, map_location="cpu", weights_only=False)
         module.on_load_checkpoint(trained)
-        module.load_state_dict(trained["state_dict"])
+        try:
+            module.load_state_dict(trained["state_dict"])
+        except RuntimeError as error:
+            cause = " ".join(str(error).split())[:200]
+            raise NotSaved(f"its weights do not fit it ({cause}): make all layers in __init__") from error
         return module, data
 
     def metrics(self, evaluations: Evaluations) -> dict[str, tuple[float, ...]]:
@@ -107,9 +120,7 @@ class Module(Product):
             data=settings.data or self.config.objective,
         )
 
-    def save(
-        self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations, seeds: int
-    ) -> Path:
+    def save(self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations) -> Path:
         """Save it with its card: what its `forward` takes in, what that returns out."""
         from search.tracking.models.save_module import ModuleCard, NotExported, save_module
         from search.training.manners import left_as_found

@@ -61,7 +61,7 @@ class Product:
         Raises:
             UserError: the data or the checkpoint cannot be read.
         """
-        raise NotImplementedError
+        raise AssertionError("asked for though there is no test")
 
     def metrics(self, evaluations: Evaluations) -> dict[str, tuple[float, ...]]:
         """All that the test measured, by seed."""
@@ -71,16 +71,13 @@ class Product:
         """What models are compared by in the registry."""
         return Tested(self.summary.config.name, self.trial, self.config.max_epochs, seeds)
 
-    def save(
-        self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations, seeds: int
-    ) -> Path:
+    def save(self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations) -> Path:
         """Save the model of a checkpoint as an MLflow model folder.
 
         Args:
             checkpoint: of the training.
             confirmation: that chose the trial, if there was one.
             evaluations: of all seeds.
-            seeds: how many there are.
 
         Raises:
             NotSaved: it cannot be served.

@@ -27,7 +27,7 @@ from search.errors import UserError
 from search.lightning import found_maker, places
 from search.objective.context import Objective, TrialContext
 from search.objective.reference import load_objective, objective_reference
-from search.objective.repeated import ARMS, KIND, Repeated
+from search.objective.repeated import ARMS, KIND, REPEATS, Repeated
 from search.results.leaderboard import cause
 from search.results.summary import SweepSummary
 from search.study.records import Outcome, TrialRecord, not_retried
@@ -126,6 +126,7 @@ def _repeats(config: SweepConfig, kind: Kind, arms: Sequence[TrialRecord], seeds
     # A retraining may be given more seeds later; a comparison of finalists is what it was begun as.
     most = seeds if kind == "confirm" else MOST_SEEDS
     of_images = config.objective == OBJECTIVE
+    repeats = {KIND: kind, ARMS: [config.configuration(record.params) for record in arms]}
     # A training's result; one on all but the test images has none left to validate on.
     goal = Goal("train_acc", "maximize") if of_images and kind == "retrain" else config.goal
     return Definition(
@@ -138,11 +139,7 @@ def _repeats(config: SweepConfig, kind: Kind, arms: Sequence[TrialRecord], seeds
             },
         ),
         objective="search.finalists.repeats:train_repeat" if of_images else config.objective,
-        settings={
-            **config.settings,
-            KIND: kind,
-            ARMS: [config.configuration(record.params) for record in arms],
-        },
+        settings={**config.settings, **(repeats if of_images else {REPEATS: repeats})},
         dataset=config.dataset,
         metric=goal.metric,
         direction=goal.direction,

@@ -162,7 +162,7 @@ def retrain(
     checkpoint = final_checkpoint(config, complete[0])
     folder, not_saved, published = None, None, Published()
     try:
-        folder = product.save(checkpoint, confirmation, evaluations, len(complete))
+        folder = product.save(checkpoint, confirmation, evaluations)
     except NotSaved as error:
         not_saved = str(error)
     else:

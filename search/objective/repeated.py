@@ -9,15 +9,17 @@ from typing import Any
 from cifar_cnn.seeds import derive_seed
 from search.objective.context import Objective, TrialContext
 
-KIND, ARMS = "kind", "arms"  # of a sweep's settings: what it repeats for, and which configurations
+REPEATS = "sweep.repeats"  # of a sweep's settings, beside those of the training function
+KIND, ARMS = "kind", "arms"  # what it repeats for, and which configurations
 
 
 @dataclass(frozen=True)
 class Repeated:
     """The objective of a sweep over seeds, whose parameters are `arm` and `repeat`.
 
-    Its settings have the `kind` of the repetition and the `arms`, a configuration each. A seed follows from
-    kind, arm and repeat, so that it is none of those that the arms were chosen by.
+    Its settings have the `kind` of the repetition and the `arms`, a configuration each, which the training
+    function does not see. A seed follows from kind, arm and repeat, so that it is none of those that the arms
+    were chosen by.
 
     Attributes:
         objective: the training function.
@@ -25,7 +27,7 @@ class Repeated:
     Example:
         >>> def train(params, context):
         ...     print(params, context.seed < 2**31)
-        >>> settings = {"kind": "confirm", "arms": [{"lr": 0.1}, {"lr": 0.2}]}
+        >>> settings = {REPEATS: {KIND: "confirm", ARMS: [{"lr": 0.1}, {"lr": 0.2}]}}
         >>> context = TrialContext(max_epochs=1, scratch=None, on_report=print, settings=settings)
         >>> Repeated(train)({"arm": 1, "repeat": 0}, context)
         {'lr': 0.2} True
@@ -43,10 +45,11 @@ class Repeated:
         Raises:
             Exception: as the training function.
         """
-        arm = params["arm"]
+        arm, repeats = params["arm"], context.settings[REPEATS]
+        context.settings = {name: value for name, value in context.settings.items() if name != REPEATS}
         # Small enough for numpy's and Lightning's own seeding.
-        context.seed = derive_seed(f"fresh, {context.settings[KIND]}", arm, params["repeat"]) % 2**31
-        self.objective(context.settings[ARMS][arm], context)
+        context.seed = derive_seed(f"fresh, {repeats[KIND]}", arm, params["repeat"]) % 2**31
+        self.objective(repeats[ARMS][arm], context)
 
 
 def makers(objective: Objective) -> list[Callable[..., Any]]:

@@ -25,6 +25,7 @@ from search.finalists.confirm import confirm, confirm_config
 from search.finalists.examine import examine
 from search.finalists.repeats import to_repeat_here
 from search.finalists.retrain import Retrained, final_checkpoint, first_seed, retrain, retrain_config
+from search.objective.repeated import ARMS, KIND, REPEATS
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
@@ -79,7 +80,8 @@ def tested(
 
 def failing(config: SweepConfig, mended: Path) -> SweepConfig:
     """The same trainings, of which one fails until the file is there."""
-    settings = {**config.settings, "mended": str(mended)}
+    repeats = {key: config.settings[key] for key in (KIND, ARMS)}
+    settings = {**config.settings, REPEATS: repeats, "mended": str(mended)}
     return config.model_copy(update={"objective": "scripted_repeats:train", "settings": settings})
 
 

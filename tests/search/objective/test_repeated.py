@@ -14,7 +14,7 @@ from search.objective.context import TrialContext
 from search.objective.module import import_objective_module
 from search.objective.portable import PortableObjective
 from search.objective.reference import load_callable, load_objective
-from search.objective.repeated import Repeated, makers
+from search.objective.repeated import REPEATS, Repeated, makers
 
 ARMS = [{"lr": 0.1}, {"lr": 0.2}]
 
@@ -25,8 +25,9 @@ def seed_of(kind: str, arm: int, repeat: int) -> int:
 
     def train(params: Mapping[str, Any], context: TrialContext) -> None:
         trained.append((params, context.seed))
+        assert context.settings == {"mine": 1}, "the training function's own"
 
-    settings = {"kind": kind, "arms": ARMS}
+    settings = {"mine": 1, REPEATS: {"kind": kind, "arms": ARMS}}
     context = TrialContext(max_epochs=1, scratch=Path(), on_report=print, seed=5, settings=settings)
     Repeated(train)({"arm": arm, "repeat": repeat}, context)
     ((params, seed),) = trained

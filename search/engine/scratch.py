@@ -1,7 +1,8 @@
 """Temporary folders that go with their process, however it ends.
 
 Who holds such a folder holds a lock on a file in it, which the kernel lets go of when the process dies.
-Whoever makes another beside it first deletes those that nobody holds any more.
+Whoever makes another beside it first empties those that nobody holds any more, and deletes them at its own
+end: children of the dead process may outlive it by seconds, and would make a deleted folder anew.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import multiprocessing.util
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -28,18 +29,21 @@ def held_folder(family: str, name: str = "", parent: Path | None = None) -> Iter
     """A new folder called `family`, `name` and some letters, deleted at the end with all that is in it.
 
     Args:
-        family: what such folders have in common; dead ones of the family are deleted first.
+        family: what such folders have in common; dead ones of the family go too.
         name: of this one.
         parent: where; the machine's temporary folder by default.
     """
     parent = parent or Path(tempfile.gettempdir())
-    sweep_up(family, parent)
+    _with_dead_folders(family, parent, _empty)
     folder = Path(tempfile.mkdtemp(prefix=f"{family}{name}", dir=parent))
-    with _hold(folder):
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with _hold(folder):
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        sweep_up(family, parent)
 
 
 @functools.cache
@@ -65,18 +69,23 @@ def _hold(folder: Path) -> IO[str]:
 
 def sweep_up(family: str, parent: Path | None = None) -> None:
     """Delete this user's folders of a family whose processes are dead."""
-    for folder in (parent or Path(tempfile.gettempdir())).glob(f"{family}*"):
+    _with_dead_folders(family, parent or Path(tempfile.gettempdir()), _delete)
+
+
+def _with_dead_folders(family: str, parent: Path, act: Callable[[Path], None]) -> None:
+    """Hold, one after another, this user's folders of a family that nobody holds, and do something with them."""
+    for folder in parent.glob(f"{family}*"):
         # Another may be deleting it too; one that is not ours, or holds no lock file, is left alone.
         with contextlib.suppress(OSError):
             if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
                 continue
             with (folder / _LOCK).open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _delete(folder)
+                act(folder)
 
 
-def _delete(folder: Path) -> None:
-    """The lock goes last: what a process that is just dying adds meanwhile is deleted the next time."""
+def _empty(folder: Path) -> None:
+    """Delete all but the lock."""
     for path in folder.iterdir():
         if path.name == _LOCK:
             continue
@@ -84,5 +93,10 @@ def _delete(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _delete(folder: Path) -> None:
+    """The lock goes last: what a process that is just dying adds meanwhile is deleted the next time."""
+    _empty(folder)
     if [path.name for path in folder.iterdir()] == [_LOCK]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -73,7 +73,7 @@ def sweep_up(family: str, parent: Path | None = None) -> None:
 
 
 def _with_dead_folders(family: str, parent: Path, act: Callable[[Path], None]) -> None:
-    """Hold, one after another, this user's folders of a family that nobody holds, and do something with them."""
+    """Hold this user's folders of a family that nobody holds, one by one, and do something with each."""
     for folder in parent.glob(f"{family}*"):
         # Another may be deleting it too; one that is not ours, or holds no lock file, is left alone.
         with contextlib.suppress(OSError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -15,15 +14,14 @@ from search.config.sweep_config import SweepConfig
 from search.engine.observers import Stop
 from search.progress.frame import Frame
 from search.progress.notebook import NotebookTable
+from search.progress.table import KEPT, best_table, running_table
 from search.progress.tally import Tally
 from search.progress.terminal import TerminalTable
-from search.results.columns import Columns
-from search.results.digits import all_shown, human_seconds, score, scores, shown
-from search.results.freezing import Choice, choices, newest_choice, thaws_text
-from search.results.leaderboard import leading
+from search.progress.told import choice_since, end_line, end_text, headline, stop_line, wait_line
+from search.results.digits import human_seconds, shown
+from search.results.freezing import Choice, choices
 from search.study.records import Outcome, TrialRecord
 
-_MOST_ROWS = 16  # running trials shown; a cluster's hundreds would push the summary off the screen
 _WORKERS = "starting workers"
 _FIRST_EPOCH = "importing the training function in the workers, then the first epoch"
 
@@ -72,7 +70,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         if not isinstance(self._table, NotebookTable):
-            self._say(_headline(self._config))
+            self._say(headline(self._config, self._tally.naming))
         if self._table:
             self._table.start()
         return self
@@ -98,12 +96,12 @@ class Progress:
             self.waits_for(_WORKERS)
 
     def trial_changed(self, record: TrialRecord) -> None:
-        """Take a change in; without a live table, print each trial's end, freeze and thaw."""
+        """Take a change in; print each trial's end, freeze and thaw, in a terminal above the live table."""
         before = self._tally.known(record.number)
         self._tally.take(record)
-        self._choice = _choice_since(before, record) or self._choice
+        self._choice = choice_since(before, record) or self._choice
         self._wait_goes_on(before, record)
-        if not self._table and (line := self._told(before, record)):
+        if not isinstance(self._table, NotebookTable) and (line := self._told(before, record)):
             self._say(line)
 
     def stop_requested(self, reason: Stop, grace_s: float | None) -> None:
@@ -127,89 +125,50 @@ class Progress:
         """What there is to say of a change, if there is anything: a trial's epochs alone are not told."""
         was_frozen = before is not None and before.frozen
         if record.outcome is Outcome.RUNNING:
-            choice = _choice_since(before, record)
-            return f"{choice}; {self._tally.summary}" if choice and choice.thawed else None
+            choice = choice_since(before, record)
+            return self._with_summary(str(choice)) if choice and choice.thawed else None
         if was_frozen and record.outcome in (Outcome.FROZEN, Outcome.PRUNED):
             return None  # how far it came was told when it froze
-        return self._line(record)
+        name = self._tally.naming.see(record)
+        if self._table:
+            return end_line(record, name, self._config, is_best=self._tally.best[:1] == [record])
+        return self._with_summary(end_text(record, name, self._config, self._tally.naming))
 
-    def _line(self, record: TrialRecord) -> str:
-        params = " ".join(f"{name}={shown(value)}" for name, value in record.params.items())
-        reason = f" ({record.stop_reason})" if record.outcome is Outcome.FAILED else ""
-        thaws = f", {thaws_text(record)}" if record.thawed else ""
-        return (
-            f"{record.key} {record.outcome}{reason} "
-            f"{self._config.metric}={score(self._newest(record))} "
-            f"after {len(record.epochs)} of {self._config.max_epochs} epochs{thaws}, {params}; "
-            f"{self._tally.summary}"
-        )
-
-    def _newest(self, record: TrialRecord) -> float | None:
-        return record.epochs[-1].metrics[self._config.metric] if record.epochs else None
+    def _with_summary(self, line: str) -> str:
+        """The line, and in a log how far the sweep is by it; a live table shows that already."""
+        if self._table:
+            return line
+        tally = self._tally
+        left = "" if (text := tally.left_text) is None else f", {text}"
+        return f"{line}; {tally.counts}, {tally.best_text}{left}"
 
     def _frame(self) -> Frame:
         """The trials that run, and how far the sweep is."""
-        running = [record for _, record in sorted(self._tally.running.items())][:_MOST_ROWS]
-        columns = Columns.of([self._config], ["trial", "epoch"])
-        cells = {
-            "trial": [record.key for record in running],
-            "epoch": [self._epoch(record) for record in running],
-            columns.metrics[self._config.metric]: scores([self._newest(record) for record in running]),
-        }
-        for name, heading in columns.params.items():
-            cells[heading] = all_shown([record.params.get(name) for record in running])
-        lines = [f"{self._status_line()} so far"]
-        lines += [] if self._waits is None else [_wait_line(*self._waits)]
+        lines = [f"{self._status()} so far", self._best_line()]
+        lines += [] if self._waits is None else [wait_line(*self._waits)]
         lines += [] if self._choice is None else [f"last choice: {self._choice}"]
-        lines += [] if self._stop is None else [_stop_line(*self._stop)]
-        return Frame(cells, lines)
-
-    def _epoch(self, record: TrialRecord) -> str:
-        """`2/9`, or `2/3 of 9` for a trial that freezes at 3."""
-        done, last = len(record.epochs), self._config.max_epochs
-        return f"{done}/{last}" if record.until is None else f"{done}/{record.until} of {last}"
+        lines += [] if self._stop is None else [stop_line(*self._stop)]
+        return Frame(running_table(self._config, self._tally, self._began), lines, KEPT)
 
     def _last_frame(self) -> Frame:
         """The best trials, and what the sweep came to."""
-        columns = Columns.of([self._config], ["trial"])
-        headings = ["trial", columns.metrics[self._config.metric], *columns.params.values()]
-        rows = leading(self._tally.best, columns.params)
-        cells = {heading: [row[place] for row in rows] for place, heading in enumerate(headings)}
-        lines = [self._status_line()]
+        lines = [self._status(), self._tally.best_text]
         lines += [] if self._stop is None else [f"stopped ({self._stop[0].value}): run it again to resume"]
-        return Frame(cells, lines)
+        return Frame(best_table(self._config, self._tally), lines, KEPT)
 
-    def _status_line(self) -> str:
-        elapsed = human_seconds(time.monotonic() - self._started)
-        return f"{self._config.name}: {self._tally.summary}, {elapsed}"
+    @property
+    def _began(self) -> bool:
+        """Whether workers are up and have trained an epoch."""
+        return self._waits is None
 
+    def _status(self) -> str:
+        """How far the sweep is, with what people look for first in front."""
+        left = "" if (text := self._tally.left_text) is None else f"{text}, "
+        return f"{left}{self._tally.counts}, {human_seconds(time.monotonic() - self._started)}"
 
-def _choice_since(before: TrialRecord | None, record: TrialRecord) -> Choice | None:
-    """What was chosen about a trial since it was seen before; None: nothing."""
-    known = 0 if before is None else len(before.hand_outs)
-    return newest_choice(record) if len(record.hand_outs) > known else None
-
-
-def _headline(config: SweepConfig) -> str:
-    """What is about to run."""
-    data, note = "its own data", config.dataset
-    if note is not None:
-        sizes = f"{note.sizes['train']:,} train, {note.sizes['val']:,} val"
-        if config.kind == "retrain":
-            sizes = f"{note.sizes['train'] + note.sizes['val']:,} train, with the validation images"
-        data = f"{note.name} ({sizes})"
-    return f"{config.kind} {config.name}: {config.size_text}, {config.goal}, {data}"
-
-
-def _wait_line(what: str, since: float) -> str:
-    return f"{what}, {human_seconds(time.monotonic() - since)}"
-
-
-def _stop_line(reason: Stop, until: float | None) -> str:
-    if until is None:
-        return f"stopping ({reason.value}): running epochs end first; an interrupt gives them a few seconds"
-    left = until - time.monotonic()
-    if left <= 0:
-        return f"stopping ({reason.value}): workers are ended and MLflow is brought up to date"
-    grace = f"running epochs have {math.ceil(left)} s to end"
-    return f"stopping ({reason.value}): {grace}; interrupt again to stop at once"
+    def _best_line(self) -> str:
+        """The best so far with its parameters, which a table of what runs does not show."""
+        best = next(iter(self._tally.best), None)
+        named = [] if best is None else [name for name in self._tally.params if name in best.params]
+        values = " ".join(f"{name}={shown(best.params[name])}" for name in named) if best else ""
+        return f"{self._tally.best_text}{': ' if values else ''}{values}"

@@ -6,15 +6,17 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, Group
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.file_proxy import FileProxy
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search.progress.frame import Frame
+from search.progress.frame import GAP, Frame
 
 _REFRESHES_A_SECOND = 2
 
@@ -43,7 +45,7 @@ class TerminalTable:
         self._live = Live(
             console=console,
             refresh_per_second=_REFRESHES_A_SECOND,
-            get_renderable=lambda: _drawn(draw()),
+            get_renderable=lambda: Sized(draw()),
             transient=True,
         )
 
@@ -58,14 +60,42 @@ class TerminalTable:
         self._live.stop()
 
 
-def _drawn(frame: Frame) -> Group:
-    table = Table(box=None, pad_edge=False)
-    for heading in frame.columns:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in frame.rows:
+@dataclass(frozen=True)
+class Sized:
+    """A frame as large as the terminal has room for: a display higher than it cannot be wiped out again.
+
+    Example:
+        >>> frame = Frame({"trial": ["trial-000", "trial-001", "trial-002"]}, ["0/16 done"])
+        >>> Console(width=40, height=5).print(Sized(frame))
+            trial
+        trial-000
+        and 2 more
+        0/16 done
+    """
+
+    frame: Frame
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = self.frame.fitted(options.max_width)
+        # The console wraps nothing, for it leaves that to the terminal; the display has to.
+        lines = Text("\n".join(self.frame.lines), no_wrap=False, overflow="fold")
+        room = console.height - len(lines.wrap(console, options.max_width)) - 2  # the headings, the cursor
+        rows = self.frame.rows
+        if rows and room > 0:
+            yield _table(columns, len(rows) if len(rows) <= room else room - 1)
+            if len(rows) > room:
+                yield Text(f"and {len(rows) - room + 1} more")
+        yield lines
+
+
+def _table(columns: dict[str, list[str]], rows: int) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for heading, cells in columns.items():
+        widest = max(map(cell_len, [heading, *cells]))
+        table.add_column(Text(heading), justify="right", no_wrap=True, min_width=widest)
+    for row in list(zip(*columns.values(), strict=True))[:rows]:
         table.add_row(*map(Text, row))
-    # The console wraps nothing, for it leaves that to the terminal; the display has to.
-    return Group(table, *(Text(line, no_wrap=False, overflow="fold") for line in frame.lines))
+    return table
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from rich.console import Console
 from sweep_makers import DISCRETE, epoch, record, sweep_config
 
 from search.progress.live import Progress
-from search.progress.terminal import _drawn
+from search.progress.terminal import Sized
 from search.study.hand_outs import HandOut
 from search.study.records import TrialRecord
 
@@ -37,13 +37,14 @@ def test_what_is_waited_for_is_told_until_an_epoch_was_trained() -> None:
             progress.trial_changed(record(number, TrialState.RUNNING))
         frame = progress._frame()
         progress.trial_changed(record(0, TrialState.RUNNING, epochs=THREE[:1]))
-        assert len(progress._frame().lines) == 1
+        assert len(progress._frame().lines) == 2
     assert told.getvalue().splitlines()[0] == (
         "sweep try: 4 trials of up to 3 epochs, maximising val_acc, its own data"
     )
     importing = "importing the training function in the workers, then the first epoch"
     assert lines_of(told, waits=True) == ["try: starting Ray", "try: starting workers", f"try: {importing}"]
-    assert frame.lines[1:] == [f"{importing}, 0 s"]
+    assert frame.columns["state"] == ["starting", "starting"]
+    assert frame.lines[2:] == [f"{importing}, 0 s"]
 
 
 def test_a_resume_waits_for_workers_until_a_trial_goes_on_and_a_finished_sweep_for_none() -> None:
@@ -54,9 +55,9 @@ def test_a_resume_waits_for_workers_until_a_trial_goes_on_and_a_finished_sweep_f
         "starting",
         "importing",
     ]
-    assert len(progress._frame().lines) == 2
+    assert len(progress._frame().lines) == 3
     progress.trial_changed(record(0, TrialState.RUNNING, epochs=THREE[:2]))
-    assert len(progress._frame().lines) == 1
+    assert len(progress._frame().lines) == 2
     finished, told = followed(trials=1)
     finished.sweep_opened([record(0, epochs=THREE, value=0.5)])
     assert told.getvalue() == ""
@@ -145,14 +146,15 @@ def test_the_live_table_has_the_trials_that_run_and_the_last_choice(tmp_path: Pa
     progress.sweep_opened([frozen_at(0, 1, 1), frozen_at(1, 1, 1), frozen_at(2, 1, 1, 2)])
     frame = progress._frame()
     assert frame.columns["trial"] == ["trial-002"]
-    assert frame.columns["epoch"] == ["1/2 of 3"]
-    assert frame.lines[0].startswith(
-        "try: 3/60 epochs, 0 complete, 2 frozen, 0 pruned, 0 failed, none complete"
-    )
-    assert frame.lines[1].startswith("starting workers, ")
-    assert frame.lines[2] == "last choice: thawed trial-002: 1th of 9 at epoch 1"
+    assert frame.columns["state"] == ["waiting at 1/3"]
+    assert frame.lines[0].startswith("3/60 epochs, 0 complete, 2 frozen, 0 pruned, 0 failed, ")
+    assert frame.lines[1] == "none complete yet, best so far trial-000, frozen at 1 of 3"
+    assert frame.lines[2].startswith("starting workers, ")
+    progress.trial_changed(frozen_at(2, 1, 1, 2))
+    assert progress._frame().columns["state"] == ["epoch 2/2 of 3"]
+    assert frame.lines[3] == "last choice: thawed trial-002: 1th of 9 at epoch 1"
     screen = io.StringIO()
-    Console(file=screen, width=80, force_terminal=True, color_system=None).print(_drawn(frame))
+    Console(file=screen, width=80, force_terminal=True, color_system=None).print(Sized(frame))
     assert max(map(len, screen.getvalue().splitlines())) <= 80
 
 

@@ -83,16 +83,40 @@ def stress(
     outcome: Outcome,
 ) -> Iterator[int]:
     """Kill so many times, so many of each sweep; gives the kills done after each sweep."""
-    kinds = [*POINTS, *[RANDOM] * (len(POINTS) // 2)]
-    done = 0
+    deck, done = Deck(chance), 0
     for shape in itertools.cycle(shapes):
-        plan = [kind for kind in kinds if shape.trainings or kind not in OF_FREEZING]
-        part = chance.sample(plan, min(in_a_row, kills - done))
+        part = deck.deal(min(in_a_row, kills - done), freezes=shape.trainings is not None)
         with tempfile.TemporaryDirectory(prefix="kills-") as folder:
             done += _one_sweep(Path(folder), shape, part, chance, counts, outcome)
         yield done
         if done == kills:
             return
+
+
+class Deck:
+    """Kinds of kills in a random order; each named point comes once before any comes again.
+
+    Args:
+        chance: the order.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._kinds: list[str] = []
+
+    def deal(self, count: int, freezes: bool) -> list[str]:
+        """The next kinds for a sweep; those of freezing wait for one that freezes trials."""
+        dealt: list[str] = []
+        while len(dealt) < count:
+            fitting = [kind for kind in self._kinds if freezes or kind not in OF_FREEZING]
+            if not fitting:
+                fitting = [*POINTS, *[RANDOM] * (len(POINTS) // 2)]
+                self._chance.shuffle(fitting)
+                self._kinds += fitting
+                continue
+            dealt.append(fitting[0])
+            self._kinds.remove(fitting[0])
+        return dealt
 
 
 def _one_sweep(

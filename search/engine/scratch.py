@@ -1,8 +1,7 @@
 """Temporary folders that go with their process, however it ends.
 
 Who holds such a folder holds a lock on a file in it, which the kernel lets go of when the process dies.
-Whoever makes another beside it first empties those that nobody holds any more, and deletes them at its own
-end: children of the dead process may outlive it by seconds, and would make a deleted folder anew.
+Whoever makes another beside it first deletes those that nobody holds any more.
 """
 
 from __future__ import annotations
@@ -25,25 +24,28 @@ SOCKETS = "pymp-"  # how those of `multiprocessing` do
 
 
 @contextlib.contextmanager
-def held_folder(family: str, name: str = "", parent: Path | None = None) -> Iterator[Path]:
+def held_folder(
+    family: str,
+    name: str = "",
+    parent: Path | None = None,
+    before_deleting: Callable[[Path], None] = lambda _dead: None,
+) -> Iterator[Path]:
     """A new folder called `family`, `name` and some letters, deleted at the end with all that is in it.
 
     Args:
-        family: what such folders have in common; dead ones of the family go too.
+        family: what such folders have in common; dead ones of the family are deleted first.
         name: of this one.
         parent: where; the machine's temporary folder by default.
+        before_deleting: called with each dead folder first.
     """
     parent = parent or Path(tempfile.gettempdir())
-    _with_dead_folders(family, parent, _empty)
+    sweep_up(family, parent, before_deleting)
     folder = Path(tempfile.mkdtemp(prefix=f"{family}{name}", dir=parent))
-    try:
-        with _hold(folder):
-            try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        sweep_up(family, parent)
+    with _hold(folder):
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @functools.cache
@@ -67,25 +69,23 @@ def _hold(folder: Path) -> IO[str]:
     return lock
 
 
-def sweep_up(family: str, parent: Path | None = None) -> None:
+def sweep_up(
+    family: str, parent: Path | None = None, before_deleting: Callable[[Path], None] = lambda _dead: None
+) -> None:
     """Delete this user's folders of a family whose processes are dead."""
-    _with_dead_folders(family, parent or Path(tempfile.gettempdir()), _delete)
-
-
-def _with_dead_folders(family: str, parent: Path, act: Callable[[Path], None]) -> None:
-    """Hold this user's folders of a family that nobody holds, one by one, and do something with each."""
-    for folder in parent.glob(f"{family}*"):
+    for folder in (parent or Path(tempfile.gettempdir())).glob(f"{family}*"):
         # Another may be deleting it too; one that is not ours, or holds no lock file, is left alone.
         with contextlib.suppress(OSError):
             if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
                 continue
             with (folder / _LOCK).open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                act(folder)
+                before_deleting(folder)
+                _delete(folder)
 
 
-def _empty(folder: Path) -> None:
-    """Delete all but the lock."""
+def _delete(folder: Path) -> None:
+    """The lock goes last: what a process that is just dying adds meanwhile is deleted the next time."""
     for path in folder.iterdir():
         if path.name == _LOCK:
             continue
@@ -93,10 +93,5 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-def _delete(folder: Path) -> None:
-    """The lock goes last: what a process that is just dying adds meanwhile is deleted the next time."""
-    _empty(folder)
     if [path.name for path in folder.iterdir()] == [_LOCK]:
         shutil.rmtree(folder, ignore_errors=True)

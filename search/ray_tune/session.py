@@ -60,7 +60,7 @@ def ray_session(config: SweepConfig, say: Callable[[str], None] = lambda _what: 
         # A Ray of our own makes Unix sockets in here, and their paths may have some 100 letters at most.
         short = ours and os.path.isdir("/tmp")
         with (
-            held_folder("ray-", parent=Path("/tmp") if short else None) as folder,
+            held_folder("ray-", "", Path("/tmp") if short else None, _end_orphans) as folder,
             current_ending().at_last(lambda: _kill(folder)),
             own_token(folder) if ours else contextlib.nullcontext(),
         ):
@@ -158,8 +158,23 @@ def _shut_down(folder: Path) -> None:
 
 def _kill(folder: Path) -> None:
     """End the processes of a Ray in this folder at once, whatever state they are in, and delete it."""
+    _end(lambda: _processes(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_orphans(folder: Path) -> None:
+    """End what is left of a Ray in this folder whose driver is dead.
+
+    A worker that is just starting does not notice, and would make the folder anew when it has been deleted.
+    Ray names the folder in options; somebody who looks at its logs does not.
+    """
+    _end(lambda: [process for process in psutil.process_iter() if _names(process, folder, "--")])
+
+
+def _end(find: Callable[[], list[psutil.Process]]) -> None:
+    """End processes, and those that they start meanwhile."""
     processes: set[psutil.Process] = set()
-    while new := set(_processes(folder)) - processes:
+    while new := set(find()) - processes:
         processes |= new
         for process in new:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -168,7 +183,6 @@ def _kill(folder: Path) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(processes, timeout=_LAST_S)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _processes(folder: Path) -> list[psutil.Process]:
@@ -178,11 +192,18 @@ def _processes(folder: Path) -> list[psutil.Process]:
     """
     processes = []
     for child in psutil.Process().children():
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            words = " ".join(child.cmdline())
-            if str(folder) in words or "ray_process_reaper" in words:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if _names(child, folder) or _names(child, "ray_process_reaper"):
                 processes += [child, *child.children(recursive=True)]
     return processes
+
+
+def _names(process: psutil.Process, what: Path | str, kind: str = "") -> bool:
+    """Whether it is in a word of this kind of a process's command line, if that may be looked at."""
+    try:
+        return any(str(what) in word and word.startswith(kind) for word in process.cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(*arguments: str) -> str:
     ended = subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=290
+        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=590
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended.stdout
@@ -76,6 +77,22 @@ def test_the_inside_of_a_trial_is_measured(tmp_path: Path) -> None:
 def test_idle_time_at_the_end_is_measured() -> None:
     told = run("benchmarks.tail", "--repeats", "1")
     assert len(re.findall(r"\d%", told)) == 2 * 5, "two schedules for each of five sweeps"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_kills_are_counted(tmp_path: Path) -> None:
+    out = tmp_path / "counts"
+    run("benchmarks.kills", "--kills", "6", "--in-a-row", "3", "--seed", "1", "--out", str(out))
+    counts = json.loads(out.read_text())
+    assert sum(kind["kills"] for kind in counts["kills"].values()) == 6
+    assert sum(kind["finished_epochs_trained_again"] for kind in counts["kills"].values()) == 0
+    sweeps = counts["sweeps"]
+    assert sweeps["sweeps"] == 2
+    assert sweeps["trials"] >= 16
+    ours = ("trials_lost", "decisions_wrong", "unlike_undisturbed", "zombies", "processes_left", "files_left")
+    wrong = (*ours, "mlflow_duplicates", "mlflow_repairs")
+    assert {name: sweeps[name] for name in wrong} == dict.fromkeys(wrong, 0)
 
 
 @pytest.mark.slow

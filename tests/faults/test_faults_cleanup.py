@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import fault_objectives
@@ -132,7 +137,19 @@ def test_what_a_killed_driver_and_its_workers_left_is_deleted_by_the_next(
         [ray_folder] = script.ray_folders
         assert ray_folder.is_dir()
         assert list(script.temporary.glob("sweep-trial-*"))
-        with driver(config, tmp_path) as resumed:
-            assert resumed.wait() == 0, resumed.stderr
-            assert not list(resumed.temporary.glob("sweep-trial-*"))
-        assert not ray_folder.exists()
+        # As a worker of Ray's that has not noticed yet, and would make the folder anew; and a user.
+        with sleeper(f"--temp-dir={ray_folder}") as worker, sleeper(str(ray_folder / "logs")) as reader:
+            with driver(config, tmp_path) as resumed:
+                assert resumed.wait() == 0, resumed.stderr
+                assert not list(resumed.temporary.glob("sweep-trial-*"))
+            assert not ray_folder.exists()
+            assert worker.wait(10) == -signal.SIGKILL
+            assert reader.poll() is None
+
+
+@contextlib.contextmanager
+def sleeper(word: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has this word in its command line."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", word]) as process:
+        yield process
+        process.kill()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import random
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 from fault_tools import Toll, driver, logged_sweep
 from optuna.trial import TrialState
-from processes import Script
 
 from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.study.failpoints import FAIL_POINTS
 
-TRIALS, AT_ONCE, KILLS_IN_A_ROW = 12, 2, 10
+TRIALS, AT_ONCE = 12, 2
 IN_WORKER = ("checkpoint.before", "checkpoint.after")
 OF_FREEZING = ("freeze", "thaw", "drop")
 BY_DEFAULT = "prune.after"  # of the points; the others take minutes
@@ -64,27 +60,3 @@ def test_killed_at_a_point(point: str, tmp_path: Path, tracking_uri: str) -> Non
     if not freezing:
         states = {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
         assert {record.state for record in records} == states
-
-
-def kill_soon(config: SweepConfig, folder: Path, moments: random.Random) -> Script:
-    """A driver killed at a random moment; of a resume's first seconds as well as of its training."""
-    script = driver(config, folder)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        script.wait(moments.uniform(2, 15))
-    script.kill()
-    return script
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.usefixtures("local_ray")
-def test_ten_kills_in_a_row_of_one_sweep(tmp_path: Path, tracking_uri: str) -> None:
-    config = killable(tmp_path, tracking_uri).model_copy(update={"trials": 40})
-    config.save()
-    toll, moments = Toll(config), random.Random(10)
-    with contextlib.ExitStack() as drivers:
-        for _ in range(KILLS_IN_A_ROW):
-            drivers.enter_context(kill_soon(config, tmp_path, moments))
-            toll.note_fault()
-    assert run_sweep(config).succeeded
-    toll.check(40, in_flight=AT_ONCE * KILLS_IN_A_ROW)

@@ -53,7 +53,10 @@ def app(file: str, text: str | None) -> App:
 def main(script: App, words: Sequence[str] | None = None) -> NoReturn:
     """Run a script to its end, and turn what it returns or raises into the exit codes that all share."""
     _quiet_logging()
+    from scripts.commands import in_typed
+
     script.help = _reflowed(script.default_command.__doc__ or "")
+    script.help_epilogue = in_typed(script.help_epilogue or "")
     from search.errors import SweepFailed, SweepInterrupted, UserError
 
     try:

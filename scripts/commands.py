@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -96,8 +97,20 @@ def command(script: str, sweep: Sweep) -> str:
 
 
 def typed(script: str) -> str:
-    """How to begin a command that runs a script."""
-    return f"uv run scripts/{script}" if _under_uv() else f"python -m scripts.{script.removesuffix('.py')}"
+    """How to begin a command that runs a script: as the one that runs was begun."""
+    python = "uv run python" if _under_uv() else sys.orig_argv[0]
+    spec = sys.modules["__main__"].__spec__
+    if spec is not None and spec.name.startswith("scripts."):
+        return f"{python} -m scripts.{script.removesuffix('.py')}"
+    begun = Path(sys.argv[0])
+    if begun.suffix == ".py" and begun.absolute().parent == Path(__file__).parent:
+        return f"{'uv run' if _under_uv() else python} {begun.with_name(script)}"
+    return f"{'uv run' if _under_uv() else 'python'} scripts/{script}"  # from a notebook, or a test
+
+
+def in_typed(examples: str) -> str:
+    """Examples of commands, begun as the one that runs was."""
+    return re.sub(r"uv run scripts/(\w+\.py)", lambda match: typed(match[1]), examples)
 
 
 def installed(command_line: str) -> str:

@@ -63,7 +63,7 @@ def compare(
         configs = [summary.config for summary in summaries]
         out.file.write(write_csv([trial_row(summary.config, record, configs) for summary, record in trials]))
     else:
-        print_comparison(summaries, best_of_all(summaries, top), port)
+        print_comparison(summaries, best_of_all(summaries, top), port, ui)
     if shown_in is not None:
         from search.tracking.pages.server import serve_ui
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scripts.consoles import err, out
-from scripts.screen import leaderboard, print_ui
+from scripts.screen import leaderboard, print_links
 from search.errors import TrackingDown
 from search.results.digits import human_seconds, score
 from search.results.freezing import (
@@ -16,6 +16,7 @@ from search.results.freezing import (
     rungs,
     state_text,
 )
+from search.results.influence import by_influence
 from search.results.leaderboard import causes, counts, latest
 from search.results.size import epochs_used
 from search.results.summary import SweepSummary
@@ -26,13 +27,23 @@ _MOST_FROZEN = 3  # told of each sweep, those that have trained furthest
 
 
 def print_comparison(
-    summaries: Sequence[SweepSummary], best: Sequence[tuple[SweepSummary, TrialRecord]], port: int
+    summaries: Sequence[SweepSummary], best: Sequence[tuple[SweepSummary, TrialRecord]], port: int, ui: bool
 ) -> None:
-    """The best trials of all sweeps, each sweep's summary, and MLflow's comparison of those trials."""
+    """The best trials of all sweeps, each sweep's summary, and MLflow's comparison of those trials.
+
+    Args:
+        summaries: the sweeps.
+        best: the trials, each with its sweep.
+        port: of MLflow's UI.
+        ui: whether that is about to be started.
+    """
     from search.tracking.pages.server import comparison_link, links, sweep_page
 
     if best:
-        out.print(leaderboard([(summary.config, record) for summary, record in best], summaries[0].config))
+        rows = [(summary.config, record) for summary, record in best]
+        first = summaries[0]
+        order = list(first.importances) or by_influence(first.config, first.records)
+        out.print(leaderboard(rows, first.config, order))
     else:
         out.print(f"no trial has completed yet{_so_far(summaries)}")
     for summary in summaries:
@@ -45,10 +56,8 @@ def print_comparison(
     except TrackingDown as error:
         err.print(f"no MLflow link: {error}")
         return
-    print_ui(*(summary.config for summary in summaries))
-    for name, address in links(page, summaries[0].config, port) if page else []:
-        out.print(f"  {name:<12} {address}")
-    out.print(f"  comparison   {link}")
+    pages = links(page, summaries[0].config, port) if page else []
+    print_links([*pages, ("comparison", link)], *(summary.config for summary in summaries), ui=ui)
     if left_out:
         err.print(
             f"{left_out} of these {len(best)} trials are not in it, for that store has no run of theirs"

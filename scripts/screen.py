@@ -2,40 +2,79 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
+from rich.style import Style
 from rich.table import Table
+from rich.text import Text
 
 from scripts.commands import command
 from scripts.consoles import out
 from search.config.sweep_config import SweepConfig
-from search.results.columns import Columns
+from search.results.columns import Columns, fitted
 from search.results.digits import human_seconds
 from search.results.leaderboard import leading
 from search.study.records import TrialRecord
 
 
 def leaderboard(
-    rows: Sequence[tuple[SweepConfig, TrialRecord]], config: SweepConfig, title: str = ""
+    rows: Sequence[tuple[SweepConfig, TrialRecord]], config: SweepConfig, order: Sequence[str] = ()
 ) -> Table:
-    """Trials as a table, in the order given."""
+    """Trials as a table, in the order given; in a terminal with as many parameters as fit.
+
+    Args:
+        rows: the trials, each with its sweep.
+        config: whose metric is shown.
+        order: parameters that come first.
+    """
     several = len({row[0].name for row in rows}) > 1
     first, last = (["sweep", "trial"] if several else ["trial"]), ["epochs", "train time"]
     columns = Columns.of([row[0] for row in rows], [*first, *last])
-    table = Table(title=title or None, box=None, pad_edge=False, title_justify="left")
-    for heading in (*first, columns.metrics[config.metric], *last, *columns.params.values()):
-        table.add_column(heading, justify="right", no_wrap=True)
-    texts = leading([record for _, record in rows], columns.params)
-    for (owner, record), (key, value, *params) in zip(rows, texts, strict=True):
-        cost = str(len(record.epochs)), human_seconds(record.train_seconds)
-        table.add_row(*([owner.name] if several else []), key, value, *cost, *params)
-    return table
+    params = sorted(columns.params, key=lambda name: order.index(name) if name in order else len(order))
+    texts = leading([record for _, record in rows], params)
+    cells = {"sweep": [owner.name for owner, _ in rows]} if several else {}
+    cells |= {"trial": [text[0] for text in texts], columns.metrics[config.metric]: [t[1] for t in texts]}
+    cells |= {"epochs": [str(len(record.epochs)) for _, record in rows]}
+    cells |= {"train time": [human_seconds(record.train_seconds) for _, record in rows]}
+    kept = len(cells)
+    cells |= {columns.params[name]: [t[2 + place] for t in texts] for place, name in enumerate(params)}
+    return table(cells, kept)
 
 
-def print_ui(config: SweepConfig, *others: SweepConfig) -> None:
-    """Where to see sweeps in MLflow, before the links."""
-    if config.tracking_uri.startswith(("http://", "https://")):
-        out.print("\nsee it in MLflow:")
+def table(cells: dict[str, list[str]], kept: int) -> Table:
+    """Cells by heading as a table; of those after `kept` a terminal shows as many as fit."""
+    made = Table(box=None, pad_edge=False)
+    shown = fitted(cells, shutil.get_terminal_size().columns, kept) if out.is_terminal else cells
+    for heading in shown:
+        made.add_column(heading, justify="right", no_wrap=True)
+    for row in zip(*shown.values(), strict=True):
+        made.add_row(*map(Text, row))
+    return made
+
+
+def print_links(
+    links: Sequence[tuple[str, str]], config: SweepConfig, *others: SweepConfig, ui: bool = False
+) -> None:
+    """Where to see sweeps in MLflow: how to open it, and pages by name.
+
+    The addresses are long. A terminal gets a short one, with the pages' names as links; where no link can
+    be made of a name, and for programs, they are whole.
+
+    Args:
+        links: names and addresses of the pages.
+        config: the first of the sweeps.
+        others: the rest of them.
+        ui: whether the UI is about to be started.
+    """
+    served = config.tracking_uri.startswith(("http://", "https://"))
+    names = "".join(f" {other.name}" for other in others)
+    how = "" if ui or served else f"  {command('compare_trials.py', config)}{names} --ui"
+    out.print(f"\nsee it in MLflow:{how}")
+    if out.is_terminal and out.color_system is not None and links:
+        words = Text(", ").join(Text(name, Style(link=address)) for name, address in links)
+        place = links[0][1].partition("?")[0]
+        out.print(Text.assemble(f"  {place} (", words, ")"))
     else:
-        names = "".join(f" {other.name}" for other in others)
-        out.print(f"\nsee it in MLflow:  {command('compare_trials.py', config)}{names} --ui")
+        for name, address in links:
+            out.print(f"  {name:<12} {address}")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from scripts import cli
 from scripts.commands import command, in_options, installed, step_command
 from scripts.consoles import err, out
-from scripts.screen import leaderboard, print_ui
+from scripts.screen import leaderboard, print_links
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.engine.ending import INTERRUPTED
@@ -19,6 +19,7 @@ from search.engine.observers import Stop
 from search.errors import Step, TrackingDown
 from search.results.digits import human_seconds
 from search.results.freezing import best_unfinished, best_unfinished_text
+from search.results.influence import by_influence
 from search.results.leaderboard import cause, cost_text, counts
 from search.results.next_steps import go_on, without_completion
 from search.study.records import Outcome, not_retried
@@ -52,7 +53,8 @@ def print_result(result: SweepResult) -> None:
     waiting = f"{frozen} frozen, " if frozen else ""
     diverged = f", {summary[Outcome.DIVERGED]} diverged" if summary[Outcome.DIVERGED] else ""
     if result.leaderboard:
-        out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config))
+        order = by_influence(config, result.records)
+        out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config, order))
     out.print(
         f"{summary[Outcome.COMPLETE]} complete, {waiting}{summary[Outcome.PRUNED]} pruned{diverged}, "
         f"{summary[Outcome.FAILED]} failed{unfinished} of {of} trials; "
@@ -91,9 +93,7 @@ def _print_page(result: SweepResult) -> None:
     for missing in result.loggers_missing:
         err.print(f"{missing}; once that is fixed, resume the sweep")
     if result.page is not None:
-        print_ui(result.config)
-        for name, link in links(result.page, result.config):
-            out.print(f"  {name:<12} {link}")
+        print_links(links(result.page, result.config), result.config)
     _print_loggers(result.config)
 
 

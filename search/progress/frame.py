@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
-
-GAP = 2  # between two columns
+from search.results.columns import fitted
 
 
 @dataclass(frozen=True)
@@ -37,23 +34,4 @@ class Frame:
 
     def fitted(self, width: int) -> dict[str, list[str]]:
         """The columns that fit beside each other, and how many are left out, if any are."""
-        for shown in range(len(self.columns), self.kept, -1):
-            fitted = self._first(shown)
-            if _width(fitted) <= width:
-                return fitted
-        fitted = self._first(self.kept)
-        return fitted if _width(fitted) <= width else dict(list(self.columns.items())[: self.kept])
-
-    def _first(self, shown: int) -> dict[str, list[str]]:
-        columns = dict(list(self.columns.items())[:shown])
-        if left_out := len(self.columns) - shown:
-            columns[f"+{left_out} more"] = [""] * len(self.rows)
-        return columns
-
-
-def _width(columns: dict[str, list[str]]) -> int:
-    return sum(_widest([heading, *cells]) for heading, cells in columns.items()) + GAP * (len(columns) - 1)
-
-
-def _widest(texts: Sequence[str]) -> int:
-    return max(map(cell_len, texts))
+        return fitted(self.columns, width, self.kept)

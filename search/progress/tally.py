@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from optuna.trial import TrialState
 
 from search.config.sweep_config import SweepConfig
-from search.progress.influence import Influence
 from search.progress.naming import Naming
 from search.progress.pace import Pace
 from search.results.digits import human_seconds, score
 from search.results.freezing import best_unfinished, best_unfinished_text
+from search.results.influence import Influence
 from search.study.records import Outcome, TrialRecord, ranked
 
 _TOP = 5  # of the trials, which a notebook keeps

@@ -16,7 +16,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search.progress.frame import GAP, Frame
+from search.progress.frame import Frame
+from search.results.columns import GAP
 
 _REFRESHES_A_SECOND = 2
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from rich.cells import cell_len
+
 from search.config.sweep_config import SweepConfig
+
+GAP = 2  # between two columns
 
 
 @dataclass(frozen=True)
@@ -48,3 +52,29 @@ def apart(kind: str, names: Iterable[str], taken: Iterable[str]) -> dict[str, st
         used.add(column)
         columns[name] = column
     return columns
+
+
+def fitted(columns: Mapping[str, Sequence[str]], width: int, kept: int) -> dict[str, list[str]]:
+    """The columns that fit beside each other, and how many are left out, if any are.
+
+    Args:
+        columns: cells by heading, those first that matter most.
+        width: of the screen, in characters.
+        kept: how many of the first columns there are at least, however narrow the screen is.
+
+    >>> cells = {"trial": ["trial-000"], "epoch": ["2/9"], "lr": ["0.1"], "optimizer": ["sgd"]}
+    >>> list(fitted(cells, width=80, kept=2)), list(fitted(cells, width=30, kept=2))
+    (['trial', 'epoch', 'lr', 'optimizer'], ['trial', 'epoch', 'lr', '+1 more'])
+    """
+    pairs = [(heading, list(cells)) for heading, cells in columns.items()]
+    for shown in range(len(pairs), kept - 1, -1):
+        rest = [(f"+{len(pairs) - shown} more", [""] * len(pairs[0][1]))] if shown < len(pairs) else []
+        tried = dict(pairs[:shown] + rest)
+        if sum(map(_width, tried.items())) + GAP * (len(tried) - 1) <= width:
+            return tried
+    return dict(pairs[:kept])
+
+
+def _width(column: tuple[str, Sequence[str]]) -> int:
+    heading, cells = column
+    return max(map(cell_len, [heading, *cells]))

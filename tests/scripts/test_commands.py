@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,7 +62,7 @@ def test_a_field_is_said_as_its_option(said: str, typed: str) -> None:
     assert in_options(said) == typed
 
 
-@pytest.mark.parametrize(("variable", "begins"), [("UV", "uv run scripts/"), ("PATH", "python -m scripts.")])
+@pytest.mark.parametrize(("variable", "begins"), [("UV", "uv run scripts/"), ("PATH", "python scripts/")])
 def test_a_step_is_said_with_its_command(variable: str, begins: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.delenv("SWEEPS_DIR", raising=False)
@@ -69,9 +72,8 @@ def test_a_step_is_said_with_its_command(variable: str, begins: str, monkeypatch
     wrapped = UserError(f"first: {refusal}")
     wrapped.__cause__ = refusal
     assert str(refusal) == "nothing is left: let it grow with `trials=40`"
-    script = "resume_sweep.py" if variable == "UV" else "resume_sweep"
     assert error_text(wrapped) == (
-        f"first: nothing is left: let it grow with `{begins}{script} night --trials 40`"
+        f"first: nothing is left: let it grow with `{begins}resume_sweep.py night --trials 40`"
     )
 
 
@@ -80,4 +82,27 @@ def test_another_folder_of_sweeps_is_part_of_the_command(
 ) -> None:
     monkeypatch.delenv("UV", raising=False)
     step = Step("sync", "night", tmp_path, "make it anew")
-    assert command("sync_mlflow.py", step) == f"python -m scripts.sync_mlflow night --sweeps-dir {tmp_path}"
+    assert command("sync_mlflow.py", step) == f"python scripts/sync_mlflow.py night --sweeps-dir {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("begun", "uv", "goes_on"),
+    [
+        (["scripts/sync_mlflow.py"], False, "{python} scripts/sync_mlflow.py night"),
+        (["scripts/sync_mlflow.py"], True, "uv run scripts/sync_mlflow.py night"),
+        (["-m", "scripts.sync_mlflow"], False, "{python} -m scripts.sync_mlflow night"),
+        (["-m", "scripts.sync_mlflow"], True, "uv run python -m scripts.sync_mlflow night"),
+    ],
+)
+def test_a_command_is_spelt_as_the_one_that_was_typed(begun: list[str], uv: bool, goes_on: str) -> None:
+    variables = {name: value for name, value in os.environ.items() if name != "UV"}
+    done = subprocess.run(
+        [sys.executable, *begun, "--help"],
+        cwd=ROOT,
+        env={**variables, **({"UV": "there"} if uv else {})},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert goes_on.format(python=sys.executable) in done.stdout.splitlines()

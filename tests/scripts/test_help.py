@@ -16,7 +16,8 @@ SLOW = {"alembic", "cmaes", "matplotlib", "mlflow", "numpy", "optuna", "pandas",
 
 
 @pytest.mark.parametrize("script", APPS)
-def test_help_is_on_stdout_with_its_examples(script: str) -> None:
+def test_help_is_on_stdout_with_its_examples(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV", "there")
     told = run_script(script, "--help")
     assert (told.exit_code, told.stderr) == (0, "")
     assert told.stdout.startswith(f"Usage: {APPS[script].name[0]} ")

@@ -79,7 +79,7 @@ def test_a_folder_without_rights_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 def test_commands_do_without_uv_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UV")
-    assert command("resume_sweep.py", sweep_config(Path("sweeps"))) == "python -m scripts.resume_sweep try"
+    assert command("resume_sweep.py", sweep_config(Path("sweeps"))) == "python scripts/resume_sweep.py try"
 
 
 def test_commands_name_the_folder_only_where_it_is_not_the_usual_one(tmp_path: Path) -> None:

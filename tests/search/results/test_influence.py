@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 from sweep_makers import record, sweep_config
 
-from search.progress.influence import Influence
+from search.results.influence import Influence
 from search.study.records import StopReason, TrialRecord
 from spaces.space import SearchSpace
 

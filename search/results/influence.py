@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from search.config.sweep_config import SweepConfig
@@ -68,6 +68,14 @@ class Influence:
             for name in self._config.space.parameters
         }
         return sorted(shares, key=lambda name: -shares[name])
+
+
+def by_influence(config: SweepConfig, records: Iterable[TrialRecord]) -> Sequence[str]:
+    """A sweep's parameters, those first that seem to matter most by these trials."""
+    influence = Influence(config)
+    for record in records:
+        influence.take(record)
+    return influence.order
 
 
 def _ranks(ordered: Sequence[float]) -> list[float]:

@@ -1,0 +1,57 @@
+"""The last screen of a command: whole for programs, and as wide as a person's terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+from sweep_makers import record, sweep_config
+
+from scripts import screen
+from spaces.registry import load_space
+
+LINKS = [(name, f"http://127.0.0.1:5000/#/experiments/1/runs?{name * 40}") for name in ("charts", "trials")]
+RECORDS = [record(number, params={"lr": 0.1, "depth": 2}, value=0.5) for number in range(3)]
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, columns: int | None) -> str:
+    """What is printed of a sweep: in a terminal that is so wide, or into a pipe."""
+    told = io.StringIO()
+    terminal = columns is not None
+    out = Console(
+        file=told,
+        width=1000,
+        soft_wrap=True,
+        force_terminal=terminal,
+        markup=False,
+        color_system="standard" if terminal else None,
+    )
+    monkeypatch.setattr(screen, "out", out)
+    monkeypatch.setenv("COLUMNS", str(columns or 1))
+    config = sweep_config(space=load_space("wide"))
+    out.print(screen.leaderboard([(config, each) for each in RECORDS], config, ["lr"]))
+    screen.print_links(LINKS, config)
+    return told.getvalue()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_terminal_gets_what_fits_and_names_that_are_links(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = printed(monkeypatch, columns)
+    for _, address in LINKS:
+        assert told.count(address) == 1, "each is printed once, to be followed"
+    seen = re.sub(r"\x1b\]8;.*?\x1b\\|\x1b\[[0-9;]*m", "", told).splitlines()
+    table = seen[: len(RECORDS) + 1]
+    assert all(len(line) <= columns for line in table)
+    assert table[0].split()[:6] == ["trial", "val_acc", "epochs", "train", "time", "lr"]
+    assert re.search(r"\+\d+ more$", table[0])
+    assert seen[-1] == "  http://127.0.0.1:5000/#/experiments/1/runs (charts, trials)"
+
+
+def test_a_program_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = printed(monkeypatch, None).splitlines()
+    assert set(load_space("wide").parameters) <= set(told[0].split())
+    assert [line.split() for line in told[-2:]] == [list(link) for link in LINKS]

@@ -5,7 +5,6 @@ and Perturbations" (arXiv:1903.12261), with strengths of our own: figures do not
 """
 
 import io
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -14,12 +13,14 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
+from cifar_cnn.predict import Change
+
 STRENGTHS = (1, 2, 3)
 """Mild, clear and strong."""
 
 
-def corruptions() -> dict[str, dict[int, Callable[[Tensor], Tensor]]]:
-    """What can be done to images uint8 (N, 32, 32, 3), by name and strength; the same every time."""
+def corruptions() -> dict[str, dict[int, Change]]:
+    """What can be done to images, by name and strength; the same every time, and of noise for every seed."""
     kinds = {
         "noise": (_noise, (10.0, 20.0, 40.0)),
         "blur": (_blur, (0.5, 1.0, 1.5)),
@@ -37,33 +38,33 @@ def corruptions() -> dict[str, dict[int, Callable[[Tensor], Tensor]]]:
     }
 
 
-def _noise(images: Tensor, amount: float) -> Tensor:
+def _noise(images: Tensor, seed: int, amount: float) -> Tensor:
     """Gaussian noise of this deviation, in grey levels."""
-    noise = amount * torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    noise = amount * torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
     return (images.float() + noise).round().clamp(0, 255).byte()
 
 
-def _blur(images: Tensor, amount: float) -> Tensor:
+def _blur(images: Tensor, _seed: int, amount: float) -> Tensor:
     """Gaussian blur of this deviation, in pixels."""
     return _channels_last(functional.gaussian_blur(_channels_first(images), [7, 7], [amount, amount]))
 
 
-def _brightness(images: Tensor, amount: float) -> Tensor:
+def _brightness(images: Tensor, _seed: int, amount: float) -> Tensor:
     return _channels_last(functional.adjust_brightness(_channels_first(images), amount))
 
 
-def _contrast(images: Tensor, amount: float) -> Tensor:
+def _contrast(images: Tensor, _seed: int, amount: float) -> Tensor:
     return _channels_last(functional.adjust_contrast(_channels_first(images), amount))
 
 
-def _pixelate(images: Tensor, amount: float) -> Tensor:
+def _pixelate(images: Tensor, _seed: int, amount: float) -> Tensor:
     """Scaled down to this many pixels a side, and up again."""
     small = functional.resize(_channels_first(images), [int(amount)] * 2, antialias=True)
     large = functional.resize(small, list(images.shape[1:3]), functional.InterpolationMode.NEAREST)
     return _channels_last(large)
 
 
-def _jpeg(images: Tensor, amount: float) -> Tensor:
+def _jpeg(images: Tensor, _seed: int, amount: float) -> Tensor:
     """Compressed at this quality of 100."""
     spoilt = []
     for image in images.numpy():

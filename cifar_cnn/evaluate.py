@@ -1,7 +1,6 @@
 """How good a trained model is on a named split."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cifar_cnn.batches import Batches
 from cifar_cnn.calibration import calibration_bins
-from cifar_cnn.checkpoint import LoadedModel, load_checkpoint
 from cifar_cnn.config import DataConfig
-from cifar_cnn.cores import usable_cores
-from cifar_cnn.data import ImageDataModule
-from cifar_cnn.device import Accelerator, torch_threads, training_device
-from cifar_cnn.errors import DataError
+from cifar_cnn.device import Accelerator
 from cifar_cnn.intervals import wilson_interval
+from cifar_cnn.predict import Predictor
 from cifar_cnn.prepare import Split
 
 
@@ -57,6 +52,20 @@ class Evaluation:
         """95% interval of the accuracy by the number of images alone."""
         return wilson_interval(self.accuracy, self.n)
 
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """Images of each class."""
+        return tuple(map(sum, self.confusion))
+
+    @property
+    def class_intervals(self) -> tuple[tuple[float, float] | None, ...]:
+        """95% interval of each class's accuracy by its number of images alone; None where there are none.
+
+        Each for itself: of a hundred classes some five have their true accuracy outside.
+        """
+        of_class = zip(self.class_accuracy, self.class_counts, strict=True)
+        return tuple(None if rate is None else wilson_interval(rate, count) for rate, count in of_class)
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON types."""
         return asdict(self)
@@ -77,74 +86,8 @@ def evaluate(
         CheckpointError: as `load_checkpoint`.
         DataError: as `prepare_data`, or the data are not those the model was trained on.
     """
-    predicted = predict_split(checkpoint, split, data=data, accelerator=accelerator)
+    predicted = Predictor(checkpoint, split, data=data, accelerator=accelerator).predict()
     return summarise(predicted.logits, predicted.labels, predicted.class_names, split)
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """What a model says of each image of a split.
-
-    Attributes:
-        logits: float32 (N, C).
-        labels: int64 (N,), what is true.
-        class_names: C names.
-
-    Example:
-        >>> logits = torch.tensor([[2.0, 0.0], [0.0, 2.0]])
-        >>> predicted = Predicted(logits, torch.tensor([0, 0]), ("cat", "dog"))
-        >>> predicted.classes.tolist(), predicted.correct.tolist()
-        ([0, 1], [True, False])
-    """
-
-    logits: Tensor
-    labels: Tensor
-    class_names: tuple[str, ...]
-
-    @property
-    def confidence(self) -> Tensor:
-        """Probability of each image's predicted class, float64 (N,)."""
-        return self.logits.double().softmax(dim=1).max(dim=1).values
-
-    @property
-    def classes(self) -> Tensor:
-        """Each image's predicted class, int64 (N,)."""
-        return self.logits.argmax(dim=1)
-
-    @property
-    def correct(self) -> Tensor:
-        """Whether each image was classified rightly, bool (N,)."""
-        return self.classes == self.labels
-
-
-def predict_split(
-    checkpoint: Path,
-    split: Split,
-    *,
-    data: DataConfig | None = None,
-    accelerator: Accelerator = "auto",
-    change: Callable[[Tensor], Tensor] | None = None,
-) -> Predicted:
-    """Predicts every image of a split.
-
-    Args:
-        checkpoint: as for `evaluate`.
-        split: which images.
-        data: as for `evaluate`.
-        accelerator: as for `evaluate`.
-        change: what to do to the images first: uint8 (N, 32, 32, 3) -> the same.
-
-    Raises:
-        CheckpointError, DataError: as `evaluate`.
-    """
-    loaded = load_checkpoint(checkpoint)
-    module = ImageDataModule(data or loaded.data_config, batch_size=1, seed=0)
-    _require_same_data(loaded, module)
-    batches = module.plain_batches(split)
-    if change is not None:
-        batches = replace(batches, images=change(batches.images))
-    logits, labels = _predict(loaded, batches, training_device(accelerator))
-    return Predicted(logits, labels, loaded.class_names)
 
 
 def summarise(logits: Tensor, labels: Tensor, class_names: tuple[str, ...], split: Split) -> Evaluation:
@@ -170,22 +113,3 @@ def summarise(logits: Tensor, labels: Tensor, class_names: tuple[str, ...], spli
         class_accuracy=tuple(right / total if total else None for right, total in of_class),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
-
-
-def _require_same_data(loaded: LoadedModel, module: ImageDataModule) -> None:
-    trained, given = loaded.data_info, module.info
-    if trained.fingerprint != given.fingerprint:
-        raise DataError(
-            f"The model was trained on {trained.dataset!r} with fingerprint {trained.fingerprint}, and the "
-            f"data at hand are {given.dataset!r} with {given.fingerprint}; point data_dir at the former."
-        )
-
-
-@torch.inference_mode()
-def _predict(loaded: LoadedModel, batches: Batches, device: torch.device) -> tuple[Tensor, Tensor]:
-    model = loaded.model.to(device)
-    # torch counts the cores that it is pinned to, and knows nothing of a container's quota.
-    with torch_threads(min(torch.get_num_threads(), usable_cores())):
-        results = [(model(images.to(device)).cpu(), labels) for images, labels in batches]
-    logits, labels = zip(*results, strict=True)
-    return torch.cat(logits), torch.cat(labels)

@@ -3,51 +3,92 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cifar_cnn.calibration import BINS, calibration_bins
-from cifar_cnn.evaluate import Evaluation, Predicted
+from cifar_cnn.evaluate import Evaluation
+from cifar_cnn.predict import Predicted
 
 _GRID = 5  # mistakes a side
+_LETTERS = 18  # of a class's name, above an image
+_WRITTEN = 30  # classes up to which a cell of the confusion matrix has room for its share
+_ROWS = 50  # classes in a column of bars
+_COLUMNS = 4  # of them; of more classes the worst and the best are shown
+_INCH = 72  # points
 
 
 def confusion_figure(evaluation: Evaluation) -> Figure:
-    """How often each class is taken for each: a row a true class, shares of the row written in."""
+    """How often each class is taken for each: a row a true class, with the shares of the row."""
     counts = np.array(evaluation.confusion)
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    size = 2.5 + 0.55 * len(counts)
-    figure = Figure((size, size), layout="constrained")
+    percent = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    names, written = evaluation.class_names, len(counts) <= _WRITTEN
+    # Of many classes the names get as small as their rows.
+    side = max(3.5, 0.55 * len(counts)) if written else 16.0
+    size = min(10.0, 0.9 * _INCH * side / len(counts))
+    figure = Figure((side + 2 if written else side + 4, side + 2), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(*shares.shape):
-        if counts[row, column]:
-            dark = shares[row, column] > 0.5
-            text = f"{100 * shares[row, column]:.0f}"
-            axes.text(column, row, text, ha="center", va="center", color="white" if dark else "black", size=8)
-    names = evaluation.class_names
+    # Among many classes a mistake is rare, and its share would be too pale to be seen.
+    norm = Normalize(0, 100) if written else PowerNorm(0.5, 0, 100)
+    image = axes.imshow(percent, cmap="Blues", norm=norm)
+    if written:
+        for row, column in zip(*counts.nonzero(), strict=True):
+            share = percent[row, column]
+            color = "white" if share > 50 else "black"
+            axes.text(column, row, f"{share:.0f}", ha="center", va="center", color=color, size=8)
+    else:
+        figure.colorbar(image, ax=axes, shrink=0.5, label="percent of the true class")
     axes.set(xlabel="predicted", ylabel="true", title=f"{evaluation.split}: percent of each true class")
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
+    straight = 45 if written else 90
+    axes.set_xticks(
+        range(len(names)), names, rotation=straight, ha="right" if written else "center", size=size
+    )
+    axes.set_yticks(range(len(names)), names, size=size)
     return figure
 
 
 def class_accuracy_figure(evaluation: Evaluation) -> Figure:
-    """Accuracy within each class, the worst first, and over all."""
-    named = zip(evaluation.class_names, evaluation.class_accuracy, strict=True)
-    shown = sorted(((accuracy, name) for name, accuracy in named if accuracy is not None), reverse=True)
-    figure = Figure((6, 1.2 + 0.3 * len(shown)), layout="constrained")
-    axes = figure.add_subplot()
-    bars = axes.barh(
-        [name for _, name in shown], [100 * accuracy for accuracy, _ in shown], color="steelblue"
+    """Accuracy within each class, the worst first, each with Wilson's 95% interval, and over all."""
+    order = sorted(
+        (accuracy, label) for label, accuracy in enumerate(evaluation.class_accuracy) if accuracy is not None
     )
-    axes.bar_label(bars, fmt="%.1f", padding=3)
-    low, high = (100 * end for end in evaluation.interval)
-    axes.axvline(100 * evaluation.accuracy, color="black", linewidth=1)
-    axes.axvspan(low, high, color="black", alpha=0.15, label="over all, with its 95% interval")
-    axes.set(xlim=(0, 108), xlabel=f"accuracy on {evaluation.split}, percent")
-    axes.legend(loc="upper right")
+    labels, room = [label for _, label in order], _COLUMNS * _ROWS
+    title = ""
+    if len(labels) > room:
+        labels = labels[: room // 2] + labels[-room // 2 :]
+        title = f"the {room // 2} worst and the {room // 2} best of {len(order)} classes"
+    columns = [labels[first : first + _ROWS] for first in range(0, len(labels), _ROWS)]
+    figure = Figure(
+        (6 if len(columns) == 1 else 5 * len(columns), 1.6 + 0.3 * len(columns[0])), layout="constrained"
+    )
+    figure.suptitle(title)
+    shown = figure.subplots(1, len(columns), squeeze=False)[0]
+    for axes, column in zip(shown, columns, strict=True):
+        _class_bars(axes, evaluation, column)
+        # All of one height, however few are left for the last one.
+        axes.set(ylim=(len(columns[0]) - 0.4, -0.6), xlim=(0, 100))
+    figure.supxlabel(f"accuracy on {evaluation.split}, percent, with 95% intervals", size=10)
+    figure.legend(*shown[0].get_legend_handles_labels(), loc="outside upper right")
     return figure
+
+
+def _class_bars(axes: Axes, evaluation: Evaluation, labels: Sequence[int]) -> None:
+    rates = np.array([evaluation.class_accuracy[label] for label in labels], dtype=float)
+    intervals = np.array([evaluation.class_intervals[label] for label in labels], dtype=float)
+    # A rounding below zero at the ends, where the interval begins at the share itself.
+    reach = np.abs(np.stack([rates - intervals[:, 0], intervals[:, 1] - rates]))
+    places = np.arange(len(labels))
+    axes.barh(places, 100 * rates, color="lightsteelblue", xerr=100 * reach, error_kw={"elinewidth": 1})
+    names = [
+        f"{evaluation.class_names[label]}  {100 * rate:.1f}"
+        for label, rate in zip(labels, rates, strict=True)
+    ]
+    axes.set_yticks(places, names)
+    low, high = (100 * end for end in evaluation.interval)
+    axes.axvspan(low, high, color="black", alpha=0.2, linewidth=0)
+    axes.axvline(100 * evaluation.accuracy, color="black", linewidth=1, label="over all classes")
 
 
 def reliability_figure(predicted: Predicted) -> Figure:
@@ -83,11 +124,17 @@ def mistakes_figure(predicted: Predicted, images: NDArray[np.uint8]) -> Figure:
         axes.axis("off")
         if place < len(surest):
             index = surest[place]
-            said = predicted.class_names[int(predicted.classes[index])]
-            true = predicted.class_names[int(predicted.labels[index])]
+            said, true = (
+                _shortened(predicted.class_names[int(labels[index])])
+                for labels in (predicted.classes, predicted.labels)
+            )
             axes.imshow(images[index])
             axes.set_title(f"{said} {100 * predicted.confidence[index]:.0f}%\n({true})", fontsize=9)
     return figure
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
 
 
 def corruption_figure(clean: float, accuracies: Mapping[str, Sequence[float]]) -> Figure:

@@ -35,34 +35,19 @@ def evaluate(
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:
     """Evaluate a retrained model on the test split again, as `retrain_best.py` has done, and draw it."""
-    from rich.table import Table
-
     from scripts.commands import command
     from scripts.consoles import err, out
+    from scripts.evaluation_output import EvaluationProgress, print_examination
     from search.config.sweep_config import SweepConfig
     from search.errors import TrackingDown
-    from search.finalists.examine import examine, log_examination, mean_corrupted
-    from search.results.digits import score, scores
+    from search.finalists.examine import examine, log_examination
 
     sweep = SweepConfig.load(name, sweeps_dir)
-    examined = examine(sweep, figures_dir / name, corruptions=corruptions, data_dir=data_dir)
-    evaluation, (low, high) = examined.evaluation, examined.interval
-    out.print(
-        f"test accuracy      {score(evaluation['accuracy'])} ({score(low)} to {score(high)}, 95% by "
-        f"{evaluation['n']:,} images), "
-        "of the first seed's model, the saved one"
-    )
-    out.print(f"calibration error  {score(evaluation['calibration_error'])}")
-    table = Table(box=None, pad_edge=False)
-    table.add_column("class")
-    table.add_column("accuracy", justify="right")
-    for row in zip(evaluation["class_names"], scores(evaluation["class_accuracy"]), strict=True):
-        table.add_row(*row)
-    out.print(table)
-    for kind, values in examined.corrupted.items():
-        out.print(f"under {kind:<10}   " + "  ".join(scores(values)))
-    if (mean := mean_corrupted(examined)) is not None:
-        out.print(f"under all          {score(mean)} on average")
+    with EvaluationProgress(name) as progress:
+        examined = examine(
+            sweep, figures_dir / name, corruptions=corruptions, data_dir=data_dir, on_progress=progress
+        )
+    print_examination(examined)
     out.print(f"figures            {figures_dir / name}")
     try:
         logged = log_examination(examined)

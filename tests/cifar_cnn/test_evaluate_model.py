@@ -18,6 +18,7 @@ from cifar_cnn.data import ImageDataModule
 from cifar_cnn.errors import DataError
 from cifar_cnn.evaluate import evaluate, summarise
 from cifar_cnn.intervals import wilson_interval
+from cifar_cnn.predict import Predictor
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -72,6 +73,42 @@ def test_class_without_images_has_no_accuracy() -> None:
     evaluation = summarise(logits, torch.tensor([0, 1, 1]), ("a", "b", "c"), "test")
     assert evaluation.class_accuracy == (1.0, 0.5, None)
     assert evaluation.confusion == ((1, 0, 0), (1, 1, 0), (0, 0, 0))
+
+    assert evaluation.class_counts == (1, 2, 0)
+    assert evaluation.class_intervals == (wilson_interval(1, 1), wilson_interval(0.5, 2), None)
+
+
+def test_predictions_do_not_depend_on_the_number_of_cores(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, told = Predictor(trained, "test"), []
+    before = torch.get_num_threads()
+    predicted = predictor.predict(on_images=told.append)
+    assert sum(told) == len(predictor) == 360
+    assert torch.get_num_threads() == before
+    monkeypatch.setattr("cifar_cnn.predict.usable_cores", lambda: 7)
+    assert torch.equal(predictor.predict().logits, predicted.logits)
+
+
+def test_bf16_is_close_to_fp32(trained: Path) -> None:
+    predictor = Predictor(trained, "test")
+    fp32, bf16 = predictor.predict(), predictor.predict(precision="bf16")
+    assert bf16.logits.dtype == torch.float32
+    assert not torch.equal(bf16.logits, fp32.logits)
+    assert bf16.accuracy == pytest.approx(fp32.accuracy, abs=0.02)
+
+
+def test_images_are_changed_before_they_are_normalised_each_batch_with_its_own_seed(trained: Path) -> None:
+    seeds: list[int] = []
+
+    def black(images: torch.Tensor, seed: int) -> torch.Tensor:
+        assert images.dtype == torch.uint8
+        seeds.append(seed)
+        return torch.zeros_like(images)
+
+    logits = Predictor(trained, "test").predict(black).logits
+    assert sorted(seeds) == list(range(len(seeds)))
+    assert torch.allclose(logits, logits[:1].expand_as(logits), atol=1e-5)
 
 
 def test_calibration_error_by_hand() -> None:

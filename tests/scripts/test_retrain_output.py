@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
 
 import pytest
+import torch
 from optuna.trial import TrialState
+from rich.console import Console
 from script_runs import run_script
 from sweep_fixtures import scripted_sweep
 
+from cifar_cnn.evaluate import summarise
+from scripts.evaluation_output import EvaluationProgress
 from scripts.retrain_output import cost, print_confirmation, print_retrained
 from search.driver import SweepResult
 from search.finalists.confirm import Confirmation, Finalist
@@ -115,20 +120,45 @@ def test_an_evaluation_says_that_mlflow_lacks_the_run(
     sweep = scripted_sweep(name="night", sweeps_dir=tmp_path)
     sweep.save()
     retraining = scripted_sweep(name="night.retrain-007-e4")
-    evaluation = {
-        "accuracy": 0.7,
-        "n": 1000,
-        "calibration_error": 0.1,
-        "class_names": ["cat"],
-        "class_accuracy": [0.7],
-    }
-    examined = Examination(retraining, evaluation, (0.6, 0.8), {}, [])
+    right = torch.tensor([[1.0, 0.0]] * 8 + [[0.0, 1.0]] * 2)
+    evaluation = summarise(right, torch.tensor([0] * 7 + [1] + [0] * 2), ("cat", "dog"), "test")
+    examined = Examination(retraining, evaluation, {"noise": [0.6, 0.5, 0.4]}, [])
     monkeypatch.setattr("search.finalists.examine.examine", lambda *_, **__: examined)
     monkeypatch.setattr("search.finalists.examine.log_examination", lambda _: False)
     result = run_script("evaluate", "night", "--sweeps-dir", tmp_path)
     assert result.exit_code == 1
-    assert "test accuracy      0.7000" in result.stdout
+    assert result.stdout.splitlines() == [
+        "test accuracy      0.7000 (0.3968 to 0.8922, 95% by 10 images)",
+        "model              the first seed's, which is saved",
+        f"calibration error  {evaluation.calibration_error:.4f}",
+        "class  accuracy      95% interval  images",
+        "cat      0.7778  0.4526 to 0.9368       9",
+        "dog      0.0000  0.0000 to 0.7935       1",
+        "under noise        0.6000  0.5000  0.4000",
+        "under all          0.5000 on average",
+        "figures            reports/figures/night",
+    ]
     assert result.stderr == (
         "MLflow has no run of night.retrain-007-e4, so the figures are not in it: "
         "`uv run scripts/sync_mlflow.py night.retrain-007-e4` brings it up to date, then run this again\n"
     )
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_evaluation_tells_how_far_it_is(terminal: bool) -> None:
+    told = io.StringIO()
+    console = Console(file=told, width=80, force_terminal=terminal, soft_wrap=True)
+    with EvaluationProgress("night", console) as progress:
+        progress("loading the model", 0, 0)
+        for done in (0, 500, 1000):
+            progress("test images", done, 2000)
+        progress("noise 1 of 3", 1000, 2000)
+    if terminal:
+        assert "noise 1 of 3" in told.getvalue()
+        assert "1000/2000" in told.getvalue()
+    else:
+        assert told.getvalue().splitlines() == [
+            "night: loading the model",
+            "night: test images, 0 of 2,000 images",
+            "night: noise 1 of 3, 1,000 of 2,000 images",
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -165,8 +166,21 @@ def test_a_sweep_kept_off_the_gpu_is_tested_and_examined_off_it_too(
 ) -> None:
     swept, retrained = tested
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a card that cannot be used
-    examined = examine(swept.config, tmp_path / "figures", corruptions=True)
-    assert examined.evaluation["accuracy"] == retrained.tested.values[0]
+    there: dict[str, set[str]] = {}
+
+    def note(doing: str, done: int, total: int) -> None:
+        there.setdefault(doing, {file.name for file in folder.glob("*")})
+        assert done <= total
+
+    examined = examine(swept.config, folder := tmp_path / "figures", corruptions=True, on_progress=note)
+    assert examined.evaluation.accuracy == retrained.tested.values[0]
+    early = {"confusion.png", "class_accuracy.png", "reliability.png", "mistakes.png", "evaluation.json"}
+    assert there["test images"] == set()
+    assert there["noise 1 of 3"] == early, "what is known is written before the long part begins"
+    written = json.loads((folder / "evaluation.json").read_text())
+    assert written["corrupted"] == examined.corrupted
+    assert {len(values) for values in examined.corrupted.values()} == {3}
+    assert {file.name for file in examined.files} == {*early, "corruptions.png"}
 
 
 @pytest.mark.slow

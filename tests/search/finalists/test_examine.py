@@ -6,15 +6,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from mlflow import MlflowClient
 from sweep_makers import open_ledger, run_trial, sweep_config
 
+from cifar_cnn.evaluate import summarise
 from search.cifar.sweep import OBJECTIVE
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.finalists.examine import Examination, examine, log_examination
 from search.study.database import opened_storage
 from search.tracking.repair.sweep_repair import sync_sweep
+
+EVALUATION = summarise(torch.eye(2), torch.arange(2), ("cat", "dog"), "test")
 
 
 def retrained(folder: Path) -> SweepConfig:
@@ -42,7 +46,7 @@ def test_figures_go_to_this_retraining_not_to_a_deleted_one_of_its_name(tmp_path
     first = retrained(tmp_path)
     shutil.rmtree(first.folder)
     second = retrained(tmp_path)
-    assert log_examination(Examination(second, {}, (0.0, 1.0), {}, [figure]))
+    assert log_examination(Examination(second, EVALUATION, {}, [figure]))
     client = MlflowClient(second.tracking_uri)
     experiment = client.get_experiment_by_name(second.experiment)
     assert experiment is not None

@@ -17,4 +17,5 @@ def wilson_interval(rate: float, n: int, level: float = 0.95) -> tuple[float, fl
     z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
-    return centre - half, centre + half
+    # A share of nothing or of all ends the interval exactly; rounding would leave 2e-19.
+    return 0.0 if rate == 0 else centre - half, 1.0 if rate == 1 else centre + half

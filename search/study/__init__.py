@@ -5,8 +5,9 @@ For others, to read: `records` (what is known of a trial), `hand_outs` (how far 
 `reading` (its records and counts), `launch_notes` (what it was run with).
 
 To write: `ledger` (the only writer), `transitions` (what may become of a trial), `promotion` (what a free
-slot may do), `creating` (a study and its definition), `lease` (one driver at a time), `database` (the
-storage), `checkpoints` (of trials), `failpoints` (where a test may kill).
+slot may do), `stopping` (a trial, from outside of its driver), `creating` (a study and its definition),
+`lease` (one driver at a time), `database` (the storage), `checkpoints` (of trials), `failpoints` (where a
+test may kill).
 
 For samplers: `lessons` (what trials teach that failed), `changes` (which have changed since the last look),
 `optuna_private` (what Optuna shows nobody).

@@ -191,6 +191,15 @@ class Lease:
             _logger.info("lease not given back: %s", database_cause(error))
 
 
+def driven_by(engine: sa.Engine, study_name: str) -> str | None:
+    """Host and pid of the driver that is at work on a sweep; None: nobody drives it. Nothing is written."""
+    if not sa.inspect(engine).has_table(_table.name):
+        return None
+    with engine.connect() as connection:
+        holder = connection.execute(sa.select(_table).where(_table.c.study_name == study_name)).one_or_none()
+    return _holder(holder.host, holder.pid) if holder is not None and _alive(holder) else None
+
+
 def _create_table(engine: sa.Engine) -> None:
     """Make the table of leases, which a driver of another sweep may be doing at the same moment."""
     # PostgreSQL's IF NOT EXISTS does not see a table that is about to be committed.

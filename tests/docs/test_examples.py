@@ -28,7 +28,12 @@ WITH_EXAMPLES = [
 ]
 
 
-READ_A_SWEEP = {"search.progress.live", "search.reader", "search.results.summary"}  # called `night`
+READ_A_SWEEP = {  # called `night`
+    "search.progress.live",
+    "search.reader",
+    "search.results.listing",
+    "search.results.summary",
+}
 
 
 def make_night() -> None:

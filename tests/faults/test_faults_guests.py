@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -14,6 +15,7 @@ from scripted import accuracy
 from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.study.records import StopReason
+from search.study.stopping import stop_trial
 
 TRIALS, AT_ONCE = 8, 2
 WISHES = ({"rate": 0.1, "depth": 2}, {"rate": 0.2, "depth": 1})
@@ -49,18 +51,28 @@ def test_numbers_checkpoints_and_runs_stay_together_after_a_guest_and_a_kill(
     assert [trial.number for trial in guest(config).trials] == list(range(TRIALS))
 
 
+def end_by_optuna(config: SweepConfig) -> None:
+    study = guest(config)
+    study._storage.set_trial_state_values(study.trials[0]._trial_id, TrialState.FAIL)
+
+
+def end_by_hand(config: SweepConfig) -> None:
+    _, driver = stop_trial(config, 0)
+    assert driver is not None
+
+
 @pytest.mark.usefixtures("local_ray")
-def test_a_trial_that_a_guest_ends_is_ended_and_the_others_go_on(tmp_path: Path, tracking_uri: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "state"), [(end_by_optuna, TrialState.FAIL), (end_by_hand, TrialState.PRUNED)]
+)
+def test_a_trial_that_a_guest_ends_is_ended_and_the_others_go_on(
+    end: Callable[[SweepConfig], None], state: TrialState, tmp_path: Path, tracking_uri: str
+) -> None:
     config = logged_sweep(tmp_path, tracking_uri, trials=4, concurrency=AT_ONCE)
-
-    def end_the_first() -> None:
-        study = guest(config)
-        study._storage.set_trial_state_values(study.trials[0]._trial_id, TrialState.FAIL)
-
-    result = run_sweep(config, observers=[After(1, end_the_first)])
+    result = run_sweep(config, observers=[After(1, lambda: end(config))])
     assert result.succeeded
     [ended, *others] = result.records
-    assert (ended.state, ended.stop_reason) == (TrialState.FAIL, StopReason.EXTERNAL)
+    assert (ended.state, ended.stop_reason) == (state, StopReason.EXTERNAL)
     assert len(ended.epochs) < config.max_epochs
     assert {record.state for record in others} == {TrialState.COMPLETE}
     assert all(record.run_id for record in result.records)

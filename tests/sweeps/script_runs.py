@@ -16,10 +16,12 @@ from scripts import (
     compare_trials,
     evaluate_model,
     launch_sweep,
+    list_sweeps,
     report_sweep,
     resume_sweep,
     retrain_best,
     serve_model,
+    stop_trial,
     sync_mlflow,
 )
 
@@ -32,6 +34,8 @@ APPS = {
     "report": report_sweep.app,
     "sync": sync_mlflow.app,
     "serve": serve_model.app,
+    "list": list_sweeps.app,
+    "stop": stop_trial.app,
 }
 
 

@@ -1,0 +1,49 @@
+"""Prune or fail a trial of a sweep, which may be running.
+
+uv run scripts/stop_trial.py night 7
+# it says nothing of its parameters, and may be trained again by `resume_sweep.py --retry-failed`:
+uv run scripts/stop_trial.py night 7 --fail
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from scripts import cli
+
+app = cli.app(__file__, __doc__)
+
+
+@app.default
+def stop(
+    name: cli.SweepName,
+    trial: Annotated[int, Parameter(name="TRIAL", help="Number of the trial.")],
+    /,
+    *,
+    fail: Annotated[cli.Flag, Parameter(help="End it as failed: samplers learn nothing from it.")] = False,
+    sweeps_dir: cli.SweepsDir = Path("sweeps"),
+) -> int:
+    """End a trial that runs, is frozen or waits: it keeps its epochs, and is not trained any further.
+
+    It is pruned, so that samplers learn from it. The driver of a running sweep stops the trial's worker when
+    the epoch under way ends, and gives it another trial. One that no worker has taken yet has failed.
+    """
+    from scripts.consoles import out
+    from search.config.sweep_config import SweepConfig
+    from search.study.stopping import stop_trial
+
+    config = SweepConfig.load(name, sweeps_dir)
+    record, driver = stop_trial(config, trial, fail=fail)
+    done = f"{record.key} {record.outcome} at {len(record.epochs)}/{config.max_epochs}"
+    if driver is None:
+        out.print(f"{done}; nobody drives the sweep, and a resume leaves it as it is")
+    else:
+        out.print(f"{done}; the driver on {driver} stops its worker when the epoch under way ends")
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    cli.main(app)

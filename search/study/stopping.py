@@ -1,0 +1,73 @@
+"""A trial ended from outside of its driver, as by Optuna's API: the driver notices it at the next epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from search.config.sweep_config import SweepConfig
+from search.errors import UserError
+from search.study.lease import driven_by
+from search.study.opening import existing_study
+from search.study.optuna_private import storage_id
+from search.study.reading import record_of
+from search.study.records import StopReason, TrialRecord, trial_key
+from search.study.writes import SweepStorage
+
+_WHY = "stopped by hand; `retry_failed` trains it once more"
+
+
+def stop_trial(config: SweepConfig, number: int, *, fail: bool = False) -> tuple[TrialRecord, str | None]:
+    """End a trial that has not ended: it keeps its epochs, and is not trained any further.
+
+    A driver at work meets the end when it writes the trial's next epoch, and has its worker stop. So this
+    needs no lease: the study lets a trial end once, whoever was first.
+
+    Args:
+        config: the sweep.
+        number: of the trial.
+        fail: end it as failed, so that it says nothing of its parameters; else as pruned, and samplers learn
+            from it.
+
+    Returns:
+        The trial as it is now, and host and pid of the driver at work; None: nobody drives the sweep.
+
+    Raises:
+        UserError: it has ended, or there is none of that number; or the study cannot be used.
+    """
+    with existing_study(config) as (storage, study):
+        trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+        trial = trials.get(number)
+        if trial is None or trial.state.is_finished():
+            raise UserError(_refusal(config, number, trials))
+        try:
+            _end(storage, trial, fail)
+        except UpdateFinishedTrialError as error:  # between the look and the write
+            now = {each.number: each for each in study.get_trials()}
+            raise UserError(_refusal(config, number, now)) from error
+        ended = next(each for each in study.get_trials() if each.number == number)
+        return record_of(ended), driven_by(storage.engine, config.name)
+
+
+def _end(storage: SweepStorage, trial: FrozenTrial, fail: bool) -> None:
+    trial_id, values = storage_id(trial), trial.intermediate_values
+    with storage.joined(trial_id):
+        if fail or trial.state is TrialState.WAITING:  # that one teaches nothing
+            storage.set_trial_user_attr(trial_id, "error", _WHY)
+            storage.set_trial_user_attr(trial_id, "stop_reason", StopReason.SKIPPED.value)
+            storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        else:  # with its last value, as Optuna has it
+            last = [values[max(values)]] if values else None
+            storage.set_trial_state_values(trial_id, TrialState.PRUNED, last)
+
+
+def _refusal(config: SweepConfig, number: int, trials: Mapping[int, FrozenTrial]) -> str:
+    if number not in trials:
+        why = f"sweep {config.name!r} has no trial {number}"
+    else:
+        why = f"{trial_key(number)} has ended already ({record_of(trials[number]).outcome})"
+    others = [trial_key(each.number) for each in trials.values() if not each.state.is_finished()]
+    remedy = f"give one that has not ended: {', '.join(others)}" if others else "all have ended"
+    return f"{why}; {remedy}"

@@ -61,6 +61,7 @@ def launch(
     The study is the source of truth (SWEEPS_DIR/NAME/study.db by default) and MLflow shows it.
     Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
     """
+    from scripts.waiting import waiting
     from search.launching.claim import claimed
     from search.launching.launch import check_new
     from search.launching.sweep_file import asked, write
@@ -74,7 +75,8 @@ def launch(
         command = f"{typed('launch_sweep.py')} {shlex.quote(str(save_config))}"
         out.print(f"{save_config} is written, nothing was started; launch it with:  {command}")
         return cli.DONE
-    config = request.config(stem)
+    with waiting("checking what was asked for; images are decoded once"):
+        config = request.config(stem)
     check_new(config)
     if dry_run:
         from scripts.plan_output import print_plan

@@ -33,15 +33,19 @@ def report(
 ) -> int:
     """Leaderboard, learning curves, importances, slices, timeline of the workers, failures, environment."""
     from scripts.consoles import out
+    from scripts.waiting import waiting
     from search.reporting.report import write_report
 
     file = file or Path("reports", f"{name}.html")
-    out.print(write_report(name, sweeps_dir, file))
+    with waiting("writing the report"):
+        written = [write_report(name, sweeps_dir, file)]
     if figures:
         from search.reporting.paper_figures import write_figures  # pyplot, half a second of imports
 
-        for written in write_figures(name, sweeps_dir, file.parent / "figures" / name):
-            out.print(written)
+        with waiting("drawing the figures"):
+            written += write_figures(name, sweeps_dir, file.parent / "figures" / name)
+    for path in written:
+        out.print(path)
     return cli.DONE
 
 

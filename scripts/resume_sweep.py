@@ -50,10 +50,12 @@ def resume(
     are not given are as at the last launch or resume; one such as `--no-concurrency` takes a value back.
     """
     from scripts.sweep_output import run_and_print
+    from scripts.waiting import waiting
     from search.launching.launch import check_skippable, resumed
 
     paths = {} if data_dir is None else {"paths": {"data": str(data_dir.absolute())}}
-    config = resumed(name, sweeps_dir, {**given, **paths})
+    with waiting("reading the sweep, and looking at its data"):
+        config = resumed(name, sweeps_dir, {**given, **paths})
     check_skippable(config, skip_trial or ())
     return run_and_print(config, retry_failed=retry_failed, skip=skip_trial or ())
 

@@ -81,6 +81,7 @@ def retrain(
     from scripts.commands import command
     from scripts.consoles import err
     from scripts.retrain_output import retrain_and_print
+    from scripts.waiting import waiting
     from search.config.names import check_model_name
     from search.finalists.choosing import choose_finalists
     from search.finalists.repeats import to_repeat_here
@@ -94,7 +95,8 @@ def retrain(
     paths = {} if data_dir is None else {"paths": {"data": str(data_dir.absolute())}}
     if model_name is not None:
         check_model_name(model_name)
-    summary = to_repeat_here(summarise(name, sweeps_dir), {**given, **paths})
+    with waiting("reading the sweep, and looking at its data"):
+        summary = to_repeat_here(summarise(name, sweeps_dir), {**given, **paths})
     check_idle(summary.config)
     if "tracking_uri" not in given:
         check_tracking_there(summary.config)

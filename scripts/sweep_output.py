@@ -12,6 +12,7 @@ from scripts import cli
 from scripts.commands import command, in_options, installed, step_command
 from scripts.consoles import err, out
 from scripts.screen import leaderboard, print_links
+from scripts.waiting import waiting
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
 from search.engine.ending import INTERRUPTED
@@ -113,7 +114,8 @@ def _print_report(result: SweepResult) -> None:
     from search.tracking.store import TrackingStore
 
     config = result.config
-    file = write_report(config.name, config.sweeps_dir, config.folder / "report.html")
+    with waiting("writing the report"):
+        file = write_report(config.name, config.sweeps_dir, config.folder / "report.html")
     out.print(f"\nreport:  {file}")
     if result.page is None:
         return

@@ -129,10 +129,10 @@ class Progress:
             return self._with_summary(str(choice)) if choice and choice.thawed else None
         if was_frozen and record.outcome in (Outcome.FROZEN, Outcome.PRUNED):
             return None  # how far it came was told when it froze
-        name = self._tally.naming.see(record)
+        naming = self._tally.naming
         if self._table:
-            return end_line(record, name, self._config, is_best=self._tally.best[:1] == [record])
-        return self._with_summary(end_text(record, name, self._config, self._tally.naming))
+            return end_line(record, self._config, naming, is_best=self._tally.best[:1] == [record])
+        return self._with_summary(end_text(record, self._config, naming))
 
     def _with_summary(self, line: str) -> str:
         """The line, and in a log how far the sweep is by it; a live table shows that already."""

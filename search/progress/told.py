@@ -36,9 +36,11 @@ def _what(config: SweepConfig, naming: Naming) -> str:
     return f"{doing} {', '.join(trials)} of {of} with {often}{each}, {config.max_epochs} epochs"
 
 
-def end_line(record: TrialRecord, name: str, config: SweepConfig, is_best: bool) -> str:
+def end_line(record: TrialRecord, config: SweepConfig, naming: Naming, is_best: bool) -> str:
     """How a trial ended or froze, short: for the lines above a live table."""
-    value = score(latest(record, config.metric))
+    value, name = score(latest(record, config.metric)), naming.see(record)
+    if naming.repeated is not None:  # what these are trained for is not what the sweep was
+        value, name = f"{config.metric} {value}", f"{name}:"
     done = f"at {len(record.epochs)}/{config.max_epochs}"
     match record.outcome:
         case Outcome.COMPLETE:
@@ -52,8 +54,9 @@ def end_line(record: TrialRecord, name: str, config: SweepConfig, is_best: bool)
             return f"{name} {outcome} {done}, {value}"
 
 
-def end_text(record: TrialRecord, name: str, config: SweepConfig, naming: Naming) -> str:
+def end_text(record: TrialRecord, config: SweepConfig, naming: Naming) -> str:
     """The same with all that is known of it: for a log."""
+    name = naming.see(record)
     params = "".join(f" {param}={shown(record.params.get(param))}" for param in naming.params)
     reason = f" ({record.stop_reason})" if record.outcome is Outcome.FAILED else ""
     thaws = f", {thaws_text(record)}" if record.thawed else ""

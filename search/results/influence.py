@@ -11,7 +11,7 @@ from search.config.sweep_config import SweepConfig
 from search.results.leaderboard import latest
 from search.study.records import Outcome, TrialRecord
 
-_FEWEST = 12  # ended trials; with fewer, what seems to matter is noise
+_FEWEST = 20  # ended trials; with fewer, what seems to matter is noise
 _GROUPS = 3  # of a number's values: low, middle, high
 
 
@@ -33,9 +33,9 @@ class Influence:
         >>> from spaces.quickstart import SPACE
         >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=99, max_epochs=3)
         >>> influence, before = Influence(config), list(SPACE.parameters)
-        >>> for number in range(12):
-        ...     params = {"depth": 2, "width": number % 2, "lr": number / 12}
-        ...     influence.take(TrialRecord(number, TrialState.COMPLETE, params, value=number / 12))
+        >>> for number in range(20):
+        ...     params = {"depth": 2, "width": number % 2, "lr": number / 20}
+        ...     influence.take(TrialRecord(number, TrialState.COMPLETE, params, value=number / 20))
         >>> before[0], influence.order[0]
         ('depth', 'lr')
     """

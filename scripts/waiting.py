@@ -1,0 +1,24 @@
+"""What a command is busy with before its own display begins, and for how long, on a terminal's last line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from scripts.consoles import err
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show `what` with the time that it takes; elsewhere than in a terminal nothing."""
+    if not err.is_terminal:
+        yield
+        return
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    from search.progress.terminal import logs_above
+
+    columns = TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    with Progress(*columns, console=err, transient=True) as shown, logs_above(err):
+        shown.add_task(what, total=None)
+        yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from search.config.sweep_config import SweepConfig
 from search.study.records import TrialRecord, trial_key
@@ -38,8 +38,8 @@ class Naming:
         self._arms = [trial_key(int(number)) for number in of.split(",")] if of else []
         repeats = config.kind != "sweep" and bool(self._arms)
         self._seeds = config.most_trials // len(self._arms) if repeats else None
-        self._order: dict[str, list[object]] = {arm: [] for arm in self._arms}
-        self._names: dict[int, str] = {}
+        self._kind = config.kind
+        self._seed: dict[int, int] = {}  # by the training's number, from 1
         self.heading = "training" if repeats else "trial"
         self.params = [] if repeats else list(config.space.parameters)
 
@@ -49,16 +49,16 @@ class Naming:
         return None if self._seeds is None else (self._arms, self._seeds)
 
     def see(self, record: TrialRecord) -> str:
-        """A training's name; seeds are counted as they come, and one that is tried again keeps its place."""
-        if record.number not in self._names:
-            self._names[record.number] = self._named(record.key, record.params)
-        return self._names[record.number]
+        """A training's name; one that is tried again keeps its seed's number."""
+        if self._seeds is None or not {_ARM, _REPEAT} <= record.params.keys():
+            return record.key
+        if record.number not in self._seed:
+            self._seed[record.number] = self._seed_of(record)
+        return f"{self._arms[record.params[_ARM]]}, seed {self._seed[record.number]} of {self._seeds}"
 
-    def _named(self, key: str, params: Mapping[str, object]) -> str:
-        if self._seeds is None or not {_ARM, _REPEAT} <= params.keys():
-            return key
-        arm = self._arms[int(str(params[_ARM]))]
-        seen = self._order[arm]
-        if params[_REPEAT] not in seen:
-            seen.append(params[_REPEAT])
-        return f"{arm}, seed {seen.index(params[_REPEAT]) + 1} of {self._seeds}"
+    def _seed_of(self, record: TrialRecord) -> int:
+        if self._kind == "confirm":  # which trains every repetition that there is
+            return int(record.params[_REPEAT]) + 1
+        if record.retry_of is None:  # they are drawn from very many
+            return record.number + 1
+        return self._seed.get(record.retry_of, record.retry_of + 1)

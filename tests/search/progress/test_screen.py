@@ -17,6 +17,7 @@ from sweep_makers import epoch, record, sweep_config
 from search.config.sweep_config import SweepConfig
 from search.progress.frame import Frame
 from search.progress.live import Progress
+from search.progress.naming import Naming
 from search.progress.terminal import Sized
 from search.study.records import StopReason, TrialRecord
 from spaces.registry import load_space
@@ -96,23 +97,32 @@ def test_a_repetition_is_called_by_what_it_repeats(width: int) -> None:
     )
     changes = [
         record(number, TrialState.RUNNING, params={"arm": arm, "repeat": repeat})
-        for number, (arm, repeat) in enumerate([(1, 993), (0, 7), (1, 2)])
+        for number, (arm, repeat) in enumerate([(1, 1), (0, 0), (1, 0)])
     ]
     told = io.StringIO()
     with followed(config, file=told) as progress:
         for change in changes:
             progress.trial_changed(change)
         lines = shown(progress, width)
-    assert (
-        "confirming trial-011, trial-004 of night with 2 seeds each, 3 epochs, maximising" in told.getvalue()
-    )
+        progress.trial_changed(replace(changes[0], state=TrialState.COMPLETE, epochs=(epoch(1),), value=0.5))
+    assert "trial-004, seed 2 of 2: complete at 1/3, val_acc 0.5000, the best so far" in told.getvalue()
+    assert "confirming trial-011, trial-004 of night with 2 seeds each, 3 epochs, max" in told.getvalue()
     assert lines[0].split() == ["training", "state", "val_acc"]
     assert [line.partition("  ")[0] for line in lines[1:4]] == [
-        "trial-004, seed 1 of 2",
-        "trial-011, seed 1 of 2",
         "trial-004, seed 2 of 2",
+        "trial-011, seed 1 of 2",
+        "trial-004, seed 1 of 2",
     ]
     assert "arm" not in " ".join(lines)
+
+
+def test_a_retrainings_seeds_are_counted_and_one_that_is_tried_again_is_the_same() -> None:
+    naming = Naming(sweep_config(kind="retrain", tags={"sweep.of_trial": "11"}, trials=3))
+    trainings = [record(n, params={"arm": 0, "repeat": repeat}) for n, repeat in enumerate([993, 7, 400])]
+    again = record(3, params={"arm": 0, "repeat": 7}, retry_of=1)
+    once_more = record(4, params={"arm": 0, "repeat": 7}, retry_of=3)
+    seen = [naming.see(each) for each in (*reversed(trainings), again, once_more)]
+    assert seen == [f"trial-011, seed {seed} of 3" for seed in (3, 2, 1, 2, 2)]
 
 
 def test_each_end_stays_above_as_a_short_line() -> None:

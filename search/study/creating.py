@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
@@ -60,6 +62,10 @@ def create_or_open(
             study.enqueue_trial(params, skip_if_exists=True)  # a driver killed right here does it again
         study.set_user_attr("sweep_id", uuid.uuid4().hex)
         study.set_user_attr("definition", config.definition().to_json())
+    if study.metric_names is None:  # nor have the studies of earlier versions
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([config.metric])  # what Optuna's dashboard calls the value
     return study, mirror
 
 

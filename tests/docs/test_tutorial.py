@@ -94,7 +94,7 @@ def _interrupted(command: Command, home: Path) -> None:
         script.until(lambda: any((home / "sweeps" / "first").glob("checkpoints/*/epoch-0002")))
         script.press_ctrl_c()
         assert script.wait() == 130, script.stderr
-        assert "resume it with:  uv run scripts/resume_sweep.py first" in script.stdout
+        assert f"resume it with:  uv run {ROOT / 'scripts'}/resume_sweep.py first" in script.stdout
 
 
 def _wait_for(url: str, script: Script) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import ray
 from optuna.trial import TrialState
-from processes import Script
+from processes import ROOT, Script
 from script_runs import run_script, write_space
 from sweep_checks import check_study, check_view, records_in
 
@@ -65,7 +65,7 @@ def after_interrupt(script: Script, folder: Path) -> list[TrialRecord]:
     """The trials after a script was interrupted: begun, and waiting to be resumed."""
     assert script.wait() == 130, script.stderr
     assert "interrupted; no trial is complete yet, best so far trial-000, stopped at" in script.stdout
-    assert "resume it with:  uv run scripts/resume_sweep.py night" in script.stdout
+    assert f"resume it with:  uv run {ROOT / 'scripts'}/resume_sweep.py night" in script.stdout
     assert "Traceback" not in script.stderr
     script.wait_for_descendants()
     config = SweepConfig.load("night", folder.parent)

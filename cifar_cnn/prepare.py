@@ -75,6 +75,14 @@ class PreparedData:
         positions = {"train": self.train, "val": self.val, "test": None}[split]
         return self.cache.images(part), self.cache.labels(part), positions
 
+    def test_digest(self) -> str:
+        """SHA-256 of the test images and their labels, 16 hex digits: whatever there is to train on."""
+        sha = hashlib.sha256()
+        for array in (self.cache.images("test"), self.cache.labels("test")):
+            sha.update(str(array.shape).encode())
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()[:16]
+
 
 def prepare_data(config: DataConfig) -> DataInfo:
     """Makes a data set ready, doing only what has not been done: download, decode, split, measure.

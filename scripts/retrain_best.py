@@ -4,6 +4,8 @@
 uv run scripts/retrain_best.py night
 # the winner is retrained for longer:
 uv run scripts/retrain_best.py night --max-epochs 60
+# on 10,000 images, where all of them would take too long:
+uv run scripts/retrain_best.py night --train-size 10000
 # a LightningModule of one's own is retrained on other data, such as all but the test's:
 uv run scripts/retrain_best.py mine --data mine:AllData
 # quick: one training of the best, nothing confirmed:
@@ -59,6 +61,14 @@ def retrain(
             "path/to/nets.py:AllData; it needs no validation."
         ),
     ] = None,
+    train_size: Annotated[
+        int | None,
+        Parameter(
+            help="Images to retrain the winner on, a stratified subset; by default all but the test's, "
+            "however few the sweep had.",
+            validator=_AT_LEAST_ONE,
+        ),
+    ] = None,
     model_name: Annotated[
         str | None,
         Parameter(help="Name in MLflow's registry; by default cifar-cnn, and of another module the sweep's."),
@@ -70,8 +80,9 @@ def retrain(
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
     **given: Any,
 ) -> int:
-    """Confirm, retrain on training and validation images, evaluate on the test split, once, and register.
+    """Confirm, retrain on all but the test images, evaluate on those, once, and register.
 
+    A sweep on a subset of the images is confirmed on that subset; its winner is retrained on all of them.
     A LightningModule of one's own is retrained on the data that --data names, tested by its test_step and
     saved by its forward. Another training function is confirmed and retrained.
 
@@ -86,6 +97,7 @@ def retrain(
     from search.finalists.choosing import choose_finalists
     from search.finalists.repeats import to_repeat_here
     from search.finalists.retrain import default_model_name
+    from search.finalists.training_images import training_images
     from search.launching.launch import check_tracking_there
     from search.results.leaderboard import counts
     from search.results.summary import summarise
@@ -115,6 +127,7 @@ def retrain(
         seeds=seeds,
         max_epochs=max_epochs,
         all_data=data,
+        images=training_images(summary.config, train_size),
         model_name=model_name or default_model_name(summary.config),
         test_again=test_again,
     )

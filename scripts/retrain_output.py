@@ -17,6 +17,7 @@ from search.finalists.publish import Published
 from search.finalists.reads_of_test import check_test_read, has_read_test
 from search.finalists.repeats import failure_summary
 from search.finalists.retrain import Retrained, retrain, retrain_config
+from search.finalists.training_images import TrainingImages
 from search.reporting import finalists_table
 from search.results.digits import human_seconds, score, shown
 from search.results.summary import SweepSummary
@@ -31,14 +32,16 @@ def retrain_and_print(
     seeds: int,
     max_epochs: int | None,
     all_data: str | None,
+    images: TrainingImages | None,
     model_name: str,
     test_again: bool,
 ) -> int:
     """Say what it will cost, confirm, retrain, print the results, and give the exit code."""
-    possible = [retrain_config(summary, each, seeds, max_epochs, all_data).name for each in finalists]
+    configs = [retrain_config(summary, each, seeds, max_epochs, all_data, images) for each in finalists]
+    possible = [config.name for config in configs]
     check_test_read(summary.config, possible, again=test_again)
     quick = len(finalists) == seeds == 1
-    err.print(cost(summary, finalists, 0 if quick else seeds, seeds, max_epochs))
+    err.print(cost(summary, finalists, 0 if quick else seeds, seeds, max_epochs, images))
     confirmation, shown_in_mlflow = None, True
     if not quick:
         # Once one of them is tested, what was confirmed stays: another winner could not be tested any more.
@@ -47,7 +50,7 @@ def retrain_and_print(
         confirmation, shown_in_mlflow = _confirm(confirming, finalists, retry_failed=retry)
         print_confirmation(summary, confirmation)
     winner = finalists[0] if confirmation is None else confirmation.winner.record
-    config = retrain_config(summary, winner, seeds, max_epochs, all_data)
+    config = configs[finalists.index(winner)]
     with stdout_for_results():
         retrained = retrain(
             summary,
@@ -66,6 +69,7 @@ def cost(
     confirm_seeds: int,
     retrain_seeds: int,
     max_epochs: int | None,
+    images: TrainingImages | None,
 ) -> str:
     """What is about to be trained, in runs, epochs and time; with no seeds to confirm, nothing is."""
     final = max_epochs or summary.config.max_epochs
@@ -73,10 +77,15 @@ def cost(
     epoch_s = [record.train_seconds / len(record.epochs) for record in finalists if record.epochs]
     mean = sum(epoch_s) / len(epoch_s) if epoch_s else 0.0
     epochs = runs * summary.config.max_epochs + retrain_seeds * final
+    seconds, on = mean * epochs, ""
+    if images is not None and summary.config.dataset is not None:
+        more = images.count / summary.config.dataset.sizes["train"]
+        seconds += mean * retrain_seeds * final * (more - 1)
+        on = f" on {images.count:,} images"
     confirming = f"confirm {len(finalists)} x {confirm_seeds} seeds, " if confirm_seeds else ""
     return (
-        f"{confirming}retrain x {retrain_seeds}: {_plural(runs + retrain_seeds, 'run')}, "
-        f"{_plural(epochs, 'epoch')}; about {human_seconds(mean * epochs)} if run one at a time, less if "
+        f"{confirming}retrain x {retrain_seeds}{on}: {_plural(runs + retrain_seeds, 'run')}, "
+        f"{_plural(epochs, 'epoch')}; about {human_seconds(seconds)} if run one at a time, less if "
         "several run at once"
     )
 
@@ -137,7 +146,7 @@ def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retra
     """Test accuracy with what is known of it, where the model is, how to load it."""
     params = ", ".join(f"{name}={shown(value)}" for name, value in winner.params.items())
     out.print(f"retrained trial {winner.number} of {summary.config.name}: {params}")
-    _print_pairs(_test(retrained))
+    _print_pairs([*_trained_on(retrained), *_test(retrained)])
     for caution in _cautions(summary, winner, retrained, quick):
         out.print(caution)
     _print_pairs([*_model(retrained), *_in_mlflow(retrained.published)])
@@ -151,6 +160,12 @@ def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retra
 def _print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     for heading, text in pairs:
         out.print(f"{heading:<16} {text}")
+
+
+def _trained_on(retrained: Retrained) -> Iterator[tuple[str, str]]:
+    note = retrained.result.config.dataset
+    if note is not None and retrained.tested.images is not None:
+        yield "trained on", f"{note.sizes['train'] + note.sizes['val']:,} images"
 
 
 def _test(retrained: Retrained) -> Iterator[tuple[str, str]]:
@@ -173,7 +188,7 @@ def _cautions(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, 
             "its luck"
         )
     if retrained.test_reads > 1:
-        yield (f"the test split was read by {retrained.test_reads} retrainings: the best of them is too good")
+        yield f"the test set was read by {retrained.test_reads} retrainings: the best of them is too good"
     if failed := failure_summary(retrained.result.records):
         yield f"failed seeds: {failed}; without them the accuracy may be too good"
     if not retrained.test:
@@ -181,6 +196,8 @@ def _cautions(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, 
     elif retrained.tested.seeds == 1:
         epochs = retrained.result.config.max_epochs  # with others it would be another retraining
         same = "" if epochs == summary.config.max_epochs else f" --max-epochs {epochs}"
+        if (size := retrained.tested.train_size) is not None:
+            same += f" --train-size {size}"
         more = f"--trial {winner.number} --seeds 3{same}"
         yield f"one seed says nothing of the spread between seeds: {more} does"
 

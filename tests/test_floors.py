@@ -210,7 +210,8 @@ def test_few_rooms_of_the_search_know_what_is_trained() -> None:
         for path, names in about_training.items()
         if floor(path) == "search" and "cifar_cnn" in packages(names)
     }
-    finalists = {f"search/finalists/{name}.py" for name in ("examine", "images", "repeats", "retrain")}
+    of_images = ("examine", "images", "training_images")
+    finalists = {f"search/finalists/{name}.py" for name in (*of_images, "repeats", "retrain")}
     cifar = {f"search/cifar/{name}.py" for name in ("objective", "sweep")}
     assert knowing == {"search/launching/plan.py", "search/launching/request.py"} | cifar | finalists
 

@@ -77,7 +77,7 @@ def cifar_config(
             space=loaded,
             space_source=space_source(space),
             objective=OBJECTIVE,
-            settings={"data": _data_settings(data)},
+            settings={"data": data_settings(data)},
             paths={"data": str(data.data_dir)},
             enqueue=[loaded.read(texts) for texts in enqueue],
             **fields,
@@ -89,7 +89,8 @@ def cifar_config(
     return config.model_copy(update={"dataset": _note_at_launch(data)})
 
 
-def _data_settings(data: DataConfig) -> dict[str, Any]:
+def data_settings(data: DataConfig) -> dict[str, Any]:
+    """What the settings of a sweep of CNNs say of its images: all but where they lie."""
     settings = data.model_dump(mode="json", exclude=set(_PLACES))
     if not data.skip_damaged:
         del settings["skip_damaged"]  # sweeps from before there was a choice have the same definition

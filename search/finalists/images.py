@@ -53,6 +53,13 @@ class ImageClassifier(Product):
         """It has: the test images."""
         return True
 
+    def test_set(self) -> str | None:
+        """Digest of the test images and their labels."""
+        from cifar_cnn.prepare import open_data
+
+        with one_line_errors():
+            return open_data(data_of(self.config)).test_digest()
+
     def evaluate(self, checkpoint: Path) -> dict[str, Any]:
         """A whole evaluation on the test images."""
         from cifar_cnn.evaluate import evaluate
@@ -69,6 +76,7 @@ class ImageClassifier(Product):
         """By its accuracy on these images."""
         dataset = self.config.dataset
         assert dataset is not None
+        is_whole = data_of(self.config).train_size is None
         return Tested(
             sweep=self.summary.config.name,
             trial=self.trial,
@@ -78,9 +86,17 @@ class ImageClassifier(Product):
             values=self.metrics(evaluations)[ACCURACY],
             data=f"{dataset.name} {dataset.digest.partition('-')[0]}",
             images=int(evaluations[0]["n"]),
+            train_size=None if is_whole else dataset.sizes["train"] + dataset.sizes["val"],
+            test_set=self.test_set(),
         )
 
-    def save(self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations) -> Path:
+    def save(
+        self,
+        checkpoint: Path,
+        confirmation: Confirmation | None,
+        evaluations: Evaluations,
+        test_reads: int,
+    ) -> Path:
         """Save it with its card: uint8 images in, probabilities of the classes out."""
         from cifar_cnn.checkpoint import load_checkpoint
         from cifar_cnn.export import InferenceModel
@@ -101,5 +117,6 @@ class ImageClassifier(Product):
             confirmation=None if confirmation is None else confirmation.to_json(),
             code=launch["code"],
             versions=launch["versions"],
+            test_reads=test_reads,
         )
         return save_model(InferenceModel(loaded), card, self.model_folder)

@@ -120,7 +120,13 @@ class Module(Product):
             data=settings.data or self.config.objective,
         )
 
-    def save(self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations) -> Path:
+    def save(
+        self,
+        checkpoint: Path,
+        confirmation: Confirmation | None,
+        evaluations: Evaluations,
+        test_reads: int,
+    ) -> Path:
         """Save it with its card: what its `forward` takes in, what that returns out."""
         from search.tracking.models.save_module import ModuleCard, NotExported, save_module
         from search.training.manners import left_as_found

@@ -55,6 +55,10 @@ class Product:
         """Whether a checkpoint can be tested."""
         return False
 
+    def test_set(self) -> str | None:
+        """Digest of what a checkpoint is tested on; None: not known."""
+        return None
+
     def evaluate(self, checkpoint: Path) -> dict[str, Any]:
         """What the test split says of a checkpoint, as plain JSON.
 
@@ -71,13 +75,20 @@ class Product:
         """What models are compared by in the registry."""
         return Tested(self.summary.config.name, self.trial, self.config.max_epochs, seeds)
 
-    def save(self, checkpoint: Path, confirmation: Confirmation | None, evaluations: Evaluations) -> Path:
+    def save(
+        self,
+        checkpoint: Path,
+        confirmation: Confirmation | None,
+        evaluations: Evaluations,
+        test_reads: int,
+    ) -> Path:
         """Save the model of a checkpoint as an MLflow model folder.
 
         Args:
             checkpoint: of the training.
             confirmation: that chose the trial, if there was one.
             evaluations: of all seeds.
+            test_reads: retrainings that have read the test set.
 
         Raises:
             NotSaved: it cannot be served.

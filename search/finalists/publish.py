@@ -38,6 +38,7 @@ def publish(
     evaluations: Sequence[dict[str, Any]],
     model_name: str,
     tested_ms: int,
+    test_reads: int,
 ) -> Published:
     """Log the model with all seeds' test results to MLflow and register it, as far as MLflow answers.
 
@@ -48,6 +49,7 @@ def publish(
         evaluations: on the test split, one for each seed.
         model_name: in MLflow's registry.
         tested_ms: when the last training ended; Unix time.
+        test_reads: retrainings that have read the test set.
     """
     from search.tracking.models.registry import register
     from search.tracking.models.save import log_model
@@ -62,7 +64,7 @@ def publish(
         uri = log_model(
             store, page.sweep_run_id, folder, f"{tested.sweep}-best", tested, evaluations, tested_ms
         )
-        registration = register(store, page.sweep_run_id, uri, tested, model_name)
+        registration = register(store, page.sweep_run_id, uri, tested, model_name, test_reads)
     except TrackingDown as error:
         return Published(uri, missing=str(error))
     return Published(uri, registration, result.view_missing)

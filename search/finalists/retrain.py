@@ -18,14 +18,21 @@ from search.config.names import check_model_name
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult
 from search.engine.observers import Stop
-from search.errors import SweepFailed, SweepInterrupted, UserError
+from search.errors import SweepFailed, SweepInterrupted, TrackingDown, UserError
 from search.finalists.confirm import Confirmation
 from search.finalists.images import ImageClassifier
 from search.finalists.modules import Module
 from search.finalists.product import NotSaved, Product
 from search.finalists.publish import Published, publish
-from search.finalists.reads_of_test import check_test_read, note_test_read, reads_of_test
+from search.finalists.reads_of_test import (
+    check_test_read,
+    note_test_read,
+    read_of,
+    reads_of_set,
+    reads_of_test,
+)
 from search.finalists.repeats import failure_summary, repeats_config, run_repeats
+from search.finalists.training_images import TrainingImages
 from search.results.next_steps import without_completion
 from search.results.statistics import Estimate, bounds, estimates
 from search.results.summary import SweepSummary, summarise
@@ -43,7 +50,8 @@ class Retrained:
         result: of the trainings.
         tested: how the test split finds them.
         metrics: all that the test measured, by seed.
-        test_reads: retrainings of this sweep that have read the test split, this one included.
+        test_reads: retrainings that have read the test set, this one included: of all sweeps that are known
+            here, or of this one alone where the test set has no digest.
         checkpoint: of the first seed's training, a folder.
         model_folder: where the model is, as MLflow saves one; None: it is not saved.
         not_saved: why.
@@ -98,6 +106,7 @@ def retrain_config(
     seeds: int,
     max_epochs: int | None = None,
     all_data: str | None = None,
+    images: TrainingImages | None = None,
 ) -> SweepConfig:
     """The sweep over seeds that retrains a trial on all data but those of the test.
 
@@ -107,14 +116,24 @@ def retrain_config(
         seeds: trainings with fresh seeds.
         max_epochs: epochs of each; None takes the sweep's. There is nothing to stop early by.
         all_data: as of `repeats_config`.
+        images: that a CNN is to learn from; None: those of the sweep.
 
     Raises:
-        UserError: as `repeats_config`.
+        UserError: as `repeats_config`; the images make no batch.
     """
     label = f"{record.number:03d}-e{max_epochs or summary.config.max_epochs}"
     if all_data is not None:
         label += f"-{all_data.rpartition(':')[2]}"
+    # On the sweep's own images it has the name that it always had, and goes on with what was begun.
+    others = images is not None and images.settings != summary.config.settings["data"]
+    if images is not None and others:
+        label += f"-n{images.count}"
     config = repeats_config(summary, "retrain", label, [record], seeds, max_epochs, all_data)
+    if images is not None:
+        images.check_batch(summary.config, record)
+        config = config.model_copy(
+            update={"settings": {**config.settings, "data": images.settings}, "dataset": images.note}
+        )
     tags = {"sweep.of_trial": str(record.number)} | ({"sweep.of_run": record.run_id} if record.run_id else {})
     return config.model_copy(update={"tags": config.tags | tags})
 
@@ -158,21 +177,26 @@ def retrain(
     product = _product(summary, config)
     evaluations = _evaluations(product, complete)
     tested = product.tested(evaluations, len(complete))
+    test_reads, store_away = _count_reads(product, result)
     # The first seed's model, not the best on test: choosing by test would make its score optimistic.
     checkpoint = final_checkpoint(config, complete[0])
     folder, not_saved, published = None, None, Published()
     try:
-        folder = product.save(checkpoint, confirmation, evaluations)
+        folder = product.save(checkpoint, confirmation, evaluations, test_reads)
     except NotSaved as error:
         not_saved = str(error)
     else:
         tested_ms = max(record.ended_ms or 0 for record in complete)
-        published = publish(result, folder, tested, evaluations, model_name, tested_ms)
+        published = (
+            publish(result, folder, tested, evaluations, model_name, tested_ms, test_reads)
+            if store_away is None
+            else Published(missing=store_away)
+        )
     return Retrained(
         result=result,
         tested=tested,
         metrics=product.metrics(evaluations),
-        test_reads=reads_of_test(summary.config),
+        test_reads=test_reads,
         checkpoint=checkpoint,
         model_folder=folder,
         not_saved=not_saved,
@@ -191,15 +215,35 @@ def _evaluations(product: Product, complete: Sequence[TrialRecord]) -> list[dict
     if not product.has_test():
         return []
     config = product.config
-    note_test_read(product.summary.config, config.name)
     evaluations = []
     for record in complete:
         file = config.folder / "final" / f"{record.key}.test.json"
         if not file.exists():
             evaluation = product.evaluate(final_checkpoint(config, record))
+            # Not before, for it may have failed; and not after the result can be seen.
+            note_test_read(product.summary.config, config.name, product.test_set())
             write_atomically(file, json.dumps(evaluation))
         evaluations.append(json.loads(file.read_text()))
     return evaluations
+
+
+def _count_reads(product: Product, result: SweepResult) -> tuple[int, str | None]:
+    """By how many retrainings its test set was read, and why the store could not be asked, if so."""
+    sweep, test_set = product.summary.config, product.test_set()
+    if test_set is None:
+        return reads_of_test(sweep), None
+    reads, away = reads_of_set(sweep, test_set), None
+    if result.page is not None and (own := read_of(sweep, product.config.name)) is not None:
+        from search.tracking.models.test_reads import note_read, reads_in_store
+        from search.tracking.store import TrackingStore
+
+        try:
+            store = TrackingStore(result.config.tracking_uri, result.config.experiment, create=False)
+            note_read(store, result.page.sweep_run_id, test_set, own)
+            reads |= reads_in_store(store, test_set)
+        except TrackingDown as error:
+            away = str(error)
+    return len(reads), away
 
 
 def first_seed(config: SweepConfig) -> TrialRecord:

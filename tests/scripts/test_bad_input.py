@@ -277,6 +277,14 @@ def test_what_was_changed_or_is_wrong_before_a_retraining(tmp_path: Path) -> Non
         run_script(*arguments, "--gpus-per-trial", 2), r"--gpus-per-trial 2: a trial trains on one device"
     )
     refusal(run_script(*arguments, "--data-dir", tmp_path / "there"), "there/train does not exist")
+    there = [*arguments, "--top", 1, "--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}"]
+    few = r"trial 0 trains in batches of 64 images, and there are 20 to retrain it on: add images or"
+    refusal(run_script(*there), few)
+    most = r"--train-size 21: 'folder' has 20 images that are not the test's; ask for 3 to 20"
+    refusal(run_script(*there, "--train-size", 21), most)
+    (images / "test").rename(tmp_path / "test")
+    refusal(run_script(*arguments), r"images/test does not exist.* give their folder with --data-dir")
+    (tmp_path / "test").rename(images / "test")
     (images / "train" / "cat" / "3.png").unlink()
     refusal(run_script(*arguments), r"another definition \(dataset: .*: undo the change")
     assert not (config.folder / "confirm").exists()

@@ -16,11 +16,13 @@ from sweep_fixtures import scripted_sweep
 from cifar_cnn.evaluate import summarise
 from scripts.evaluation_output import EvaluationProgress
 from scripts.retrain_output import cost, print_confirmation, print_retrained
+from search.config.definition import DatasetNote
 from search.driver import SweepResult
 from search.finalists.confirm import Confirmation, Finalist
 from search.finalists.examine import Examination
 from search.finalists.publish import Published
 from search.finalists.retrain import Retrained
+from search.finalists.training_images import TrainingImages
 from search.results.leaderboard import savings
 from search.results.statistics import estimates
 from search.results.summary import SweepSummary
@@ -68,12 +70,32 @@ def test_any_metric_of_a_module_is_shown_and_why_there_is_no_model(
     assert shown.err == ""
 
 
+def test_more_seeds_are_of_the_same_retraining(capsys: pytest.CaptureFixture[str]) -> None:
+    longer = dataclasses.replace(RESULT, config=RESULT.config.model_copy(update={"max_epochs": 60}))
+    on_some = dataclasses.replace(
+        RETRAINED, result=longer, tested=dataclasses.replace(TESTED, train_size=500)
+    )
+    print_retrained(SUMMARY, BEST, on_some, quick=False)
+    assert "--trial 7 --seeds 3 --max-epochs 60 --train-size 500 does" in capsys.readouterr().out
+
+
 def test_the_cost_is_in_trainings_and_time() -> None:
-    assert cost(SUMMARY, [BEST, SECOND], 3, 3, None) == (
+    assert cost(SUMMARY, [BEST, SECOND], 3, 3, None, None) == (
         "confirm 2 x 3 seeds, retrain x 3: 9 runs, 36 epochs; about 6 min 00 s if run one at a time, less if "
         "several run at once"
     )
-    assert cost(SUMMARY, [BEST], 0, 1, 1).startswith("retrain x 1: 1 run, 1 epoch; about 10 s if run one")
+    assert cost(SUMMARY, [BEST], 0, 1, 1, None).startswith("retrain x 1: 1 run, 1 epoch; about 10 s if run")
+
+
+def test_the_cost_of_more_images_than_the_sweep_had_is_so_much_more() -> None:
+    sizes = {"train": 40_000, "val": 10_000, "test": 10_000}
+    note = DatasetNote(name="cifar10", digest="abc", sizes={"train": 8000, "val": 2000}, classes=10)
+    of_subset = dataclasses.replace(SUMMARY, config=SUMMARY.config.model_copy(update={"dataset": note}))
+    images = TrainingImages({}, note.model_copy(update={"sizes": sizes}))
+    # 4 epochs on 8,000 images to confirm, 40 s; 2 on 50,000 to retrain, 125 s.
+    assert cost(of_subset, [BEST], 1, 1, 2, images).startswith(
+        "confirm 1 x 1 seeds, retrain x 1 on 50,000 images: 2 runs, 6 epochs; about 2 min 45 s if run"
+    )
 
 
 def test_failed_seeds_are_told_with_what_they_mean(capsys: pytest.CaptureFixture[str]) -> None:

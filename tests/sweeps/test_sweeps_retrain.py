@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from optuna.trial import TrialState
@@ -19,13 +21,15 @@ from script_runs import write_space
 
 from cifar_cnn.errors import DataError
 from cifar_cnn.prepare import open_data
-from search.cifar.sweep import cifar_config, data_config
+from search.cifar.sweep import cifar_config, data_config, data_of, dataset_note
 from search.config.sweep_config import SweepConfig
 from search.errors import SweepFailed, UserError
 from search.finalists.confirm import confirm, confirm_config
 from search.finalists.examine import examine
+from search.finalists.reads_of_test import reads_of_test
 from search.finalists.repeats import to_repeat_here
 from search.finalists.retrain import Retrained, final_checkpoint, first_seed, retrain, retrain_config
+from search.finalists.training_images import training_images
 from search.objective.repeated import ARMS, KIND, REPEATS
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary
@@ -37,7 +41,8 @@ SECOND = TrialRecord(1, TrialState.COMPLETE, {"lr": 0.001}, value=0.4)
 
 def sweep_on_images(folder: Path, tracking_uri: str) -> SweepSummary:
     """A sweep on a folder of images, as far as a retraining needs one."""
-    pixels = np.random.default_rng(0)
+    # Others for each test: all share an MLflow store, which counts who has read a test set.
+    pixels = np.random.default_rng(list(folder.name.encode()))
     for split, count in (("train", 10), ("test", 4)):
         for label in ("cat", "dog"):
             images = folder / "images" / split / label
@@ -119,6 +124,7 @@ def test_what_failed_is_trained_again_and_what_mlflow_lacks_is_added_by_the_same
         patch.setattr("cifar_cnn.evaluate.evaluate", gone)
         with pytest.raises(UserError, match=r"^images/test does not exist; point data_dir at the folder$"):
             trained(swept, config)
+    assert reads_of_test(swept.config) == 0, "a test that did not happen is no read"
 
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_model_artifacts", no_upload)
@@ -128,9 +134,12 @@ def test_what_failed_is_trained_again_and_what_mlflow_lacks_is_added_by_the_same
     assert "the server has gone away" in (cut_off.published.missing or "")
     assert (cut_off.model_folder / "MLmodel").is_file()
 
+    assert (reads_of_test(swept.config), cut_off.test_reads) == (1, 1)
+
     monkeypatch.setattr("cifar_cnn.evaluate.evaluate", never)
     whole = trained(swept, config)
     assert states(whole) == states(cut_off), "nothing is trained anew"
+    assert whole.test_reads == 1
     assert whole.tested.values == cut_off.tested.values
     assert whole.published.missing is None
     assert whole.published.registration is not None
@@ -139,6 +148,42 @@ def test_what_failed_is_trained_again_and_what_mlflow_lacks_is_added_by_the_same
     client, source = MlflowClient(config.tracking_uri), f"source_run_id = '{page.sweep_run_id}'"
     (model,) = client.search_logged_models([page.experiment_id], source)
     assert model.model_uri == whole.published.model_uri
+    card = yaml.safe_load((whole.model_folder / "MLmodel").read_text())["metadata"]
+    assert card["test_reads"] == 1
+
+
+def test_reads_are_counted_with_those_of_others_who_share_the_mlflow_store(
+    tested: tuple[SweepSummary, Retrained], tmp_path: Path
+) -> None:
+    swept, first = tested
+    images = tmp_path / "images"
+    shutil.copytree(swept.config.sweeps_dir.parent / "images", images)
+    theirs = swept.config.model_copy(
+        update={
+            "sweeps_dir": tmp_path / "sweeps",
+            "experiment": "theirs",
+            "paths": {"data": str(images)},
+            "settings": {"data": {**swept.config.settings["data"], "train_size": 8, "val_size": 2}},
+        }
+    )
+    theirs = theirs.model_copy(update={"dataset": dataset_note(data_of(theirs))})
+    theirs.save()
+    here = dataclasses.replace(swept, config=theirs)
+    all_of_them = training_images(theirs, None)
+    second = retrain(
+        here,
+        retrain_config(here, BEST, 1, images=all_of_them),
+        None,
+        model_name=swept.config.folder.parent.parent.name,
+    )
+    assert (first.test_reads, second.test_reads) == (1, 2)
+    assert second.result.config.dataset.sizes == {"train": 16, "val": 4, "test": 8}
+    place = second.published.registration
+    assert place is not None
+    client = MlflowClient(theirs.tracking_uri)
+    champion = client.get_model_version_by_alias(place.name, "champion")
+    candidate = client.get_model_version(place.name, str(place.version))
+    assert [version.tags["sweep.test_reads"] for version in (champion, candidate)] == ["2", "2"]
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from search.tracking.uri import default_store
 CANDIDATE, CHAMPION = "candidate", "champion"
 _UNDECIDED = "undecided"  # begins a decision that is made again when the model is registered again
 _URI, _DECISION = "sweep.model_uri", "sweep.decision"
+_READS = "sweep.test_reads"  # by how many retrainings a version's test set was read
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,13 @@ class Registration:
     decision: str  # in words
 
 
-def register(store: TrackingStore, run_id: str, model_uri: str, tested: Tested, name: str) -> Registration:
+def register(
+    store: TrackingStore, run_id: str, model_uri: str, tested: Tested, name: str, test_reads: int
+) -> Registration:
     """Register a logged model once, as the candidate, and make it champion if it is better.
 
-    What could not be decided before is decided now, if it can be.
+    What could not be decided before is decided now, if it can be. How often their test set was read stands
+    beside the model and beside the champion.
 
     Raises:
         TrackingDown: the store does not answer.
@@ -59,6 +63,12 @@ def register(store: TrackingStore, run_id: str, model_uri: str, tested: Tested, 
             # Written last: a version with a decision is through with it.
             store.client.set_model_version_tag(name, version.version, _DECISION, known)
         champion = _champion(store, name)
+        theirs = None if champion is None else Tested.of_tags(champion.tags)
+        shown_beside = [version]
+        if champion is not None and theirs is not None and tested.tested_as(theirs):
+            shown_beside.append(champion)
+        for each in shown_beside:
+            store.client.set_model_version_tag(name, each.version, _READS, str(test_reads))
     is_champion = champion is not None and champion.version == version.version
     return Registration(name, int(version.version), is_champion, known)
 
@@ -82,7 +92,7 @@ def decide(champion: ModelVersion | None, candidate: ModelVersion) -> tuple[bool
     if ours.metric is None or ours.metric != theirs.metric:
         known = f"this model was tested by {ours.metric or 'nothing that can be compared'}"
         return False, f"stays candidate: {known}, the champion, {rival}, by {theirs.metric or 'nothing'}"
-    if theirs.data != ours.data:
+    if not ours.tested_as(theirs):
         return False, f"stays candidate: the champion, {rival}, was tested on other {_data_of(ours)}"
     interval = difference_interval(ours.values, theirs.values, ours.images)
     if interval is None:
@@ -108,7 +118,8 @@ def _what_is_missing(champion: str, theirs: Tested, ours: Tested) -> str:
     single = {name: tested for name, tested in names.items() if len(tested.values) < 2}
     which = " and ".join(single)
     again = ", then ".join(
-        f"sweep {tested.sweep} with `trial={tested.trial}`, `max_epochs={tested.max_epochs}` and `seeds=3`"
+        f"sweep {tested.sweep} with `trial={tested.trial}`, `max_epochs={tested.max_epochs}`"
+        f"{f', `train_size={tested.train_size}`' if tested.train_size else ''} and `seeds=3`"
         for tested in single.values()
     )
     then = "" if "this model" in single else ", then this command again"

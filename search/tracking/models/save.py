@@ -61,6 +61,7 @@ class ModelCard:
     confirmation: list[dict[str, Any]] | None  # the finalists that it won against, with their intervals
     code: str | None  # the commit it was trained with
     versions: dict[str, str]  # of the libraries
+    test_reads: int | None = None  # retrainings that had read the test set by then, this one included
 
 
 def save_model(model: nn.Module, card: ModelCard, folder: Path) -> Path:

@@ -10,7 +10,8 @@ ACCURACY = "test_acc"
 
 _SWEEP, _TRIAL, _EPOCHS = "sweep.name", "sweep.trial", "sweep.max_epochs"
 _METRIC, _VALUES, _DIRECTION = "sweep.test_metric", "sweep.test_values", "sweep.test_direction"
-_IMAGES, _DATA = "sweep.test_images", "sweep.test_data"
+_IMAGES, _DATA, _TRAIN_SIZE = "sweep.test_images", "sweep.test_data", "sweep.train_size"
+TEST_SET = "sweep.test_set"  # of a run too
 _ACCURACIES = "sweep.test_accuracies"  # what values were called while there were only accuracies
 
 
@@ -28,6 +29,8 @@ class Tested:
         maximise: whether more is better.
         data: what it was tested on.
         images: how many there were, if the metric is a share of them.
+        train_size: training images that were asked for; None: all there are.
+        test_set: digest of the test images and their labels, whatever was trained on; None: not known.
 
     Example:
         >>> tested = Tested("night", 3, 60, 2, ACCURACY, (0.9, 0.92), True, "cifar10 abc", images=10_000)
@@ -44,6 +47,14 @@ class Tested:
     maximise: bool = True
     data: str = ""
     images: int | None = None
+    train_size: int | None = None
+    test_set: str | None = None
+
+    def tested_as(self, other: Tested) -> bool:
+        """Whether both were tested on the same: test sets are, though what was trained on may differ."""
+        if self.test_set is not None and other.test_set is not None:
+            return self.test_set == other.test_set
+        return self.data == other.data
 
     def tags(self) -> dict[str, str]:
         """As a model's version in the registry carries it."""
@@ -56,6 +67,8 @@ class Tested:
             _DATA: self.data,
         }
         told |= {} if self.metric is None else {_METRIC: self.metric}
+        told |= {} if self.train_size is None else {_TRAIN_SIZE: str(self.train_size)}
+        told |= {} if self.test_set is None else {TEST_SET: self.test_set}
         return told | ({} if self.images is None else {_IMAGES: str(self.images)})
 
     @classmethod
@@ -74,4 +87,6 @@ class Tested:
             maximise=tags.get(_DIRECTION, "maximize") == "maximize",
             data=tags[_DATA],
             images=int(tags[_IMAGES]) if _IMAGES in tags else None,
+            train_size=int(tags[_TRAIN_SIZE]) if _TRAIN_SIZE in tags else None,
+            test_set=tags.get(TEST_SET),
         )

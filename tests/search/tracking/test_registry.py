@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -157,33 +158,33 @@ def registered(store: TrackingStore, accuracies: tuple[float, ...]) -> tuple[str
 
 def test_aliases_follow_the_decisions_and_registering_again_changes_nothing(store: TrackingStore) -> None:
     first = registered(store, good := (0.70, 0.71, 0.70))
-    assert register(store, *first, of_values(good), "cifar-cnn") == Registration(
+    assert register(store, *first, of_values(good), "cifar-cnn", 1) == Registration(
         "cifar-cnn", 1, True, "champion: there was none"
     )
     second = registered(store, worse := (0.60, 0.61, 0.60))
-    kept = register(store, *second, of_values(worse), "cifar-cnn")
+    kept = register(store, *second, of_values(worse), "cifar-cnn", 1)
     assert (kept.version, kept.champion) == (2, False)
     assert aliases(store) == {"champion": 1, "candidate": 2}
     third = registered(store, better := (0.80, 0.81, 0.80))
-    assert register(store, *third, of_values(better), "cifar-cnn").champion
+    assert register(store, *third, of_values(better), "cifar-cnn", 1).champion
     assert aliases(store) == {"champion": 3, "candidate": 3}
-    assert register(store, *second, of_values(worse), "cifar-cnn") == kept
+    assert register(store, *second, of_values(worse), "cifar-cnn", 1) == kept
     assert aliases(store) == {"champion": 3, "candidate": 3}
     assert len(store.client.search_model_versions("name = 'cifar-cnn'")) == 3
 
 
 def test_a_champion_of_one_seed_is_replaced_once_it_has_more(store: TrackingStore) -> None:
     run_id, uri = registered(store, (0.95,))
-    assert register(store, run_id, uri, of_values((0.95,)), "cifar-cnn").champion
+    assert register(store, run_id, uri, of_values((0.95,)), "cifar-cnn", 1).champion
     other = registered(store, better := (0.80, 0.81, 0.80))
-    waiting = register(store, *other, of_values(better), "cifar-cnn")
+    waiting = register(store, *other, of_values(better), "cifar-cnn", 1)
     assert (waiting.champion, waiting.decision.split(":")[0]) == (False, "undecided")
 
     # The champion's command with more seeds, as it was told, then the same command again.
     more = store.client.create_logged_model(store.experiment_id, name="night-best", source_run_id=run_id)
-    known = register(store, run_id, more.model_uri, of_values((0.95, 0.60, 0.61)), "cifar-cnn")
+    known = register(store, run_id, more.model_uri, of_values((0.95, 0.60, 0.61)), "cifar-cnn", 1)
     assert (known.version, known.champion) == (3, True)
-    decided = register(store, *other, of_values(better), "cifar-cnn")
+    decided = register(store, *other, of_values(better), "cifar-cnn", 1)
     assert (decided.version, decided.champion) == (2, False)
     assert decided.decision.startswith("stays candidate: its accuracy differs from that of version 3 by ")
     assert aliases(store) == {"champion": 3, "candidate": 3}
@@ -192,3 +193,37 @@ def test_a_champion_of_one_seed_is_replaced_once_it_has_more(store: TrackingStor
 def aliases(store: TrackingStore) -> dict[str, int]:
     found = store.client.get_registered_model("cifar-cnn").aliases
     return {alias: int(number) for alias, number in found.items()}
+
+
+def test_reads_of_the_test_set_stand_beside_the_model_and_the_champion(
+    store: TrackingStore,
+) -> None:
+    def reads() -> list[str | None]:
+        versions = store.client.search_model_versions("name = 'cifar-cnn'", order_by=["version_number ASC"])
+        return [version.tags.get("sweep.test_reads") for version in versions]
+
+    def tested(values: tuple[float, ...], test_set: str) -> Tested:
+        return dataclasses.replace(of_values(values), test_set=test_set)
+
+    best, worse = (0.90, 0.91, 0.90), (0.60, 0.61, 0.60)
+    register(store, *registered(store, best), tested(best, "images"), "cifar-cnn", 1)
+    assert reads() == ["1"]
+    register(store, *registered(store, worse), tested(worse, "images"), "cifar-cnn", 2)
+    assert reads() == ["2", "2"]
+    register(store, *registered(store, worse), tested(worse, "others"), "cifar-cnn", 1)
+    assert reads() == ["2", "2", "1"], "the champion was tested on other images"
+
+
+def test_what_to_train_more_of_is_the_same_retraining() -> None:
+    on_some = dataclasses.replace(of_values((0.9,)), train_size=500, data="cifar10 abc")
+    decided, words = decide(CHAMPION, ModelVersion("cifar-cnn", "2", 0, tags=_tags(on_some.tags())))
+    assert not decided
+    assert "sweep night with `trial=3`, `max_epochs=6`, `train_size=500` and `seeds=3`" in words
+
+
+def test_models_are_compared_that_were_tested_on_the_same_whatever_they_were_trained_on() -> None:
+    old, new = of_values((0.9, 0.9)), dataclasses.replace(of_values((0.9, 0.9)), data="digits xyz")
+    assert not new.tested_as(old)
+    assert dataclasses.replace(new, test_set="a").tested_as(dataclasses.replace(old, test_set="a"))
+    assert not dataclasses.replace(old, test_set="a").tested_as(dataclasses.replace(old, test_set="b"))
+    assert old.tested_as(dataclasses.replace(old, test_set="a")), "of versions from before by all of the data"

@@ -47,7 +47,7 @@ class Module(Product):
         from search.training.manners import left_as_found
         from search.training.package import lightning_of
 
-        with left_as_found(1, on_gpu=False):
+        with left_as_found(1, gpus=0):
             module, data = self._objective.build(self._params, self.config.seed)
         of = lightning_of(module)
         has_loader = _overrides(module, of.LightningModule, "test_dataloader") or (
@@ -62,7 +62,8 @@ class Module(Product):
 
         objective, config = self._objective, self.config
         options = {name: value for name, value in objective.settings.trainer.items() if name in _OF_TEST}
-        with left_as_found(config.cpus_per_trial or 1, on_gpu=config.gpus_per_trial != 0):
+        gpus = 1.0 if config.gpus_per_trial is None else config.gpus_per_trial
+        with left_as_found(config.cpus_per_trial or 1, gpus):
             module, data = objective.build(self._params, config.seed)
             # The driver reports, no callback.
             warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`", UserWarning)
@@ -143,7 +144,7 @@ class Module(Product):
             code=launch["code"],
             versions=launch["versions"],
         )
-        with left_as_found(1, on_gpu=False):
+        with left_as_found(1, gpus=0):
             module, data = self._trained(checkpoint)
             try:
                 return save_module(module.eval(), _example(module, data), card, self.model_folder)

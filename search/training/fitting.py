@@ -45,7 +45,7 @@ def fit_trial(
         ValueError: the sweep decides an option; nothing is validated; the sweep's metric was not logged.
     """
     check_options(trainer or {})
-    with left_as_found(context.cpus, on_gpu=context.gpus > 0):
+    with left_as_found(context.cpus, context.gpus):
         train(
             context,
             module,

@@ -24,21 +24,22 @@ _CHILDREN_WAIT_S = 10.0  # for a loader's workers that were told to end
 
 
 @contextmanager
-def left_as_found(cpus: float, *, on_gpu: bool) -> Iterator[None]:
+def left_as_found(cpus: float, gpus: float) -> Iterator[None]:
     """Random generators, torch's threads and the environment are as before, child processes have ended.
 
     Args:
         cpus: cores of the training, and its torch threads.
-        on_gpu: whether it may use a GPU, whose generator is then put back, too.
+        gpus: of the training; a share of one is that share of its memory. Its generator is put back, too.
     """
-    from cifar_cnn.device import torch_threads
+    from cifar_cnn.device import gpu_memory, torch_threads
 
     environment, children = dict(os.environ), set(multiprocessing.active_children())
     with ExitStack() as stack:
         stack.callback(_end_others_than, children)
         stack.callback(_put_back, environment)
         stack.enter_context(torch_threads(max(1, int(cpus))))
-        stack.enter_context(_generators_kept(on_gpu=on_gpu))
+        stack.enter_context(gpu_memory(gpus))
+        stack.enter_context(_generators_kept(on_gpu=gpus > 0))
         stack.enter_context(_quiet())
         stack.enter_context(_honest_interrupts())
         yield

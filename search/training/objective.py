@@ -68,7 +68,7 @@ class LightningObjective:
         how = self.settings
         if not how.validates:
             context.on_report = _counting(context.on_report)
-        with left_as_found(context.cpus, on_gpu=context.gpus > 0):
+        with left_as_found(context.cpus, context.gpus):
             seed_everything("weights", context.seed)
             module, data = self.build(params, context.seed)
             train(

@@ -20,13 +20,16 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.work import Stopwatch, Work
-from cifar_cnn.augment import Normalise
+from cifar_cnn.augment import Augmentation, Normalise
 from cifar_cnn.batches import Batches
+from cifar_cnn.cnn import CifarCNN
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.data import DataInfo, ImageDataModule
-from cifar_cnn.model import CifarCNN
+from cifar_cnn.model import make_model
+from cifar_cnn.optimizers import make_optimizer
 from cifar_cnn.precision import autocast, resolve_precision
-from cifar_cnn.schedule import learning_rate
+from cifar_cnn.schedule import schedule_factor
+from cifar_cnn.whitening import IMAGES as WHITENING_IMAGES
 
 
 def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[float, float]]:
@@ -37,28 +40,24 @@ def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[
     """
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    module = ImageDataModule(data, config.batch_size, config.seed, augmentation=config.augmentation)
+    module = ImageDataModule(data, config.batch_size, config.seed, augmentation=Augmentation.of(config))
     training = _on(device, module.train_dataloader(), module.info)
     validation = _on(device, module.val_dataloader(), module.info)
-    model = CifarCNN(config, module.info.num_classes).to(device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        config.lr,
-        config.momentum,
-        weight_decay=config.weight_decay,
-        nesterov=True,
-        fused=True,
-    )
+    model = make_model(config, module.info.num_classes).to(device).to(memory_format=torch.channels_last)
+    if isinstance(model, CifarCNN):
+        model.fit_whitening(module.first_images(WHITENING_IMAGES))
+    optimizer = make_optimizer(config, model)
+    peaks = [group["lr"] for group in optimizer.param_groups]
     precision = resolve_precision(config.precision, device)
     step, steps = 0, len(training) * config.max_epochs
     for _ in range(epochs):
         began = time.perf_counter()
         model.train()
         for images, labels in training:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step, steps)
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * schedule_factor(config, step, steps)
             with autocast(precision, device):
-                loss = cross_entropy(model(images), labels)
+                loss = cross_entropy(model(images), labels, label_smoothing=config.label_smoothing)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

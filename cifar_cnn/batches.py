@@ -8,7 +8,15 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from cifar_cnn.augment import Normalise, draw_moves, shift_and_flip
+from cifar_cnn.augment import (
+    Augmentation,
+    Normalise,
+    alternating_sides,
+    cut_out,
+    draw_corners,
+    draw_moves,
+    shift_and_flip,
+)
 from cifar_cnn.seeds import derive_seed
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
@@ -61,9 +69,10 @@ class TrainBatches(Batches):
 
     Attributes:
         seed: with the epoch it decides order and augmentation.
-        augmentation: strength, 0 to 1.
+        augmentation: what happens to the images.
         flips: whether images may be mirrored.
         epoch: tells the current epoch, from 0; asked when iteration begins.
+        one_size: whether all batches have `batch_size` images, and the rest waits for another epoch.
 
     Example:
         >>> batches = TrainBatches(
@@ -73,7 +82,7 @@ class TrainBatches(Batches):
         ...     batch_size=4,
         ...     normalise=Normalise((0.5, 0.5, 0.5), (0.25, 0.25, 0.25), torch.device("cpu")),
         ...     seed=0,
-        ...     augmentation=1.0,
+        ...     augmentation=Augmentation(1.0),
         ...     flips=True,
         ...     epoch=lambda: 0,
         ... )
@@ -83,18 +92,38 @@ class TrainBatches(Batches):
     """
 
     seed: int
-    augmentation: float
+    augmentation: Augmentation
     flips: bool
     epoch: Callable[[], int]
+    one_size: bool = False
+
+    def __len__(self) -> int:
+        return len(self.positions) // self._size if self.one_size else super().__len__()
+
+    @property
+    def _size(self) -> int:
+        return min(self.batch_size, len(self.positions))
 
     def __iter__(self) -> Iterator[Batch]:
-        count, device = len(self.positions), self.positions.device
-        generator = torch.Generator().manual_seed(derive_seed("order", self.seed, self.epoch()))
+        count, device, epoch = len(self.positions), self.positions.device, self.epoch()
+        generator = torch.Generator().manual_seed(derive_seed("order", self.seed, epoch))
         # Drawn for the whole epoch at once and sent to the device once: nothing waits at each step.
-        order = self.positions[torch.randperm(count, generator=generator).to(device)]
-        moves = draw_moves(count, self.augmentation, self.flips, generator).to(device)
-        for chosen, moved in zip(order.tensor_split(len(self)), moves.tensor_split(len(self)), strict=True):
+        order = torch.randperm(count, generator=generator)
+        strength, cutout = self.augmentation.strength, self.augmentation.cutout
+        moves = draw_moves(count, strength, self.flips, generator)
+        if self.flips and self.augmentation.flip == "alternating":
+            always = torch.Generator().manual_seed(derive_seed("sides", self.seed))
+            moves[:, 2] = alternating_sides(count, epoch, always)[order]
+        moving = bool(moves.any())
+        corners = draw_corners(count, cutout, generator).to(device)
+        positions = self.positions[order.to(device)]
+        kept = len(self) * self._size if self.one_size else count
+        parts = (each[:kept].tensor_split(len(self)) for each in (positions, moves.to(device), corners))
+        for chosen, moved, corner in zip(*parts, strict=True):
             images = self.images.index_select(0, chosen)
-            if self.augmentation:
+            if moving:
                 images = shift_and_flip(images, moved)
-            yield self.normalise(images), self.labels.index_select(0, chosen)
+            normalised = self.normalise(images)
+            if cutout:
+                normalised = cut_out(normalised, corner, cutout)
+            yield normalised, self.labels.index_select(0, chosen)

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
+from cifar_cnn.classifier import Classifier
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.errors import CheckpointError
-from cifar_cnn.model import CifarCNN
+from cifar_cnn.model import make_model
 from cifar_cnn.prepare import DataInfo
 
 FILE_NAME = "model.ckpt"
@@ -111,7 +112,7 @@ class LoadedModel:
         (True, 10, 1)
     """
 
-    model: CifarCNN
+    model: Classifier
     train_config: TrainConfig
     data_config: DataConfig
     data_info: DataInfo
@@ -165,7 +166,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def load_weights(model: CifarCNN, checkpoint: Mapping[str, Any]) -> None:
+def load_weights(model: Classifier, checkpoint: Mapping[str, Any]) -> None:
     """Puts a checkpoint's weights into a network.
 
     Raises:
@@ -197,7 +198,7 @@ def load_checkpoint(path: Path) -> LoadedModel:
     """
     checkpoint = read_checkpoint(path)
     provenance = Provenance.of(checkpoint)
-    model = CifarCNN(provenance.train_config, provenance.data_info.num_classes)
+    model = make_model(provenance.train_config, provenance.data_info.num_classes)
     load_weights(model, checkpoint)
     return LoadedModel(
         model.eval(),

@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from cifar_cnn.augment import Normalise
+from cifar_cnn.augment import NO_AUGMENTATION, Augmentation, Normalise
 from cifar_cnn.batches import Batch, Batches, TrainBatches
 from cifar_cnn.config import DataConfig
 from cifar_cnn.prepare import DataInfo, Split, open_data, prepare_data
@@ -31,7 +31,8 @@ class ImageDataModule(pl.LightningDataModule):
         batch_size: most images per training batch.
         seed: seed of order and augmentation.
         train_on: 'train+val' trains on both splits together; there is then nothing to validate on.
-        augmentation: strength from 0 (none) to 1; see `TrainConfig.augmentation`.
+        augmentation: what happens to training images; by default nothing.
+        one_size: whether all training batches have `batch_size` images; see `TrainConfig.captured`.
 
     Raises:
         DataError: as `prepare_data`.
@@ -49,7 +50,8 @@ class ImageDataModule(pl.LightningDataModule):
         batch_size: int,
         seed: int,
         train_on: TrainOn = "train",
-        augmentation: float = 0.0,
+        augmentation: Augmentation = NO_AUGMENTATION,
+        one_size: bool = False,
     ) -> None:
         super().__init__()
         self.config = config
@@ -57,6 +59,7 @@ class ImageDataModule(pl.LightningDataModule):
         self.seed = seed
         self.train_on = train_on
         self.augmentation = augmentation
+        self.one_size = one_size
         self._data = open_data(config)
         self._on_device: dict[str, Tensor] = {}
 
@@ -78,6 +81,7 @@ class ImageDataModule(pl.LightningDataModule):
             # Mirroring turns a digit into another sign, but leaves what photographs show.
             flips=self.config.dataset != "digits",
             epoch=lambda: self.trainer.current_epoch if self.trainer else 0,
+            one_size=self.one_size,
         )
 
     def val_dataloader(self) -> Any:
@@ -95,6 +99,13 @@ class ImageDataModule(pl.LightningDataModule):
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Nothing to move: the arrays lie on the device."""
         return batch
+
+    def first_images(self, count: int) -> Tensor:
+        """The first training images at most, normalised, float (N, 3, 32, 32), on the CPU."""
+        arrays = self._arrays("train")
+        chosen = arrays["positions"][:count]
+        normalised: Tensor = arrays["normalise"](arrays["images"].index_select(0, chosen))
+        return normalised.cpu()
 
     def release(self) -> None:
         """Frees the images, whoever still holds batches of them, which are of no use from then on.

@@ -17,10 +17,10 @@ class InferenceModel(nn.Module):
 
     Example:
         >>> from cifar_cnn.config import DataConfig, TrainConfig
-        >>> from cifar_cnn.model import CifarCNN
+        >>> from cifar_cnn.model import make_model
         >>> from cifar_cnn.prepare import prepare_data
         >>> config, data = TrainConfig(depth=1, width=4), DataConfig()
-        >>> loaded = LoadedModel(CifarCNN(config, 10), config, data, prepare_data(data), "train", [])
+        >>> loaded = LoadedModel(make_model(config, 10), config, data, prepare_data(data), "train", [])
         >>> probabilities = InferenceModel(loaded)(torch.zeros(2, 32, 32, 3, dtype=torch.uint8))
         >>> probabilities.shape, round(probabilities[0].sum().item(), 3)
         (torch.Size([2, 10]), 1.0)

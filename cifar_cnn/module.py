@@ -6,22 +6,32 @@ from typing import Any, TypeAlias
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import EMAWeightAveraging
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import functional
 
 from cifar_cnn.batches import Batch
+from cifar_cnn.capturing import capture
 from cifar_cnn.checkpoint import Provenance
+from cifar_cnn.cnn import CifarCNN
 from cifar_cnn.config import TrainConfig
+from cifar_cnn.data import ImageDataModule
 from cifar_cnn.errors import NonFiniteLoss
-from cifar_cnn.model import CifarCNN
-from cifar_cnn.schedule import learning_rate
+from cifar_cnn.model import make_model
+from cifar_cnn.optimizers import make_optimizer
+from cifar_cnn.precision import resolve_precision
+from cifar_cnn.schedule import schedule_factor
+from cifar_cnn.whitening import IMAGES as WHITENING_IMAGES
 
 Metrics: TypeAlias = dict[str, float]
 
+CHECKED_EVERY = 16
+"""Steps from one look at the loss to the next: a GPU waits for each, and a diverged training is of no use."""
+
 
 class CifarModule(pl.LightningModule):
-    """Trains a `CifarCNN` on an `ImageDataModule` and measures each epoch.
+    """Trains a `Classifier` on an `ImageDataModule` and measures each epoch.
 
     Metrics are summed up on the device and logged once an epoch: nothing waits for the device at a step.
     train_loss is the loss that is minimised (with label smoothing), over augmented images; val_loss is plain
@@ -53,38 +63,38 @@ class CifarModule(pl.LightningModule):
         super().__init__()
         self.config = config
         # Channels-last is what bf16 wants, and fp32 on a CPU too: 1.2 to 1.9 times NCHW's images/s.
-        self.model = CifarCNN(config, num_classes).to(memory_format=torch.channels_last)
+        self.model = make_model(config, num_classes).to(memory_format=torch.channels_last)
         self.history: list[Metrics] = []
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, and a learning rate that changes with each step."""
-        optimizer, steps = self.optimizer(), int(self.trainer.estimated_stepping_batches)
+        optimizer = make_optimizer(self.config, self.model)
+        steps = int(self.trainer.estimated_stepping_batches)
 
         def factor(step: int) -> float:
             # After the last step torch asks for the next one's.
-            return learning_rate(self.config, min(step, steps - 1), steps) / self.config.lr
+            return schedule_factor(self.config, min(step, steps - 1), steps)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def optimizer(self) -> torch.optim.Optimizer:
-        """SGD or AdamW, decaying matrices and filters only: decay is no regulariser for the rest.
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """The average of weights, which is then what is validated and saved; none if there is to be none."""
+        if self.config.weight_average == 0:
+            return []
+        return [EMAWeightAveraging(decay=self.config.weight_average)]
 
-        >>> optimizer = CifarModule(TrainConfig(optimizer="adamw", lr=0.002), 10).optimizer()
-        >>> type(optimizer).__name__, [group["weight_decay"] for group in optimizer.param_groups][1]
-        ('AdamW', 0.0)
-        """
-        decayed = [parameter for parameter in self.model.parameters() if parameter.ndim > 1]
-        others = [parameter for parameter in self.model.parameters() if parameter.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": self.config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        config = self.config
-        if config.optimizer == "adamw":
-            return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, config.beta2), fused=True)
-        nesterov = config.momentum > 0  # torch refuses Nesterov without momentum
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=True)
+    def setup(self, stage: str) -> None:
+        """Computes the filters of a whitening layer from the first training images."""
+        if stage == "fit" and isinstance(self.model, CifarCNN):
+            images: ImageDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.model.fit_whitening(images.first_images(WHITENING_IMAGES))
+
+    def on_train_start(self) -> None:
+        """Records the passes of a step, where the configuration says so."""
+        if self.config.captured and self.device.type == "cuda":
+            images = next(iter(self.trainer.train_dataloader))[0]  # type: ignore[arg-type]
+            capture(self.model, images, resolve_precision(self.config.precision, self.device))
 
     def on_train_epoch_start(self) -> None:
         """Starts the clock and the tally."""
@@ -98,6 +108,8 @@ class CifarModule(pl.LightningModule):
         logits = self.model(images)
         loss = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
         self._train.add(loss, logits, labels)
+        if batch_idx % CHECKED_EVERY == 0:
+            self._require_finite("train_loss", self._train.loss_so_far())
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -161,8 +173,9 @@ class CifarModule(pl.LightningModule):
     def _require_finite(self, name: str, value: float) -> None:
         if not math.isfinite(value):
             raise NonFiniteLoss(
-                f"{name} is {value} in epoch {self.current_epoch + 1} at lr={self.config.lr:.6g}: "
-                "the run has diverged. Lower lr, or lengthen warmup."
+                f"{name} is {value} in epoch {self.current_epoch + 1} at "
+                f"{self.config.lr_field}={self.config.peak_lr:.6g}: the run has diverged. "
+                f"Lower {self.config.lr_field}, or lengthen warmup."
             )
 
 
@@ -186,6 +199,10 @@ class Tally:
         self._loss.add_(mean_loss.detach(), alpha=len(labels))
         self._correct += (logits.detach().argmax(dim=1) == labels).sum()
         self.count += len(labels)
+
+    def loss_so_far(self) -> float:
+        """Sum of the losses; NaN or infinite from the first one on that is."""
+        return self._loss.item()
 
     def result(self) -> tuple[float, float]:
         """Mean loss to six significant digits, and accuracy as count / total in float64."""

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from cifar_cnn.config import IMAGE_SIZE, TrainConfig
 from cifar_cnn.device import Accelerator, training_device
-from cifar_cnn.model import CifarCNN
+from cifar_cnn.model import make_model
 from cifar_cnn.precision import autocast, resolve_precision
 
 _CPU_BATCH = 32  # keeps a CPU busy, and takes but a moment even at width 128
@@ -28,7 +28,7 @@ def training_images_per_s(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        model = CifarCNN(config, num_classes).to(device).to(memory_format=torch.channels_last)
+        model = make_model(config, num_classes).to(device).to(memory_format=torch.channels_last)
         images = torch.rand(batch, 3, IMAGE_SIZE, IMAGE_SIZE, device=device)
         labels = torch.randint(num_classes, (batch,), device=device)
         precision = resolve_precision(config.precision, device)

@@ -5,21 +5,21 @@ import math
 from cifar_cnn.config import TrainConfig
 
 
-def learning_rate(config: TrainConfig, step: int, total_steps: int) -> float:
-    """Learning rate of one step.
+def schedule_factor(config: TrainConfig, step: int, total_steps: int) -> float:
+    """Learning rate of one step as a share of the peak's.
 
     A linear warm-up (Goyal et al., arXiv:1706.02677) over the share `config.warmup` of all steps, then
-    constant, or a cosine down to 0 (Loshchilov and Hutter, arXiv:1608.03983, without restarts).
+    constant, or a cosine (Loshchilov and Hutter, arXiv:1608.03983, without restarts) or a line down to 0.
 
     Args:
-        config: lr, schedule and warmup are used.
+        config: schedule and warmup are used.
         step: from 0 to total_steps - 1.
         total_steps: steps of the whole run.
     """
     warmup_steps = round(config.warmup * total_steps)
     if step < warmup_steps:
-        return config.lr * (step + 1) / (warmup_steps + 1)
+        return (step + 1) / (warmup_steps + 1)
     if config.schedule == "constant":
-        return config.lr
+        return 1.0
     progress = (step - warmup_steps) / (total_steps - warmup_steps)
-    return config.lr * (1 + math.cos(math.pi * progress)) / 2
+    return 1 - progress if config.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2

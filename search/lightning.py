@@ -30,6 +30,7 @@ from search.policy.rehearsal import rehearse
 from search.policy.settling import settled
 from search.training.arguments import check_arguments
 from search.training.fitting import fit_trial
+from search.training.gpus import check_gpus
 from search.training.settings import KEY, LightningSettings
 from search.training.trainer_options import reports
 from spaces.nearest import unknown
@@ -108,6 +109,7 @@ def lightning_sweep(
         )
         if not isinstance(space, SearchSpace):
             space = SearchSpace(name=called, description=f"What is searched of {called}.", parameters=space)
+        fields = {"enqueue": space.enqueued([], fields.get("sampler")), **fields}
         config = SweepConfig(
             name=called.lower() if name is None else name,
             space=space,
@@ -124,6 +126,7 @@ def lightning_sweep(
     except ValueError as error:
         raise error if isinstance(error, UserError) else UserError(str(error)) from error
     check_arguments([module] if data is None else [module, data], config.space)
+    check_gpus(config)
     return LightningSweep(config)
 
 
@@ -162,7 +165,7 @@ def named_sweep(
     """
     try:
         searched = load_space(space)
-        tried_first = [searched.read(texts) for texts in enqueue]
+        tried_first = searched.enqueued(enqueue, fields.get("sampler"))
     except ValueError as error:
         raise UserError(one_line(error)) from error
     sweep = lightning_sweep(

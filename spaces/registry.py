@@ -4,11 +4,13 @@ import runpy
 import traceback
 from pathlib import Path
 
-from spaces import baseline, quickstart, wide
+from spaces import baseline, fast, quickstart, resnet, wide
 from spaces.nearest import unknown
 from spaces.space import InvalidSpace, SearchSpace
 
-_SHIPPED = {space.name: space for space in (quickstart.SPACE, baseline.SPACE, wide.SPACE)}
+_SHIPPED = {
+    space.name: space for space in (quickstart.SPACE, baseline.SPACE, fast.SPACE, wide.SPACE, resnet.SPACE)
+}
 
 
 def shipped_spaces() -> tuple[str, ...]:

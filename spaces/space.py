@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
@@ -58,6 +58,9 @@ class SearchSpace:
     """What every configuration gets the same value of."""
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     """Which parameters (or fixed values) exist only when a sampled one, their parent, has a given value."""
+    first: Sequence[Mapping[str, ParamValue]] = ()
+    """What a launch tries first, after what its user asks for: values of some or all of the parameters.
+    A sweep keeps it with what it has enqueued; it is no part of the space's JSON."""
 
     def __post_init__(self) -> None:
         try:
@@ -76,6 +79,9 @@ class SearchSpace:
         object.__setattr__(self, "parameters", MappingProxyType(ranged))
         object.__setattr__(self, "fixed", MappingProxyType(dict(self.fixed)))
         object.__setattr__(self, "conditions", MappingProxyType(dict(self.conditions)))
+        object.__setattr__(self, "first", tuple(MappingProxyType(dict(params)) for params in self.first))
+        for params in self.first:
+            self.check_some(params)
 
     def _names(self) -> list[str]:
         """All names, parents before children, else by the alphabet.
@@ -135,6 +141,16 @@ class SearchSpace:
         """What was typed for some of the parameters, as values of their ranges' types, still unchecked."""
         known = self.parameters
         return {n: ranges.read(known[n], t) if n in known else typed.value(t) for n, t in texts.items()}
+
+    def enqueued(
+        self, typed_texts: Sequence[Mapping[str, str]], sampler: str | None = None
+    ) -> list[dict[str, ParamValue]]:
+        """What a launch tries first: what was typed, as `read` has it, then the space's own.
+
+        A grid, which has its own order, takes what was typed alone.
+        """
+        typed_values = [self.read(texts) for texts in typed_texts]
+        return typed_values if sampler == "grid" else [*typed_values, *map(dict, self.first)]
 
     def check_some(self, params: Mapping[str, ParamValue]) -> None:
         """Check values given to some of the sampled parameters; the others are still to be sampled.

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmarks.work import Work
-from cifar_cnn.model import CifarCNN
+from cifar_cnn.model import make_model
 from cifar_cnn.prepare import Split, open_data
 
 
@@ -47,7 +47,7 @@ class TutorialModule(pl.LightningModule):
     def __init__(self, work: Work, params: Mapping[str, Any]) -> None:
         super().__init__()
         self.config = work.config(params)
-        self.model: nn.Module = CifarCNN(self.config, 10)
+        self.model: nn.Module = make_model(self.config, 10)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits."""

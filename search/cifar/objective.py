@@ -51,6 +51,7 @@ def train_reporting(
         NonFiniteLoss: the training diverged. The epoch in which it did is neither reported nor saved.
         Exception: whatever `context.report` raises.
     """
+    from cifar_cnn.augment import Augmentation
     from cifar_cnn.data import ImageDataModule
     from cifar_cnn.device import training_device
     from cifar_cnn.module import CifarModule
@@ -59,17 +60,20 @@ def train_reporting(
     from search.training.manners import left_as_found, seed_everything
 
     device = training_device("auto" if context.gpus > 0 else "cpu")
-    with left_as_found(context.cpus, on_gpu=context.gpus > 0):
+    with left_as_found(context.cpus, context.gpus):
         seed_everything("weights", config.seed)
         images = ImageDataModule(
             DataConfig(**context.settings["data"], data_dir=Path(context.paths["data"])),
             batch_size=config.batch_size,
             seed=config.seed,
             train_on=train_on,
-            augmentation=config.augmentation,
+            augmentation=Augmentation.of(config),
+            one_size=config.captured,
         )
         module = CifarModule(config, images.info.num_classes)
         options: dict[str, Any] = {"precision": lightning_precision(config.precision, device)}
+        # cuDNN tries its kernels on each new size of batches, of which there are two at most.
+        options["benchmark"] = device.type == "cuda"
         if train_on == "train+val":
             options["limit_val_batches"] = 0
         try:

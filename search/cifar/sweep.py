@@ -20,6 +20,7 @@ from search.errors import UserError
 from search.policy.rehearsal import rehearse
 from search.policy.settling import settled
 from search.study.creating import check_same_definition
+from search.training.gpus import check_gpus
 from spaces.registry import load_space, shipped_spaces, space_source
 from spaces.space import SearchSpace
 
@@ -79,13 +80,14 @@ def cifar_config(
             objective=OBJECTIVE,
             settings={"data": data_settings(data)},
             paths={"data": str(data.data_dir)},
-            enqueue=[loaded.read(texts) for texts in enqueue],
+            enqueue=loaded.enqueued(enqueue, fields.get("sampler")),
             **fields,
         )
     except ValidationError as error:
         raise UserError(one_line(error)) from error
     config = settled(asked)
     rehearse(config)
+    check_gpus(config)
     return config.model_copy(update={"dataset": _note_at_launch(data)})
 
 
@@ -210,6 +212,7 @@ def _check_space(space: SearchSpace) -> None:
     for name in space.parameters:
         for value in _ends(space, name):
             _configuration(space, {**first, name: value}, max_epochs=1)
+    largest_configs(space, max_epochs=1)  # what each allows may not go together
 
 
 def _configuration(space: SearchSpace, values: dict[str, Any], max_epochs: int) -> TrainConfig:

@@ -6,7 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cifar_cnn.augment import FULL_SHIFT, Normalise, draw_moves, shift_and_flip
+from cifar_cnn.augment import (
+    FULL_SHIFT,
+    Normalise,
+    alternating_sides,
+    cut_out,
+    draw_corners,
+    draw_moves,
+    shift_and_flip,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -56,3 +64,22 @@ def test_normalises_each_channel() -> None:
     expected = (images.double() / 255 - torch.tensor(mean)) / torch.tensor(std)
     torch.testing.assert_close(normalised, expected.permute(0, 3, 1, 2).float(), rtol=1e-5, atol=1e-5)
     assert normalised.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_sides_alternate_and_half_begin_mirrored() -> None:
+    first, second, third = (alternating_sides(2000, epoch, generator()) for epoch in range(3))
+    assert torch.equal(first + second, torch.ones(2000, dtype=torch.long))
+    assert torch.equal(first, third)
+    assert first.float().mean() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("cutout", [4, 8, 9])
+def test_a_square_of_each_image_becomes_grey(cutout: int) -> None:
+    corners = draw_corners(500, cutout, generator())
+    images = cut_out(torch.ones(500, 3, 32, 32), corners, cutout)
+    for image, (row, column) in zip(images, corners.tolist(), strict=True):
+        rows, columns = slice(max(row, 0), row + cutout), slice(max(column, 0), column + cutout)
+        assert image[:, rows, columns].sum() == 0
+        assert (image == 0).sum() == 3 * len(range(32)[rows]) * len(range(32)[columns])
+    reached = (images[:, 0] == 0).any(0)
+    assert reached.all(), "each place may be cut out"

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cifar_cnn.augment import Normalise
+from cifar_cnn.augment import Augmentation, Normalise
 from cifar_cnn.batches import Batches, TrainBatches
 from cifar_cnn.config import DataConfig
 from cifar_cnn.data import ImageDataModule
@@ -42,7 +42,9 @@ def test_every_image_once_in_batches_of_nearly_equal_size(count: int, batch_size
 
 def shuffled(epoch: int, seed: int = 0) -> TrainBatches:
     plain = batches(200, 64)
-    return TrainBatches(**vars(plain), seed=seed, augmentation=1.0, flips=True, epoch=lambda: epoch)
+    return TrainBatches(
+        **vars(plain), seed=seed, augmentation=Augmentation(1.0), flips=True, epoch=lambda: epoch
+    )
 
 
 def order(loader: TrainBatches) -> list[int]:
@@ -56,13 +58,41 @@ def test_order_follows_from_seed_and_epoch() -> None:
 
 
 def test_moves_follow_from_seed_and_epoch(few_digits: DataConfig) -> None:
-    module = ImageDataModule(few_digits, batch_size=64, seed=1, augmentation=1.0)
+    module = ImageDataModule(few_digits, batch_size=64, seed=1, augmentation=Augmentation(1.0))
     loader = module.train_dataloader()
     first = [images for images, _ in loader]
     again = [images for images, _ in loader]
     later = [images for images, _ in replace(loader, epoch=lambda: 1)]
     assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
     assert not torch.equal(first[0], later[0])
+
+
+def test_alternating_sides_are_those_of_the_images_whatever_their_order(any_data: DataConfig) -> None:
+    if any_data.dataset == "digits":
+        pytest.skip("a mirrored digit is none")
+    alternating = Augmentation(0.0, flip="alternating")
+    module = ImageDataModule(any_data, batch_size=16, seed=0, augmentation=alternating)
+    loader = module.train_dataloader()
+    seen = [sorted_by_sum(replace(loader, epoch=lambda epoch=epoch: epoch)) for epoch in range(3)]
+    assert torch.equal(seen[0], seen[2])
+    mirrored = (seen[0] == seen[1].flip(3)).flatten(1).all(1)
+    assert mirrored.all()
+
+
+def sorted_by_sum(loader: TrainBatches) -> torch.Tensor:
+    """The images of an epoch in an order that mirroring leaves alone."""
+    images = torch.cat([images for images, _ in loader]).double()
+    return images[(images**3).sum(dim=(1, 2, 3)).round(decimals=4).argsort(stable=True)]
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(64, [64, 64, 64]), (200, [200]), (256, [200])])
+def test_batches_of_one_size_leave_the_rest_of_an_epoch_out(
+    few_digits: DataConfig, batch_size: int, sizes: list[int]
+) -> None:
+    module = ImageDataModule(few_digits, batch_size=batch_size, seed=1, one_size=True)
+    loader = module.train_dataloader()
+    assert [len(labels) for _, labels in loader] == sizes
+    assert len(loader) == len(sizes)
 
 
 def test_no_augmentation_leaves_images_alone(few_digits: DataConfig) -> None:
@@ -73,7 +103,7 @@ def test_no_augmentation_leaves_images_alone(few_digits: DataConfig) -> None:
 
 
 def test_batches_of_every_data_set(any_data: DataConfig) -> None:
-    module = ImageDataModule(any_data, batch_size=16, seed=0, augmentation=1.0)
+    module = ImageDataModule(any_data, batch_size=16, seed=0, augmentation=Augmentation(1.0))
     for loader in (module.train_dataloader(), module.val_dataloader(), module.test_dataloader()):
         images, labels = next(iter(loader))
         assert images.shape == (len(labels), 3, 32, 32)

@@ -9,11 +9,13 @@ import torch
 from pytorch_lightning.accelerators import CUDAAccelerator
 from trainings import EpochReport, Trained, fit
 
-from cifar_cnn import module
 from cifar_cnn.checkpoint import read_checkpoint
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.device import training_device
 from cifar_cnn.errors import CheckpointError
+from cifar_cnn.model import make_model
+from cifar_cnn.optimizers import make_optimizer
+from spaces import fast
 
 TIMINGS = ("images_per_s",)
 
@@ -61,8 +63,10 @@ def test_reports_every_epoch(tiny: TrainConfig, few_digits: DataConfig) -> None:
         {"optimizer": "sgd"},
         {"optimizer": "adamw", "lr": 0.002, "schedule": "constant"},
         {"depth": 2, "momentum": 0.0, "warmup": 0.5, "label_smoothing": 0.1},
+        {**fast.RECIPE, **fast.FIRST, "depth": 2, "width": 4, "batch_size": 32, "cutout": 6},
+        {"optimizer": "muon", "momentum": 0.6, "convolutions": 3, "weight_average": 0.5, "mirrored": True},
     ],
-    ids=["sgd", "adamw", "warm-up"],
+    ids=["sgd", "adamw", "warm-up", "recipe", "muon"],
 )
 def test_resumed_run_equals_the_uninterrupted_one_to_the_bit(
     changes: dict[str, object],
@@ -126,7 +130,7 @@ def test_train_and_val_together_has_no_validation(
 
 
 def test_weight_decay_spares_biases_and_normalisation(tiny: TrainConfig) -> None:
-    decayed, others = module.CifarModule(tiny, 10).optimizer().param_groups
+    decayed, others = make_optimizer(tiny, make_model(tiny, 10)).param_groups
     assert {parameter.ndim for parameter in decayed["params"]} == {2, 4}
     assert {parameter.ndim for parameter in others["params"]} == {1}
     assert (decayed["weight_decay"], others["weight_decay"]) == (tiny.weight_decay, 0.0)

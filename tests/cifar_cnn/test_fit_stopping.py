@@ -127,6 +127,26 @@ def test_diverged_run_says_so_and_is_neither_reported_nor_saved(
         fit(config, few_digits, on_epoch=lambda report: None)
 
 
+@pytest.mark.parametrize(("optimizer", "field"), [("adamw", "adamw_lr"), ("muon", "muon_lr")])
+def test_a_diverged_run_names_its_own_learning_rate(
+    optimizer: str, field: str, tiny: TrainConfig, few_digits: DataConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "schedule_factor", lambda *_: math.nan)
+    config = TrainConfig(**{**tiny.model_dump(), "optimizer": optimizer, field: 0.5})
+    with pytest.raises(NonFiniteLoss, match=f"at {field}=0.5: .*Lower {field}"):
+        fit(config, few_digits)
+
+
+def test_divergence_ends_an_epoch_before_its_end(
+    tiny: TrainConfig, few_digits: DataConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+    monkeypatch.setattr(module, "schedule_factor", lambda _, step, total: (steps.append(step), math.nan)[1])
+    with pytest.raises(NonFiniteLoss, match="train_loss is nan in epoch 1"):
+        fit(tiny.model_copy(update={"batch_size": 4}), few_digits)
+    assert len(set(steps)) <= module.CHECKED_EVERY + 2 < 50, "of 50 steps"
+
+
 STEPS = 4  # an epoch of `tiny`: 200 images in batches of at most 64
 
 
@@ -148,7 +168,7 @@ def test_nan_in_a_later_epoch_ends_the_run_before_its_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        module, "learning_rate", lambda _, step, total: 0.05 if step < first_bad_step else math.nan
+        module, "schedule_factor", lambda _, step, total: 1.0 if step < first_bad_step else math.nan
     )
     reported = []
     with pytest.raises(NonFiniteLoss, match=f"{reason} in epoch 2"):

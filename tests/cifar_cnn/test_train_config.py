@@ -26,7 +26,7 @@ configs = st.builds(
     lr=st.floats(1e-12, 10),
     max_epochs=st.integers(1, 100_000),
     batch_size=st.integers(4, 65_536),
-    optimizer=st.sampled_from(["sgd", "adamw"]),
+    optimizer=st.sampled_from(["sgd", "adamw", "muon"]),
     momentum=shares(),
     beta2=shares(),
     weight_decay=st.floats(0, 10),
@@ -34,9 +34,9 @@ configs = st.builds(
     label_smoothing=shares(),
     head_width=st.integers(8, 8192),
     augmentation=shares(1),
-    schedule=st.sampled_from(["cosine", "constant"]),
+    schedule=st.sampled_from(["cosine", "linear", "constant"]),
     warmup=shares(0.5),
-    precision=st.sampled_from(["auto", "fp32", "bf16"]),
+    precision=st.sampled_from(["auto", "fp32", "bf16", "fp16"]),
     seed=st.integers(0, 2**63 - 1),
 )
 
@@ -74,9 +74,22 @@ def test_numbers_of_numpy_become_plain(lr: float, width: int) -> None:
         ("width", True),
         ("lr", 0.0),
         ("lr", -0.1),
-        ("lr", 11.0),
+        ("lr", 101.0),
         ("lr", float("nan")),
         ("lr", float("inf")),
+        ("network", "vgg"),
+        ("widening", "late"),
+        ("convolutions", 4),
+        ("activation", "tanh"),
+        ("norm_momentum", 0.0),
+        ("init", "zero"),
+        ("head", "two"),
+        ("adamw_lr", 0.0),
+        ("muon_lr", -1.0),
+        ("bias_lr", 0.0),
+        ("flip", "never"),
+        ("cutout", 25),
+        ("weight_average", 1.0),
         ("max_epochs", 0),
         ("batch_size", 3),
         ("optimizer", "adam"),
@@ -85,8 +98,8 @@ def test_numbers_of_numpy_become_plain(lr: float, width: int) -> None:
         ("dropout", 1.0),
         ("augmentation", 1.01),
         ("warmup", 0.6),
-        ("schedule", "linear"),
-        ("precision", "fp16"),
+        ("schedule", "square"),
+        ("precision", "fp8"),
         ("seed", -1),
     ],
 )
@@ -96,7 +109,7 @@ def test_out_of_range_is_refused_by_name(field: str, value: Any) -> None:
 
 
 def test_unknown_name_lists_the_known_ones_and_guesses() -> None:
-    with pytest.raises(ValueError, match=r"knows no 'learning_rate'.*depth, width, lr"):
+    with pytest.raises(ValueError, match=r"knows no 'learning_rate'.*network, depth, width"):
         TrainConfig(learning_rate=0.1)
     with pytest.raises(ValueError, match="Did you mean 'dropout'"):
         TrainConfig(dropuot=0.1)

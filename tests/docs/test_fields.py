@@ -21,6 +21,6 @@ def test_every_field_is_there_with_what_it_is() -> None:
     for model in (TrainConfig, DataConfig, SweepConfig):
         for name in model.model_fields:
             assert len(rows[name][3]) > 15, name
-    assert rows["lr"][1:3] == ["number, above 0, at most 10", "`0.05`"]
-    assert rows["lr"][4].startswith("0.0001 to 1, log")
+    assert rows["lr"][1:3] == ["number, above 0, at most 100", "`0.05`"]
+    assert rows["lr"][4].startswith("0.005 to 0.5, log")
     assert rows["time_budget"][0].endswith("`--time-budget`")

@@ -19,7 +19,10 @@ from search.study.opening import open_study
 from search.study.records import Epoch
 
 LAUNCH = [
-    (["--space", "huge"], r"unknown search space 'huge'; known: baseline, quickstart, wide; .*path"),
+    (
+        ["--space", "huge"],
+        r"unknown search space 'huge'; known: baseline, fast, .* wide; .*path",
+    ),
     (["--space", "mine.py"], r"no file 'mine.py' with a search space; check the path"),
     (["--dataset", "mnist"], r"--dataset mnist: .*'digits', 'cifar10' or 'folder'"),
     (["--sampler", "anneal"], r"unknown sampler 'anneal': choose one of tpe, random, gp"),

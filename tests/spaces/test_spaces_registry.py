@@ -1,28 +1,16 @@
 """Spaces found by name or file, and what is said when there is none."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 
+from cifar_cnn.config import TrainConfig
 from spaces.registry import load_space, shipped_spaces
 from spaces.space import InvalidSpace
 
-CONFIG_NAMES = {
-    "depth",
-    "width",
-    "lr",
-    "weight_decay",
-    "batch_size",
-    "dropout",
-    "label_smoothing",
-    "head_width",
-    "augmentation",
-    "optimizer",
-    "momentum",
-    "beta2",
-}
 HEAD = """\
 from optuna.distributions import FloatDistribution, IntDistribution
 from spaces.space import SearchSpace
@@ -50,19 +38,40 @@ def test_a_shipped_space_draws_what_it_promises(name: str) -> None:
     space = load_space(name)
     assert space.name == name
     assert space.description
-    space.validate(CONFIG_NAMES)
+    space.validate(TrainConfig.model_fields)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(20):
         values = space.suggest(study.ask())
         space.check_values(values)
+        TrainConfig(**values)
         assert ("momentum" in values) == (values["optimizer"] == "sgd")
         assert ("beta2" in values) == (values["optimizer"] == "adamw")
 
 
+def test_each_optimizer_has_a_learning_rate_of_its_own() -> None:
+    space = load_space("wide")
+    rates = {"sgd": "lr", "adamw": "adamw_lr", "muon": "muon_lr"}
+    for optimizer, rate in rates.items():
+        assert space.conditions[rate].value == optimizer
+
+
+def test_fast_tries_the_best_known_recipe_first() -> None:
+    space = load_space("fast")
+    [recipe] = space.enqueued([])
+    space.check_values({**space.fixed, **recipe})
+    assert space.enqueued([{"lr": "8"}]) == [{"lr": 8.0}, recipe], "after what was asked for"
+    assert space.enqueued([], "grid") == []
+
+
+def test_what_is_tried_first_has_to_be_in_the_space() -> None:
+    with pytest.raises(InvalidSpace, match="'lr' is 2"):
+        replace(load_space("baseline"), first=[{"lr": 2.0}])
+
+
 def test_the_shipped_spaces_grow() -> None:
-    assert shipped_spaces() == ("quickstart", "baseline", "wide")
+    assert shipped_spaces() == ("quickstart", "baseline", "fast", "wide", "resnet")
     assert set(load_space("baseline").parameters) == {"depth", "width", "lr"}
-    assert set(load_space("wide").parameters) == CONFIG_NAMES
+    assert set(load_space("wide").parameters) > set(load_space("baseline").parameters)
 
 
 def test_a_users_file_works_and_leaves_nothing_behind(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +121,8 @@ def test_a_file_without_a_space_is_told_how_to_have_one(file: Path) -> None:
 
 def test_an_unknown_name_lists_what_there_is() -> None:
     message = refusal("quikstart")
-    assert "'quikstart'; did you mean 'quickstart'? known: baseline, quickstart, wide" in message
+    assert "'quikstart'; did you mean 'quickstart'?" in message
+    assert "known: baseline, fast, quickstart, resnet, wide" in message
     assert "path to a Python file" in message
 
 

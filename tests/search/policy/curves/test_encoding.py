@@ -13,7 +13,7 @@ from optuna.trial import FixedTrial
 from sweep_makers import CONDITIONAL
 
 from search.policy.curves.encoding import Encoding
-from spaces.registry import load_space
+from spaces.registry import load_space, shipped_spaces
 from spaces.space import Condition, SearchSpace
 
 RANGES: dict[str, BaseDistribution] = {
@@ -109,7 +109,7 @@ def test_a_guests_values_outside_of_a_range_lie_at_its_end() -> None:
     assert np.isfinite(encoding.features(point[None])).all()
 
 
-@pytest.mark.parametrize("name", ["quickstart", "baseline", "wide"])
+@pytest.mark.parametrize("name", shipped_spaces())
 def test_the_projects_own_spaces(name: str) -> None:
     space = load_space(name)
     encoding = Encoding(space)

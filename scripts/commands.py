@@ -99,7 +99,7 @@ def command(script: str, sweep: Sweep) -> str:
 def typed(script: str) -> str:
     """How to begin a command that runs a script: as the one that runs was begun."""
     python = "uv run python" if _under_uv() else sys.orig_argv[0]
-    spec = sys.modules["__main__"].__spec__
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
     if spec is not None and spec.name.startswith("scripts."):
         return f"{python} -m scripts.{script.removesuffix('.py')}"
     begun = Path(sys.argv[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import datetime
 from collections.abc import Mapping
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -52,15 +54,17 @@ def stop_trial(config: SweepConfig, number: int, *, fail: bool = False) -> tuple
 
 
 def _end(storage: SweepStorage, trial: FrozenTrial, fail: bool) -> None:
-    trial_id, values = storage_id(trial), trial.intermediate_values
-    with storage.joined(trial_id):
-        if fail or trial.state is TrialState.WAITING:  # that one teaches nothing
+    ended, trial_id, values = copy.copy(trial), storage_id(trial), trial.intermediate_values
+    failed = fail or trial.state is TrialState.WAITING  # that one teaches nothing
+    ended.state = TrialState.FAIL if failed else TrialState.PRUNED
+    ended.datetime_complete = datetime.datetime.now()
+    if not failed and values:
+        ended.value = values[max(values)]  # the last, as Optuna has it
+    with storage.joined():
+        storage.write_state(trial_id, ended)  # first: it holds the driver's writes off
+        if failed:
             storage.set_trial_user_attr(trial_id, "error", _WHY)
             storage.set_trial_user_attr(trial_id, "stop_reason", StopReason.SKIPPED.value)
-            storage.set_trial_state_values(trial_id, TrialState.FAIL)
-        else:  # with its last value, as Optuna has it
-            last = [values[max(values)]] if values else None
-            storage.set_trial_state_values(trial_id, TrialState.PRUNED, last)
 
 
 def _refusal(config: SweepConfig, number: int, trials: Mapping[int, FrozenTrial]) -> str:

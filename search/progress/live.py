@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.text import Text
 
 from search.config.sweep_config import SweepConfig
@@ -16,7 +15,7 @@ from search.progress.frame import Frame
 from search.progress.notebook import NotebookTable
 from search.progress.table import KEPT, best_table, running_table
 from search.progress.tally import Tally
-from search.progress.terminal import TerminalTable
+from search.progress.terminal import SteadyConsole, TerminalTable
 from search.progress.told import choice_since, end_line, end_text, headline, stop_line, wait_line
 from search.results.digits import human_seconds, shown
 from search.results.freezing import Choice, choices
@@ -41,7 +40,7 @@ class Progress:
         >>> from pathlib import Path
         >>> from search.results.summary import summarise
         >>> night = summarise("night", Path("sweeps"))
-        >>> with Progress(night.config, Console(file=sys.stdout)) as progress:
+        >>> with Progress(night.config, SteadyConsole(file=sys.stdout)) as progress:
         ...     progress.waits_for("starting Ray")
         ...     progress.sweep_opened(night.records[:1])
         ...     progress.trial_changed(night.records[1])
@@ -51,10 +50,10 @@ class Progress:
         trial-001 complete val_acc=0.8000 after 2 of 2 epochs, lr=0.1; 2/3 done, ...
     """
 
-    def __init__(self, config: SweepConfig, console: Console | None = None) -> None:
+    def __init__(self, config: SweepConfig, console: SteadyConsole | None = None) -> None:
         self._config = config
         # What is printed holds users' errors and paths: brackets and colons in them are no markup.
-        self._console = console or Console(
+        self._console = console or SteadyConsole(
             stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False
         )
         self._tally = Tally(config, [])

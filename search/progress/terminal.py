@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,34 @@ from rich.text import Text
 from search.progress.frame import Frame
 from search.results.columns import GAP
 
-_REFRESHES_A_SECOND = 2
+_EVERY_S = 0.5
+
+
+class SteadyConsole(Console):
+    """A console on which one thread prints at a time, with a live display below.
+
+    Rich works out where the display begins, then prints, and another thread may have drawn the display anew
+    in between: one that is lower or higher by then is wiped out in the wrong place.
+
+    Attributes:
+        alone: held by the thread that prints.
+
+    Example:
+        >>> import io
+        >>> console = SteadyConsole(file=io.StringIO())
+        >>> console.print("trial-000 complete")
+        >>> console.file.getvalue()
+        'trial-000 complete\\n'
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.alone = threading.RLock()
+        super().__init__(**options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As rich's."""
+        with self.alone:
+            super().print(*objects, **options)
 
 
 class TerminalTable:
@@ -33,32 +61,42 @@ class TerminalTable:
         >>> import io
         >>> screen = io.StringIO()
         >>> frame = Frame({"trial": ["trial-000"], "epoch": ["2/9"]}, ["night: 0/16 done"])
-        >>> table = TerminalTable(Console(file=screen, force_terminal=True), lambda: frame)
+        >>> table = TerminalTable(SteadyConsole(file=screen, force_terminal=True), lambda: frame)
         >>> table.start()
         >>> table.stop(frame)
         >>> "trial-000" in screen.getvalue()
         True
     """
 
-    def __init__(self, console: Console, draw: Callable[[], Frame]) -> None:
+    def __init__(self, console: SteadyConsole, draw: Callable[[], Frame]) -> None:
         self._console = console
         self._above = contextlib.ExitStack()
+        # Rich's own thread takes the display's lock before the console's.
         self._live = Live(
-            console=console,
-            refresh_per_second=_REFRESHES_A_SECOND,
-            get_renderable=lambda: Sized(draw()),
-            transient=True,
+            console=console, auto_refresh=False, get_renderable=lambda: Sized(draw()), transient=True
         )
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._redraw, name="table", daemon=True)
 
     def start(self) -> None:
         """Begin to show it."""
-        self._live.start()
-        self._above.enter_context(logs_above(self._console))
+        with self._console.alone:
+            self._live.start(refresh=True)
+            self._above.enter_context(logs_above(self._console))
+        self._thread.start()
 
     def stop(self, _last: Frame) -> None:
         """Leave nothing of it."""
-        self._above.close()
-        self._live.stop()
+        self._stopped.set()
+        self._thread.join()
+        with self._console.alone:
+            self._above.close()
+            self._live.stop()
+
+    def _redraw(self) -> None:
+        while not self._stopped.wait(_EVERY_S):
+            with self._console.alone:
+                self._live.refresh()
 
 
 @dataclass(frozen=True)

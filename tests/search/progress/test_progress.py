@@ -10,7 +10,7 @@ from rich.console import Console
 from sweep_makers import DISCRETE, epoch, record, sweep_config
 
 from search.progress.live import Progress
-from search.progress.terminal import Sized
+from search.progress.terminal import Sized, SteadyConsole
 from search.study.hand_outs import HandOut
 from search.study.records import TrialRecord
 
@@ -20,7 +20,7 @@ THREE = (epoch(1), epoch(2), epoch(3))  # six seconds
 def followed(**fields: object) -> tuple[Progress, io.StringIO]:
     """A progress, and what it prints."""
     told = io.StringIO()
-    return Progress(sweep_config(Path("nowhere"), **fields), Console(file=told, width=1000)), told
+    return Progress(sweep_config(Path("nowhere"), **fields), SteadyConsole(file=told, width=1000)), told
 
 
 def lines_of(told: io.StringIO, waits: bool = False) -> list[str]:

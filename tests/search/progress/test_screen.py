@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from search.config.sweep_config import SweepConfig
 from search.progress.frame import Frame
 from search.progress.live import Progress
 from search.progress.naming import Naming
-from search.progress.terminal import Sized
+from search.progress.terminal import Sized, SteadyConsole
 from search.study.records import StopReason, TrialRecord
 from spaces.registry import load_space
 
@@ -47,7 +48,7 @@ def shown(progress: Progress, width: int, height: int = 24) -> list[str]:
 
 def followed(config: SweepConfig, *changes: TrialRecord, file: io.StringIO | None = None) -> Progress:
     """A sweep's progress in a terminal, after some changes."""
-    console = Console(file=file or io.StringIO(), force_terminal=True, color_system=None, width=80)
+    console = SteadyConsole(file=file or io.StringIO(), force_terminal=True, color_system=None, width=80)
     progress = Progress(config, console)
     progress.sweep_opened([])
     for change in changes:
@@ -167,3 +168,15 @@ def test_a_long_name_of_a_metric_leaves_room_for_no_parameter() -> None:
     frame = Frame(cells, [], kept=3)
     assert list(frame.fitted(60)) == ["trial", "state", "m" * 38]
     assert list(frame.fitted(80)) == list(cells)
+
+
+def test_a_line_waits_while_another_thread_draws() -> None:
+    told = io.StringIO()
+    console = SteadyConsole(file=told)
+    printing = threading.Thread(target=console.print, args=("trial-000 complete",))
+    with console.alone:
+        printing.start()
+        printing.join(0.1)
+        assert told.getvalue() == ""
+    printing.join()
+    assert told.getvalue() == "trial-000 complete\n"

@@ -24,12 +24,12 @@ library = logging.getLogger("library")
 library.addHandler(logging.StreamHandler())  # as Ray and Optuna do when they are imported
 library.propagate = False
 from optuna.trial import TrialState
-from rich.console import Console
 from search.engine.observers import Stop
 from search.progress.live import Progress
+from search.progress.terminal import SteadyConsole
 from sweep_makers import record, sweep_config
 
-with Progress(sweep_config(), Console(stderr=True, soft_wrap=True)) as progress:
+with Progress(sweep_config(), SteadyConsole(stderr=True, soft_wrap=True)) as progress:
     progress.sweep_opened([record(number, TrialState.RUNNING) for number in range(3)])
     time.sleep(0.7)
     logging.getLogger("search").warning("our own")

@@ -52,6 +52,33 @@ def test_saving_over_a_checkpoint_leaves_one_file(
     assert [path.name for path in (tmp_path / "same").iterdir()] == [FILE_NAME]
 
 
+# What a training was told by when networks were plain: fields that came later are not in such checkpoints.
+AT_FIRST = {
+    *("depth", "width", "lr", "max_epochs", "batch_size", "optimizer", "momentum", "beta2", "weight_decay"),
+    *("dropout", "label_smoothing", "head_width", "augmentation", "schedule", "warmup", "precision", "seed"),
+}
+
+
+def test_a_checkpoint_from_before_a_field_existed_loads_and_trains_on(
+    tiny: TrainConfig, few_digits: DataConfig, tmp_path: Path
+) -> None:
+    whole = fit(tiny, few_digits, on_epoch=lambda report: report.save(tmp_path / f"{report.epoch}"))
+    file = tmp_path / "1" / FILE_NAME
+    old = torch.load(file, weights_only=True)
+    section = old["cifar_cnn"]["train_config"]
+    old["cifar_cnn"]["train_config"] = {name: section[name] for name in AT_FIRST}
+    torch.save(old, file)
+    layers = [0, 2, 4, 5]
+    blocks = {f"model.blocks.{block}.{layer}.weight" for block in range(tiny.depth) for layer in layers}
+    names = {name for name in old["state_dict"] if name.endswith("weight")}
+    assert names == blocks | {"model.head.1.weight", "model.head.4.weight"}, "as they were stored then"
+    assert load_checkpoint(file).train_config == tiny
+    resumed = fit(tiny, few_digits, checkpoint=tmp_path / "1")
+    images = torch.randn(6, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(resumed.model(images), whole.model(images), rtol=0, atol=0)
+
+
 def test_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"{FILE_NAME} does not exist"):
         load_checkpoint(tmp_path)

@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
-from cifar_cnn.checkpoint import load_checkpoint
-from cifar_cnn.config import DataConfig
+from cifar_cnn.checkpoint import LoadedModel, load_checkpoint
+from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.export import InferenceModel
+from cifar_cnn.model import make_model
 from cifar_cnn.prepare import open_data
+from spaces import fast
 
 STRANGER = """
 import json, sys
@@ -63,3 +66,23 @@ def test_runs_in_a_process_without_this_project(trained: Path, digits_dir: Path,
         expected = model(torch.from_numpy(images))
     assert (len(one), len(five), len(all_of_them)) == (1, 5, 20)
     torch.testing.assert_close(torch.tensor(all_of_them), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig(**{**fast.RECIPE, **fast.FIRST, "width": 4, "mirrored": True, "convolutions": 3}),
+        TrainConfig(network="resnet", depth=1, width=64),
+    ],
+    ids=["recipe", "resnet"],
+)
+def test_every_kind_of_network_is_exported_with_what_it_does(config: TrainConfig, digits_dir: Path) -> None:
+    data = DataConfig(data_dir=digits_dir)
+    model = make_model(config, 10).eval()
+    loaded = LoadedModel(model, config, data, open_data(data).info, "train", [])
+    images = torch.from_numpy(digits(digits_dir, 9))
+    shapes = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(InferenceModel(loaded), (images[:2],), dynamic_shapes=shapes)
+    with torch.no_grad():
+        expected = InferenceModel(loaded)(images)
+        torch.testing.assert_close(program.module()(images), expected)

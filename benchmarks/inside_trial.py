@@ -5,7 +5,7 @@
 All three train the same network on the same images in one process, in turn, and each comes first once in
 three repeats; each one's first epoch, which allocates and picks kernels, does not count. How far the tutorial
 is behind depends on the network: the smaller it is, the larger is the input pipeline's share. So there are
-three, from the sweep's own space.
+three, from the sweep's own space. `--networks recipe` is that of `spaces/fast.py`, which no tutorial has.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
 from benchmarks import raw
 from benchmarks.peers import tutorial
+from benchmarks.recipe import RECIPE
 from benchmarks.work import Work
 from cifar_cnn.data import prepare_data
 from search.cifar.objective import train_reporting
@@ -47,7 +49,7 @@ class _Clock(pl.Callback):
             self.seconds.append(time.perf_counter() - self._began)
 
 
-def by_trial(work: Work, params: dict[str, float], threads: int) -> list[float]:
+def by_trial(work: Work, params: dict[str, Any], threads: int) -> list[float]:
     """Images a second of each epoch in a trial of this project."""
     speeds = []
     with tempfile.TemporaryDirectory(prefix="inside-trial-") as scratch:
@@ -63,13 +65,13 @@ def by_trial(work: Work, params: dict[str, float], threads: int) -> list[float]:
     return speeds
 
 
-def by_loop(work: Work, params: dict[str, float], threads: int) -> list[float]:
+def by_loop(work: Work, params: dict[str, Any], threads: int) -> list[float]:
     """The same in the plain loop."""
     torch.set_num_threads(threads)
     return [work.train_size / seconds for seconds, _ in raw.train(work.config(params), work.data, EPOCHS)]
 
 
-def by_tutorial(work: Work, params: dict[str, float], threads: int) -> list[float]:
+def by_tutorial(work: Work, params: dict[str, Any], threads: int) -> list[float]:
     """The same as tutorials teach it."""
     clock = _Clock()
     with contextlib.redirect_stdout(sys.stderr):  # Lightning prints a summary of the model
@@ -77,7 +79,7 @@ def by_tutorial(work: Work, params: dict[str, float], threads: int) -> list[floa
     return [work.train_size / seconds for seconds in clock.seconds]
 
 
-WAYS: dict[str, Callable[[Work, dict[str, float], int], list[float]]] = {
+WAYS: dict[str, Callable[[Work, dict[str, Any], int], list[float]]] = {
     "plain loop": by_loop,
     "trial": by_trial,
     "tutorial": by_tutorial,
@@ -92,7 +94,9 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--networks", nargs="+", default=["1x16", "2x32", "3x32"], help="DEPTHxWIDTH")
+    parser.add_argument(
+        "--networks", nargs="+", default=["1x16", "2x32", "3x32"], help="DEPTHxWIDTH, or recipe"
+    )
     parser.add_argument("--train-size", type=int, default=4000)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="inside-trial-") as folder:
@@ -109,27 +113,31 @@ def main() -> None:
         )
         print("|---|---|---|---|---|---|")
         for network in arguments.networks:
-            depth, width = map(int, network.split("x"))
             for threads in arguments.threads:
-                compare(work, {"depth": depth, "width": width, "lr": 0.05}, threads, arguments.repeats)
+                compare(network, work, threads, arguments.repeats)
 
 
-def compare(work: Work, params: dict[str, float], threads: int, repeats: int) -> None:
+def compare(network: str, work: Work, threads: int, repeats: int) -> None:
     """Measure one network at one number of threads and print a row for each way."""
-    network = f"{params['depth']}x{params['width']}"
-    measured: dict[str, list[float]] = {way: [] for way in WAYS}
+    if network == "recipe":
+        params, ways_of_it = dict(RECIPE), {name: WAYS[name] for name in ("plain loop", "trial")}
+    else:
+        depth, width = map(int, network.split("x"))
+        params, ways_of_it = {"depth": depth, "width": width, "lr": 0.05}, WAYS
+    measured: dict[str, list[float]] = {way: [] for way in ways_of_it}
     for repeat in range(repeats):
         print(f"{network}, {threads} threads, repeat {repeat}", file=sys.stderr, flush=True)
-        ways = deque(WAYS.items())
+        ways = deque(ways_of_it.items())
         ways.rotate(repeat)  # what runs after another finds the processor warmer
         for way, measure in ways:
             measured[way].append(statistics.median(measure(work, params, threads)[1:]))
     medians = {way: statistics.median(values) for way, values in measured.items()}
     for way, values in measured.items():
+        of_tutorial = f"{medians[way] / medians['tutorial']:.2f}" if "tutorial" in medians else ""
         print(
             f"| {network} | {threads} | {way} "
             f"| {medians[way]:,.0f} ({min(values):,.0f}-{max(values):,.0f}) | "
-            f"{medians[way] / medians['plain loop']:.2f} | {medians[way] / medians['tutorial']:.2f} |",
+            f"{medians[way] / medians['plain loop']:.2f} | {of_tutorial} |",
             flush=True,
         )
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from benchmarks.work import Stopwatch, Work
 from cifar_cnn.augment import Augmentation, Normalise
@@ -48,6 +49,9 @@ def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[
         model.fit_whitening(module.first_images(WHITENING_IMAGES))
     optimizer = make_optimizer(config, model)
     peaks = [group["lr"] for group in optimizer.param_groups]
+    average = None
+    if config.weight_average:
+        average = AveragedModel(model, avg_fn=get_ema_avg_fn(config.weight_average), use_buffers=True)
     precision = resolve_precision(config.precision, device)
     step, steps = 0, len(training) * config.max_epochs
     for _ in range(epochs):
@@ -61,14 +65,17 @@ def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            if average is not None:
+                average.update_parameters(model)
             step += 1
         loss.item()  # waits for a GPU
         trained = time.perf_counter() - began
-        model.eval()
+        judged = model if average is None else average
+        judged.eval()
         right = 0
         with torch.inference_mode(), autocast(precision, device):
             for images, labels in validation:
-                right += int((model(images).argmax(1) == labels).sum())
+                right += int((judged(images).argmax(1) == labels).sum())
         yield trained, right / len(validation.positions)
 
 

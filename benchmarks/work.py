@@ -71,7 +71,7 @@ class Work:
 
     def config(self, params: Mapping[str, Any]) -> TrainConfig:
         """A trial's configuration: its network is the same for every peer."""
-        return TrainConfig(**FIXED, **params, max_epochs=self.epochs, seed=self.seed)
+        return TrainConfig(**{**FIXED, **params}, max_epochs=self.epochs, seed=self.seed)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[
     peaks = [group["lr"] for group in optimizer.param_groups]
     average = None
     if config.weight_average:
-        average = AveragedModel(model, avg_fn=get_ema_avg_fn(config.weight_average), use_buffers=True)
+        ema = get_ema_avg_fn(config.weight_average)  # type: ignore[no-untyped-call]
+        average = AveragedModel(model, avg_fn=ema, use_buffers=True)
     precision = resolve_precision(config.precision, device)
     step, steps = 0, len(training) * config.max_epochs
     for _ in range(epochs):

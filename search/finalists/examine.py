@@ -110,6 +110,7 @@ def examine(
     evaluation = summarise_predictions(predicted.logits, predicted.labels, predicted.class_names, "test")
     report = _Report(folder)
     report.numbers(evaluation, {})
+    looks.tell("drawing figures")
     _draw(report, retraining, evaluation, predicted)
     corrupted: dict[str, list[float]] = {}
     fastest = resolve_precision("auto", predictor.device)
@@ -135,10 +136,13 @@ class _Looks:
     on_progress: OnProgress
     done: int = 0
 
+    def tell(self, what: str) -> None:
+        self.on_progress(what, self.done, self.looks * len(self.predictor))
+
     def look(self, what: str, precision: Resolved, change: Change | None = None) -> Predicted:
         def more(images: int) -> None:
             self.done += images
-            self.on_progress(what, self.done, self.looks * len(self.predictor))
+            self.tell(what)
 
         more(0)
         return self.predictor.predict(change, precision=precision, on_images=more)

@@ -18,7 +18,7 @@ from search.study.reading import record_of
 from search.study.records import StopReason, TrialRecord, trial_key
 from search.study.writes import SweepStorage
 
-_WHY = "stopped by hand; `retry_failed` trains it once more"
+_WHY = "stopped by hand"
 
 
 def stop_trial(config: SweepConfig, number: int, *, fail: bool = False) -> tuple[TrialRecord, str | None]:

@@ -57,9 +57,10 @@ def test_each_optimizer_has_a_learning_rate_of_its_own() -> None:
 
 def test_fast_tries_the_best_known_recipe_first() -> None:
     space = load_space("fast")
-    [recipe] = space.enqueued([])
+    recipe, for_subsets = space.enqueued([])
     space.check_values({**space.fixed, **recipe})
-    assert space.enqueued([{"lr": "8"}]) == [{"lr": 8.0}, recipe], "after what was asked for"
+    assert {**for_subsets, "batch_size": recipe["batch_size"]} == recipe
+    assert space.enqueued([{"lr": "8"}]) == [{"lr": 8.0}, recipe, for_subsets], "after what was asked for"
     assert space.enqueued([], "grid") == []
 
 

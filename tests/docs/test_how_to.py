@@ -16,10 +16,7 @@ from sweep_checks import check_study, check_view, records_in
 from search.config.sweep_config import SweepConfig
 
 PAGE = (ROOT / "docs" / "how_to" / "pytorch.md").read_text(encoding="utf-8")
-SCRIPT, SAVES_LESS_OFTEN = (
-    re.sub("^    ", "", block, flags=re.MULTILINE).strip("\n")
-    for block in re.findall(r"(?:^    .*\n|^\n(?=\n*    ))+", PAGE, re.MULTILINE)
-)
+SCRIPT, SAVES_LESS_OFTEN = re.findall(r"^```python\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
 SAVES_EACH_EPOCH = re.findall(r"^        torch\.save\(.*\n        context\.report\(.*", SCRIPT, re.MULTILINE)
 PARAMS = {"lr": 1e-2, "width": 16, "batch_size": 256}
 

@@ -39,8 +39,8 @@ class Command:
 
 
 def commands(text: str) -> Iterator[Command]:
-    """The indented lines; a comment stands before `skip`ped blocks, and after the others."""
-    blocks = r"(<!-- test: skip -->\n\n)?((?:^    \S.*\n)+)(?:\n<!-- test: (.*) -->)?"
+    """The lines of commands; a comment stands before `skip`ped blocks, and after the others."""
+    blocks = r"(<!-- test: skip -->\n\n)?^```bash\n((?:.+\n)+?)```\n(?:\n<!-- test: (.*) -->)?"
     for skipped, block, note in re.findall(blocks, text, re.MULTILINE):
         for line in block.splitlines():
             yield Command(line.strip(), "skip" if skipped else note or "")
@@ -53,7 +53,7 @@ def test_the_notes_are_understood() -> None:
         "interrupted after a second epoch",
         f"left running until http://127.0.0.1:{PORT}/readyz answers",
     ]
-    assert len(found) == sum(line.startswith("    ") for line in TUTORIAL.splitlines())
+    assert len(found) == sum(line.startswith(("uv ", "curl ")) for line in TUTORIAL.splitlines())
     jobs = ("launch_sweep", "resume_sweep", "compare_trials", "retrain_best", "serve_model")
     assert all(any(job in command.line for command in found) for job in jobs)
 

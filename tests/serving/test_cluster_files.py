@@ -52,7 +52,7 @@ def server_arguments(origin: str) -> list[str]:
     if origin == "compose":
         command = SERVICES["mlflow"]["command"]
     else:
-        found = re.search(r"^    (mlflow server (?:.*\\\n)*.*)$", GUIDE, re.MULTILINE)
+        found = re.search(r"^(mlflow server (?:.*\\\n)*.*)$", GUIDE, re.MULTILINE)
         assert found is not None
         command = found[1].replace("\\\n", " ")
     program, *arguments = shlex.split(command)

@@ -42,10 +42,10 @@ def check_logs(logs: dict[int, Log], records: Sequence[TrialRecord]) -> None:
 
 def guides_logger() -> Any:
     """The class that the guide shows."""
-    code = re.search(r"^    from pathlib.*?(?=^    run_sweep)", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    code = re.search(r"^from pathlib.*?(?=^run_sweep)", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
     assert code is not None
     known: dict[str, Any] = {}
-    exec(re.sub("^    ", "", code[0], flags=re.MULTILINE), known)
+    exec(code[0], known)
     return known["Curves"]
 
 

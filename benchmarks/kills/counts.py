@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -100,6 +101,8 @@ def count_sweep(config: SweepConfig, outcome: Outcome) -> None:
     outcome.decisions_wrong += sum(not right for right in decisions)
     store = TrackingStore(config.tracking_uri, config.experiment)
     repairs = sync_view(store, config, summary.sweep_id, records)
+    if not repairs.none:
+        print(f"{len(records)} of {config.most_trials} trials: {repairs}", file=sys.stderr, flush=True)
     outcome.mlflow_duplicates += repairs.duplicates
     outcome.mlflow_repairs += repairs.created + repairs.completed + repairs.replaced
 

@@ -45,7 +45,7 @@ def held_folder(
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            delete(folder)
 
 
 @functools.cache
@@ -81,17 +81,18 @@ def sweep_up(
             with (folder / _LOCK).open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 before_deleting(folder)
-                _delete(folder)
+                delete(folder)
 
 
-def _delete(folder: Path) -> None:
-    """The lock goes last: what a process that is just dying adds meanwhile is deleted the next time."""
-    for path in folder.iterdir():
-        if path.name == _LOCK:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    if [path.name for path in folder.iterdir()] == [_LOCK]:
-        shutil.rmtree(folder, ignore_errors=True)
+def delete(folder: Path) -> None:
+    """Delete a held folder, the lock last: if that is cut short, the next one finds it."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path.name == _LOCK:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        if [path.name for path in folder.iterdir()] in ([], [_LOCK]):
+            shutil.rmtree(folder, ignore_errors=True)

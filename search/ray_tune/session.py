@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ import ray
 from cifar_cnn.cores import usable_cores
 from search.config.sweep_config import SweepConfig
 from search.engine.ending import current_ending, handlers_kept
-from search.engine.scratch import SCRATCH, SOCKETS, held_folder, sweep_up
+from search.engine.scratch import SCRATCH, SOCKETS, delete, held_folder, sweep_up
 from search.errors import UserError, shortened
 from search.ray_tune.token import own_token
 
@@ -74,7 +73,7 @@ def ray_session(config: SweepConfig, say: Callable[[str], None] = lambda _what: 
                 with current_ending().shielded():
                     if started:
                         _shut_down(folder)
-                    shutil.rmtree(folder, ignore_errors=True)
+                    delete(folder)
                     for family in (SCRATCH, SOCKETS):
                         sweep_up(family)  # of workers that were killed
 
@@ -159,7 +158,7 @@ def _shut_down(folder: Path) -> None:
 def _kill(folder: Path) -> None:
     """End the processes of a Ray in this folder at once, whatever state they are in, and delete it."""
     _end(lambda: _processes(folder))
-    shutil.rmtree(folder, ignore_errors=True)
+    delete(folder)
 
 
 def _end_orphans(folder: Path) -> None:

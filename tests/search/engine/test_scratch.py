@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from search.engine.scratch import SOCKETS, held_folder, sweep_up
+from search.engine.scratch import SOCKETS, delete, held_folder, sweep_up
 
 HOLDS = """
 import sys, time
@@ -51,6 +51,21 @@ def test_what_a_killed_process_left_goes_when_the_next_one_begins_and_a_live_one
             assert sorted(tmp_path.iterdir()) == sorted([held, folder])
         assert (held / "files" / "weights").exists()
         alive.kill()
+
+
+def test_a_process_that_is_killed_as_it_deletes_its_folder_leaves_that_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(path: Path, **_: object) -> None:
+        raise KeyboardInterrupt
+
+    with held_folder("sweep-trial-", parent=tmp_path) as folder, monkeypatch.context() as patched:
+        (folder / "files").mkdir()
+        patched.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            delete(folder)
+        assert (folder / ".held").exists(), "by which the next one finds it"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folders_of_others_stay(tmp_path: Path) -> None:

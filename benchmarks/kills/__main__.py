@@ -143,7 +143,7 @@ def _one_sweep(
         # A driver goes on by itself after the death of a worker: what counts is the moment of that.
         died = drivers.died.stat().st_mtime if kind in IN_WORKER else math.inf
         kills.append(Kill(kind, len(begun(drivers.log, died)), known_epochs(config, died)))
-    drivers.run(config)
+    assert drivers.run(config) == 0, "nobody kills the last driver"
     _count_leftovers(watch, outcome)
     count_epochs(begun(drivers.log), kills, counts)
     count_sweep(config, outcome)

@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
+from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from cifar_cnn import decoding
@@ -220,11 +221,15 @@ def test_uploads_are_read_where_they_hold_nobody_up(
     assert not any(on_loop)
 
 
-schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(MODEL, LIMITS))
+# Too much is refused by its own status, whatever else is wrong with it.
+REFUSALS = SchemathesisConfig.from_dict(
+    {"checks": {"negative_data_rejection": {"expected-statuses": ["400", "405", "413", "415", "422"]}}}
+)
+schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(MODEL, LIMITS), config=REFUSALS)
 
 
 @schema.parametrize()
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_whatever_its_own_schema_allows_never_breaks_it(case: schemathesis.Case) -> None:
     """Statuses, types and bodies are those of the schema; that a file is an image it cannot say."""
     case.call_and_validate(excluded_checks=[positive_data_acceptance])

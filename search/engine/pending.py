@@ -82,10 +82,11 @@ class Pending:
         with self._changed:
             self._be_due(number, time.monotonic() + wait_s if wait_s else 0.0)
 
-    def is_exact(self, number: int) -> None:
-        """A trial is shown as it is."""
+    def is_exact(self, record: TrialRecord) -> None:
+        """A trial is shown as this record has it; if it has changed since, it is still due."""
         with self._changed:
-            self._due.pop(number, None)
+            if self._records[record.number] is record:
+                self._due.pop(record.number, None)
 
     def refuse(self, what: int | None, why: str) -> bool:
         """This was not taken; returns whether it is the first."""

@@ -164,8 +164,8 @@ class MlflowView:
                 return None
             self._pending.wait_for_end()
             return self._open
-        for number in exact:
-            self._pending.is_exact(number)
+        for record in exact:
+            self._pending.is_exact(record)
         return self._write_next
 
     def _write_next(self) -> _Step | None:

@@ -63,11 +63,11 @@ class SweepWriter:
         """The id of a trial's run, once it is known."""
         return self._run_ids.get(number)
 
-    def open(self, records: Sequence[TrialRecord]) -> list[int]:
+    def open(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Make the sweep's run, or find an earlier driver's, and take over the runs that its trials have.
 
         Returns:
-            Numbers of the trials that the store shows exactly.
+            The trials that the store shows exactly as these records have them.
 
         Raises:
             TrackingDown: the store does not answer, or refuses.
@@ -84,7 +84,7 @@ class SweepWriter:
                 continue
             self._run_ids[record.number] = run.run_id
             if _is_exact(run, record):
-                exact.append(record.number)
+                exact.append(record)
         # Not before the runs are known: a trial whose run was overlooked would get a second one.
         self._opened = _Opened(self._store, sweep_run_id)
         return exact

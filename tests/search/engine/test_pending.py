@@ -51,17 +51,27 @@ def test_a_trial_that_has_ended_is_due_at_once_with_its_newest_record() -> None:
 
 def test_what_was_refused_is_due_once_more_at_the_end() -> None:
     pending = Pending()
-    pending.begin([record(0), record(1)])
+    trials = [record(0), record(1)]
+    pending.begin(trials)
     assert pending.refuse(0, "not a number")
     assert not pending.refuse(SWEEP, "not a number either"), "the first is told, the others are not"
-    pending.is_exact(0)
-    pending.is_exact(1)
+    for trial in trials:
+        pending.is_exact(trial)
     assert pending.behind == 1
     pending.end()
     assert taken(pending) == [0]
     pending.accept(0)
     assert pending.behind == 0
     assert list(pending.refusals) == [SWEEP]
+
+
+def test_a_trial_that_has_changed_since_it_was_exact_is_due() -> None:
+    pending, before = Pending(), running(0)
+    pending.begin([before])
+    pending.change(record(0), gather=False)
+    pending.is_exact(before)
+    pending.end()
+    assert taken(pending) == [0]
 
 
 def test_who_waits_is_woken_by_a_change_and_by_the_end() -> None:

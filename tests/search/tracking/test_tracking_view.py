@@ -248,3 +248,27 @@ def sweep_run(store: TrackingStore, sweep_id: str) -> str:
     run = store.find_run(sweep__id=sweep_id, sweep__kind="sweep")
     assert run is not None
     return str(run.info.run_id)
+
+
+def test_a_trial_that_changes_while_the_view_looks_for_its_run_is_written(
+    config: SweepConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep that is resumed may only have to end its frozen trials, sooner than MLflow answers."""
+    out = HandOut(1, cost=1, reports=0, why="new")
+    frozen = record(0, TrialState.RUNNING, epochs=(epoch(1),), hand_outs=(out,), ended_ms=None)
+    ended = dataclasses.replace(frozen, state=TrialState.PRUNED, value=0.5, ended_ms=9)
+    assert opened(config, "slow", [frozen]).close("KILLED", "interrupted", wait_s=60) is None
+
+    store = TrackingStore(config.tracking_uri, config.experiment)
+    view = MlflowView(lambda: store, config, "slow", check_lease=lambda: None)
+    find_runs = TrackingStore.trial_runs
+
+    def slow(self: TrackingStore, sweep_run_id: str) -> dict[str, TrialRun]:
+        runs = find_runs(self, sweep_run_id)
+        view.trial_changed(ended)
+        return runs
+
+    monkeypatch.setattr(TrackingStore, "trial_runs", slow)
+    view.sweep_opened([frozen])
+    assert view.close("KILLED", "interrupted", wait_s=60) is None
+    assert sync_view(store, config, "slow", [ended]) == Repairs()

@@ -32,6 +32,7 @@ from cifar_cnn.data import ImageDataModule
 from cifar_cnn.device import training_device
 from cifar_cnn.module import CifarModule
 from cifar_cnn.precision import lightning_precision
+from cifar_cnn.predict import Predictor
 from spaces import fast
 
 SUBSET = 10_000  # images to train on, and as many to validate
@@ -85,16 +86,16 @@ def train(config: TrainConfig, data: DataConfig, folder: Path, whole: bool) -> d
     module = CifarModule(config, images.info.num_classes)
     clock = _Clock(folder / "seconds.json")
     device = training_device("auto")
+    saving = ModelCheckpoint(
+        folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
     trainer = pl.Trainer(
         max_epochs=config.max_epochs,
         accelerator=device.type,
         devices=1,
         precision=lightning_precision(config.precision, device),
         logger=False,
-        callbacks=[
-            clock,
-            ModelCheckpoint(folder, filename="last", enable_version_counter=False),
-        ],
+        callbacks=[clock, saving],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -103,14 +104,8 @@ def train(config: TrainConfig, data: DataConfig, folder: Path, whole: bool) -> d
     )
     last = folder / "last.ckpt"
     trainer.fit(module, images, ckpt_path=last if last.exists() else None, weights_only=False)
-    if not whole:
-        return {"accuracy": module.history[-1]["val_acc"], "seconds": clock.seconds}
-    right = 0
-    module.eval()
-    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        for batch, labels in images.test_dataloader():
-            right += int((module.model(batch.to(device)).argmax(1).cpu() == labels.cpu()).sum())
-    return {"accuracy": right / images.info.sizes["test"], "seconds": clock.seconds}
+    accuracy = Predictor(last, "test").predict().accuracy if whole else module.history[-1]["val_acc"]
+    return {"accuracy": accuracy, "seconds": clock.seconds}
 
 
 class _Clock(pl.Callback):

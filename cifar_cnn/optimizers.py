@@ -23,9 +23,7 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimiz
         ('AdamW', 0.0)
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    lr, decay = _per_step(config) if config.decoupled else (config.lr, config.weight_decay)
-    if config.optimizer == "adamw":
-        lr, decay = config.peak_lr, config.weight_decay
+    lr, decay = _rates(config)
     others = {
         "params": [parameter for parameter in trained if parameter.ndim <= 1],
         "weight_decay": 0.0,
@@ -36,11 +34,10 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimiz
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, betas=(0.9, config.beta2), fused=True)
     if config.optimizer == "muon":
-        muon_lr = config.muon_lr
         filters = [parameter for parameter in matrices if parameter.ndim == 4]
         last = [parameter for parameter in matrices if parameter.ndim != 4]
         groups = [
-            {"params": filters, "weight_decay": config.weight_decay, "lr": muon_lr, "orthogonal": True},
+            {"params": filters, "weight_decay": 0.0, "lr": config.muon_lr, "orthogonal": True},
             {"params": last, "weight_decay": decay, "lr": lr},
             others,
         ]
@@ -49,12 +46,16 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimiz
     return torch.optim.SGD(groups, momentum=config.momentum, nesterov=nesterov, fused=True)
 
 
-def _per_step(config: TrainConfig) -> tuple[float, float]:
-    """SGD's learning rate and weight decay, of decoupled ones.
+def _rates(config: TrainConfig) -> tuple[float, float]:
+    """Learning rate and weight decay as torch's AdamW or SGD is given them.
 
-    A step's gradient reaches the weights once at once, by Nesterov, and 1 / (1 - momentum) times in the end
-    (Jordan, arXiv:2404.00498). SGD multiplies its decay by the learning rate.
+    Of a decoupled rate a step's gradient reaches the weights once at once, by Nesterov, and
+    1 / (1 - momentum) times in the end (Jordan, arXiv:2404.00498). SGD multiplies its decay by the rate.
     """
+    if config.optimizer == "adamw":
+        return config.peak_lr, config.weight_decay
+    if not config.decoupled:
+        return config.lr, config.weight_decay
     share = config.batch_size / DECOUPLED_IMAGES / (1 + 1 / (1 - config.momentum))
     return config.lr * share, config.weight_decay / config.lr
 
@@ -66,12 +67,12 @@ class Muon(torch.optim.Optimizer):
     scaled to a norm of sqrt(rows), so that a step is a share of it.
 
     Args:
-        groups: with `lr`, `weight_decay`, and `orthogonal` where steps are made so.
+        groups: with `lr`, and with `orthogonal` where steps are made so, or else with `weight_decay`.
         momentum: 0 to 1.
 
     Example:
         >>> weight = nn.Parameter(torch.ones(4, 2, 1, 1))
-        >>> muon = Muon([{"params": [weight], "lr": 0.1, "weight_decay": 0.0, "orthogonal": True}], 0.6)
+        >>> muon = Muon([{"params": [weight], "lr": 0.1, "orthogonal": True}], 0.6)
         >>> weight.square().sum().backward()
         >>> muon.step()
         >>> bool((weight < 1).all())
@@ -79,7 +80,7 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], momentum: float) -> None:
-        super().__init__(groups, {"momentum": momentum, "orthogonal": False})
+        super().__init__(groups, {"momentum": momentum, "weight_decay": 0.0, "orthogonal": False})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -105,7 +106,6 @@ class Muon(torch.optim.Optimizer):
             ahead = gradient.add(velocity, alpha=group["momentum"])
             rows = len(parameter)
             parameter.mul_(rows**0.5 / parameter.norm().clamp_min(1e-12))
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
             parameter.add_(orthogonalised(ahead.reshape(rows, -1)).view_as(parameter), alpha=-group["lr"])
         else:
             gradient = gradient.add(parameter, alpha=group["weight_decay"])

@@ -51,8 +51,9 @@ class TrainConfig(Frozen):
     )
     widening: Literal["doubling", "early"] = Field(
         default="doubling",
-        description="Channels of further blocks: 'doubling' from block to block, the textbook's; 'early': "
-        "all have four times those of the first one, which is cheaper where maps are large.",
+        description="Channels of further blocks: 'doubling' from block to block, the textbook's; "
+        "'early': four times those of the first one in all of them, which makes the second block dearer "
+        "and the last ones cheaper.",
     )
     convolutions: int = Field(
         default=2,
@@ -103,8 +104,8 @@ class TrainConfig(Frozen):
         default=0.1,
         gt=0,
         le=10,
-        description="Peak learning rate of 'muon' for filters and matrices, each step of which has the "
-        "norm that they began with.",
+        description="Peak learning rate of 'muon' for filters, which are held at a norm of the root of "
+        "their number; all else has lr.",
     )
     bias_lr: float = Field(
         default=1.0,
@@ -135,7 +136,7 @@ class TrainConfig(Frozen):
     optimizer: Literal["sgd", "adamw", "muon"] = Field(
         default="sgd",
         description="'sgd' (Nesterov momentum) generalises best on CIFAR; 'adamw' forgives a rough lr; "
-        "'muon' makes the steps of filters and matrices orthogonal, and treats all else as 'sgd' does.",
+        "'muon' makes the steps of filters orthogonal, and treats all else as 'sgd' does.",
     )
     momentum: float = Field(
         default=0.9,
@@ -153,8 +154,9 @@ class TrainConfig(Frozen):
         default=5e-4,
         ge=0,
         le=10,
-        description="Decay of convolution and linear weights, never of biases or normalisation: an L2 "
-        "gradient term in 'sgd' (5e-4 is CIFAR's classic), decoupled in 'adamw' (there 0.01 to 0.1).",
+        description="Decay of convolution and linear weights, never of biases or normalisation, nor of "
+        "filters under 'muon': an L2 gradient term in 'sgd' (5e-4 is CIFAR's classic), decoupled in "
+        "'adamw' (there 0.01 to 0.1).",
     )
     dropout: float = Field(
         default=0.0,
@@ -221,9 +223,9 @@ class TrainConfig(Frozen):
     )
     captured: bool = Field(
         default=False,
-        description="On a GPU, record a forward and a backward pass once and replay them (CUDA graphs): "
-        "small networks, whose kernels take less time than their launch, gain by it. Batches are then "
-        "of one size, and what is left of an epoch's images is left out. No GPU has run it yet.",
+        description="On a GPU, record a forward and a backward pass once and replay them (CUDA graphs), "
+        "for small networks, whose kernels take less time than their launch. Batches are then of one "
+        "size, and what is left of an epoch's images is left out. No GPU has run it yet.",
     )
     seed: int = Field(
         default=0,
@@ -247,14 +249,14 @@ class TrainConfig(Frozen):
 
     @property
     def lr_field(self) -> str:
-        """Which field has the peak learning rate of this optimizer's filters and matrices."""
+        """Which field has the peak learning rate of this optimizer's filters."""
         if self.optimizer == "muon":
             return "muon_lr"
         return "adamw_lr" if self.optimizer == "adamw" and self.adamw_lr is not None else "lr"
 
     @property
     def peak_lr(self) -> float:
-        """The learning rate of filters and matrices before its schedule, as it is given."""
+        """The learning rate of filters before its schedule, as it is given."""
         peak: float = getattr(self, self.lr_field)
         return peak
 

@@ -86,7 +86,7 @@ def sweep_up(
 
 def delete(folder: Path) -> None:
     """Delete a held folder, the lock last: if that is cut short, the next one finds it."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # what cannot be deleted now is the next one's too
         for path in folder.iterdir():
             if path.name == _LOCK:
                 continue

@@ -67,6 +67,17 @@ def test_a_sweep_that_did_less_than_asked_is_refused(
 
 
 @pytest.mark.slow
+def test_the_recipe_is_trained_once_for_each_seed_and_length(tmp_path: Path) -> None:
+    images, out = smoke_work(tmp_path).data_dir, tmp_path / "whole.jsonl"
+    small = ("--images", images, "--out", str(out), "--seeds", "1", "--subset", "40")
+    for epochs in ("1", "2", "2"):
+        run("benchmarks.recipe", "whole", *small, "--epochs", epochs)
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [len(line["seconds"]) for line in lines] == [1, 2], "what is there is not made again"
+    assert all(0 <= line["accuracy"] <= 1 for line in lines)
+
+
+@pytest.mark.slow
 def test_the_inside_of_a_trial_is_measured(tmp_path: Path) -> None:
     images = smoke_work(tmp_path).data_dir
     small = ("--repeats", "1", "--threads", "1", "--networks", "1x8", "--train-size", "128")

@@ -74,7 +74,7 @@ def test_muon_lowers_a_loss_and_keeps_the_norm_of_filters() -> None:
     filters = network[0].weight
     muon = Muon(
         [
-            {"params": [filters], "lr": 0.05, "weight_decay": 0.0, "orthogonal": True},
+            {"params": [filters], "lr": 0.05, "orthogonal": True},
             {"params": list(network[2].parameters()), "lr": 0.01, "weight_decay": 0.0},
         ],
         momentum=0.6,

@@ -15,7 +15,8 @@ from typing import Annotated, NoReturn, ParamSpec
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from search.engine.ending import INTERRUPTED, current_ending, ends_when_asked
+from search.engine.ending import INTERRUPTED
+from search.engine.signals import current_ending, ends_when_asked
 
 DONE, FAILED, USAGE = 0, 1, 2
 

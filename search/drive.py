@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from search.config.sweep_config import SweepConfig
 from search.engine.background import Background
 from search.engine.dispatch import Dispatcher
-from search.engine.ending import current_ending
 from search.engine.interrupts import stopped_by_signals
 from search.engine.messages import WorkerSpec
 from search.engine.observers import Guarded, Observer, Stop
+from search.engine.signals import current_ending
 from search.loggers.making import make_loggers
 from search.policy.making import make_policy
 from search.ray_tune.loop import run_tune, slots

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from search.config.sweep_config import SweepConfig
 from search.drive import Drive, Requests
-from search.engine.ending import ends_when_asked
 from search.engine.messages import WorkerSpec
 from search.engine.observers import Observer, Stop
+from search.engine.signals import ends_when_asked
 from search.loggers.making import check_loggers
 from search.objective.context import Objective
 from search.objective.module import module_place

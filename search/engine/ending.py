@@ -8,7 +8,6 @@ runs no handler. Nothing is lost by that, for a sweep survives `kill -9`.
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import select
@@ -19,16 +18,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sys import UnraisableHookArgs
 
 ENDS_WITHIN_S = 25.0  # after the first signal; preemption gives 30 s before it kills
 AT_ONCE_S = 8.0  # after the second one
+_AGAIN_S = 0.1  # until an interrupt that was lost is raised again
 INTERRUPTED = 130  # the exit code
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _logger = logging.getLogger(__name__)
 
 
@@ -49,6 +45,8 @@ class Ending:
         self._counted = 0  # signals that came
         self._shields = 0
         self._held_back = False  # a signal came while something was shielded
+        self._is_lost = False  # nobody has met the interrupt, and the watching thread is to raise it again
+        self._raised_again = 0  # signals of our own, which nobody asked for
         self._asked_at = float("inf")
         self._nudge_after_s = float("inf")
         self._heard = f"stopping: what has not ended in {ENDS_WITHIN_S:.0f} s is ended by force"
@@ -69,7 +67,24 @@ class Ending:
             KeyboardInterrupt: a signal came.
         """
         if self.asked:
+            self._is_lost = False
             raise KeyboardInterrupt
+
+    def interrupt(self) -> None:
+        """What a signal's handler does to interrupt the main thread: now, or when it is no longer shielded.
+
+        Raises:
+            KeyboardInterrupt: nothing is shielded.
+        """
+        if self._shields:
+            self._held_back = True
+            return
+        self._is_lost = False
+        raise KeyboardInterrupt
+
+    def lost(self) -> None:
+        """Nobody met the interrupt: raise it again in a moment, if a signal came at all."""
+        self._is_lost = not self._has_ended
 
     @property
     def left_s(self) -> float:
@@ -87,6 +102,17 @@ class Ending:
         if self._held_back and not self._shields:
             self._held_back = False
             raise KeyboardInterrupt
+
+    def before_fork(self) -> None:
+        """Shield a fork: libraries' hooks around it hold locks, and what is raised in one is lost."""
+        self._shields += 1
+
+    def after_fork(self) -> None:
+        """End the shield; the hook that calls this can raise nothing either."""
+        self._shields -= 1
+        if self._held_back and not self._shields:
+            self._held_back = False
+            self.lost()
 
     @contextlib.contextmanager
     def during_trials(self, nudge_after_s: float, heard: str) -> Iterator[None]:
@@ -121,10 +147,7 @@ class Ending:
     def handle(self, _number: int, _frame: FrameType | None) -> None:
         """The signals' handler, in the main thread."""
         self._asked_at = min(self._asked_at, time.monotonic())  # the watching thread may be late to see it
-        if self._shields:
-            self._held_back = True
-            return
-        raise KeyboardInterrupt
+        self.interrupt()
 
     def watch(self, signals: socket.socket) -> None:
         """Read the numbers of signals as they come in, until the other end is closed or time is up."""
@@ -132,17 +155,28 @@ class Ending:
             nudge_in = self._asked_at + self._nudge_after_s - time.monotonic()
             if nudge_in <= 0 and not self.nudged:
                 self.nudged = True
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                _signal_main_thread()
             due_in = max(0.0, self.left_s if self.nudged else min(self.left_s, nudge_in))
+            if self.asked:
+                due_in = min(due_in, _AGAIN_S)
             if not select.select([signals], [], [], None if due_in == float("inf") else due_in)[0]:
+                self._raise_again()
                 continue
             numbers = signals.recv(64)
             if not numbers:
                 return
             for number in numbers:
-                if number in _SIGNALS:
+                if number == signal.SIGINT and self._raised_again:
+                    self._raised_again -= 1
+                elif number in SIGNALS:
                     self._note_signal()
         self._end_by_force()
+
+    def _raise_again(self) -> None:
+        if self._is_lost:
+            self._is_lost = False
+            self._raised_again += 1
+            _signal_main_thread()
 
     def _note_signal(self) -> None:
         now = time.monotonic()
@@ -173,84 +207,5 @@ class Ending:
         os._exit(INTERRUPTED)
 
 
-_NOBODYS = Ending()
-_current: Ending | None = None
-
-
-def current_ending() -> Ending:
-    """The one that watches over this process now; where nobody does, one that no signal reaches."""
-    return _current or _NOBODYS
-
-
-@contextlib.contextmanager
-def ends_when_asked(*, to_the_last: bool = False) -> Iterator[Ending]:
-    """SIGINT and SIGTERM raise KeyboardInterrupt; `ENDS_WITHIN_S` later the process is ended by force.
-
-    Within another one of these, or outside of the main thread, which alone gets signals, it does nothing.
-
-    Args:
-        to_the_last: once a signal came, watch over the rest of the process's life too, its exit included.
-            Otherwise only as long as the context lasts.
-    """
-    global _current
-    if _current is not None or threading.current_thread() is not threading.main_thread():
-        yield current_ending()
-        return
-    ending = _current = Ending()
-    ours, pythons = socket.socketpair()
-    pythons.setblocking(False)
-    watcher = threading.Thread(target=ending.watch, args=(ours,), name="ending", daemon=True)
-    watcher.start()
-    before = {number: signal.signal(number, ending.handle) for number in _SIGNALS}
-    hook, sys.unraisablehook = sys.unraisablehook, functools.partial(_unraisable, sys.unraisablehook)
-    # Python's own C handler writes there at once, even while the main thread runs no Python code.
-    fd_before = signal.set_wakeup_fd(pythons.fileno(), warn_on_full_buffer=False)
-    try:
-        yield ending
-    finally:
-        if to_the_last and ending.asked:
-            pythons.detach()  # open to the last, too
-        else:
-            signal.set_wakeup_fd(fd_before)
-            sys.unraisablehook = hook
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            _current = None
-            pythons.close()
-            watcher.join()
-            ours.close()
-
-
-def _unraisable(hook: Callable[[UnraisableHookArgs], object], lost: UnraisableHookArgs) -> None:
-    """Say nothing of an interrupt that came in a destructor or around a fork: `check` raises it again."""
-    if not issubclass(lost.exc_type, KeyboardInterrupt):
-        hook(lost)
-
-
-@contextlib.contextmanager
-def handlers_kept() -> Iterator[None]:
-    """Put the signals' handlers back after a library has set its own."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    current_ending().check()  # it may have met the library's own handler
-
-
-def _leave_to_parent() -> None:
-    """In a forked child: signals to it are not for the process that it was forked from."""
-    global _current
-    if _current is not None:
-        _current = None
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_leave_to_parent)
+def _signal_main_thread() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

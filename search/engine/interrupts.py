@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 from search.engine.dispatch import STOP_GRACE_S, Dispatcher
-from search.engine.ending import ends_when_asked
 from search.engine.observers import Stop
+from search.engine.signals import ends_when_asked
 
 _AFTER_GRACE_S = 5.0  # in which what still runs is dropped; then the main thread hangs in something
 _HEARD = "stopping: running epochs get %.0f s to end; once more to stop at once"
@@ -32,7 +32,8 @@ def stopped_by_signals(dispatcher: Dispatcher) -> Iterator[None]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         if asked or ending.nudged:
-            raise KeyboardInterrupt
+            ending.interrupt()
+            return
         asked = True
         dispatcher.request_stop(Stop.INTERRUPTED)
 

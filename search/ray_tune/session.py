@@ -14,8 +14,8 @@ import ray
 
 from cifar_cnn.cores import usable_cores
 from search.config.sweep_config import SweepConfig
-from search.engine.ending import current_ending, handlers_kept
 from search.engine.scratch import SCRATCH, SOCKETS, delete, held_folder, sweep_up
+from search.engine.signals import current_ending, handlers_kept
 from search.errors import UserError, shortened
 from search.ray_tune.token import own_token
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 GRACE_S = 30.0
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 # Two small helpers of Ray outlive a killed driver by a minute (measured) and then go; `Script` ends them.
 _LINGERING = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 _MARK = "SWEEP_TEST_MARK"

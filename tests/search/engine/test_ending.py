@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from search.engine import ending
-from search.engine.ending import current_ending, ends_when_asked, handlers_kept
+from search.engine.signals import current_ending, ends_when_asked, handlers_kept
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 BEGIN = """
 import os, signal, sqlite3, sys, time
 from search.engine import ending
-from search.engine.ending import current_ending, ends_when_asked, handlers_kept
+from search.engine.signals import current_ending, ends_when_asked, handlers_kept
 ending.ENDS_WITHIN_S, ending.AT_ONCE_S = map(float, sys.argv[2:4])
 
 def hang():
@@ -228,6 +228,58 @@ def test_a_stop_that_python_passed_over_is_not_lost() -> None:
         del made  # which raises nothing, whatever its destructor does
         with pytest.raises(KeyboardInterrupt):
             asked.check()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_librarys_own_exit_that_python_passed_over_is_a_stop_too() -> None:
+    def start() -> None:
+        with handlers_kept():
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # as Ray's, while it starts
+            made = _Interrupted()
+            del made
+            time.sleep(20)
+
+    with ends_when_asked(), pytest.raises(KeyboardInterrupt):
+        start()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_stop_that_python_passed_over_comes_again_by_itself() -> None:
+    def lose_one() -> None:
+        made = _Interrupted()
+        del made
+        time.sleep(20)
+
+    with ends_when_asked() as asked:
+        with pytest.raises(KeyboardInterrupt):
+            lose_one()
+        assert asked.left_s > ending.AT_ONCE_S, "it is no second signal"
+
+
+@pytest.mark.parametrize("handler", ["None", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))"])
+def test_a_stop_that_comes_while_the_program_forks_is_neither_lost_nor_harmful(handler: str) -> None:
+    """Logging's lock is held around a fork: an error where it is given back left it locked for good."""
+    code = f"""
+import logging, os, signal, subprocess, sys, time
+def release():  # as the hook of a library that was imported earlier
+    signal.raise_signal(signal.SIGTERM)
+    released.append(True)
+released = []
+os.register_at_fork(after_in_parent=release)
+from search.engine.signals import ends_when_asked, handlers_kept
+try:
+    with ends_when_asked(), handlers_kept():
+        {handler}
+        subprocess.Popen(["true"], preexec_fn=lambda: None).wait()
+        print("forked", flush=True)
+        time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted", released)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=15, check=False
+    )
+    assert ran.stdout == "forked\ninterrupted [True]\n", ran.stderr
 
 
 def test_a_stop_that_meets_a_librarys_own_handler_is_not_lost() -> None:

@@ -36,6 +36,7 @@ _GIVEN = frozenset(
         "skip_damaged",
         "skip_trial",
         "space",
+        "sure",
         "test_again",
         "train_size",
         "trial",

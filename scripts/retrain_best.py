@@ -1,6 +1,6 @@
 """Confirm the best of a sweep with fresh seeds, retrain the winner, test it once, register the model.
 
-# 3 finalists x 3 seeds, then 3 retrainings:
+# 3 finalists with 9 seeds at most, which go to those that are hard to tell apart; then 3 retrainings:
 uv run scripts/retrain_best.py night
 # the winner is retrained for longer:
 uv run scripts/retrain_best.py night --max-epochs 60
@@ -46,9 +46,17 @@ def retrain(
     seeds: Annotated[
         int,
         Parameter(
-            help="Fresh seeds of each finalist, and of the winner's retraining.", validator=_AT_LEAST_ONE
+            help="Fresh seeds of a finalist, on average at most, and of the winner's retraining.",
+            validator=_AT_LEAST_ONE,
         ),
     ] = 3,
+    sure: Annotated[
+        float,
+        Parameter(
+            help="Stop comparing finalists once one is the best with this probability; at 1 all seeds are "
+            "trained."
+        ),
+    ] = 0.95,
     trial: Annotated[int | None, Parameter(help="Take this trial instead of the best.")] = None,
     max_epochs: Annotated[
         int | None,
@@ -125,6 +133,7 @@ def retrain(
         summary,
         finalists,
         seeds=seeds,
+        sure=sure,
         max_epochs=max_epochs,
         all_data=data,
         images=training_images(summary.config, train_size),

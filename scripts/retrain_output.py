@@ -30,6 +30,7 @@ def retrain_and_print(
     finalists: Sequence[TrialRecord],
     *,
     seeds: int,
+    sure: float,
     max_epochs: int | None,
     all_data: str | None,
     images: TrainingImages | None,
@@ -46,9 +47,9 @@ def retrain_and_print(
     if not quick:
         # Once one of them is tested, what was confirmed stays: another winner could not be tested any more.
         retry = not has_read_test(summary.config, possible)
-        confirming = confirm_config(summary, finalists, seeds)
+        confirming = confirm_config(summary, finalists, seeds, sure)
         confirmation, shown_in_mlflow = _confirm(confirming, finalists, retry_failed=retry)
-        print_confirmation(summary, confirmation)
+        print_confirmation(summary, confirmation, sure)
     winner = finalists[0] if confirmation is None else confirmation.winner.record
     config = configs[finalists.index(winner)]
     with stdout_for_results():
@@ -82,9 +83,12 @@ def cost(
         more = images.count / summary.config.dataset.sizes["train"]
         seconds += mean * retrain_seeds * final * (more - 1)
         on = f" on {images.count:,} images"
-    confirming = f"confirm {len(finalists)} x {confirm_seeds} seeds, " if confirm_seeds else ""
+    confirming = ""
+    if confirm_seeds:
+        confirming = f"confirm {_plural(len(finalists), 'finalist')} with up to {_plural(runs, 'seed')}, "
+    most = "up to " if len(finalists) > 1 and confirm_seeds else ""
     return (
-        f"{confirming}retrain x {retrain_seeds}{on}: {_plural(runs + retrain_seeds, 'run')}, "
+        f"{confirming}retrain x {retrain_seeds}{on}: {most}{_plural(runs + retrain_seeds, 'run')}, "
         f"{_plural(epochs, 'epoch')}; about {human_seconds(seconds)} if run one at a time, less if "
         "several run at once"
     )
@@ -121,8 +125,8 @@ def _confirm(
     return confirmation, missing is None
 
 
-def print_confirmation(summary: SweepSummary, confirmation: Confirmation) -> None:
-    """The finalists, the winner first: claimed and confirmed scores, intervals, chances."""
+def print_confirmation(summary: SweepSummary, confirmation: Confirmation, sure: float) -> None:
+    """The finalists, the winner first: claimed and confirmed scores, intervals, chances; and why no more."""
     metric = summary.config.metric
     table = Table(box=None, pad_edge=False, title=f"{metric} of the finalists", title_justify="left")
     for heading in finalists_table.HEADINGS:
@@ -140,6 +144,16 @@ def print_confirmation(summary: SweepSummary, confirmation: Confirmation) -> Non
         out.print(f"{record.key}: all of its seeds failed, so it is out")
     if confirmation.winner.estimate.low is None:
         out.print("one seed each says nothing of the spread between seeds: --seeds 3 does")
+    elif confirmation.trained < confirmation.most:
+        out.print(
+            f"{confirmation.winner.record.key} is the best with P >= {sure:g} after {confirmation.trained} "
+            f"trainings of at most {confirmation.most}"
+        )
+    elif (chance := confirmation.winner.estimate.probability_best) is not None and chance < sure:
+        out.print(
+            f"all {confirmation.most} trainings are used, and P(best) is not {sure:g}: more --seeds go on "
+            "from here"
+        )
 
 
 def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, quick: bool) -> None:

@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any
 
-from optuna.trial import TrialState
-
 from search.config.goals import Goal
 from search.config.sweep_config import SweepConfig, sweep_names
 from search.driver import SweepResult
 from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.repeats import failure_summary, repeats_config, run_repeats
+from search.policy.race import SURE, Arm
+from search.policy.racing import SURE_TAG, Race
 from search.results.statistics import Estimate, bounds, estimates
 from search.results.summary import SweepSummary, summarise
 from search.study.records import TrialRecord
@@ -67,23 +67,30 @@ class Confirmation:
     Attributes:
         finalists: those that there is a confirmed score of, at least one.
         unconfirmed: those of which no fresh seed completed.
+        most: trainings that it might have taken, failed ones included.
 
     Example:
         >>> from optuna.trial import TrialState
         >>> from search.results.statistics import estimates
         >>> record = TrialRecord(3, TrialState.COMPLETE, {"lr": 0.1}, value=0.80)
         >>> estimate = estimates({3: [0.77, 0.79]})[3]
-        >>> Confirmation((Finalist(record, (0.77, 0.79), 0, estimate),)).winner.record.key
+        >>> Confirmation((Finalist(record, (0.77, 0.79), 0, estimate),), most=2).winner.record.key
         'trial-003'
     """
 
     finalists: tuple[Finalist, ...]
+    most: int
     unconfirmed: tuple[TrialRecord, ...] = ()
 
     @property
     def winner(self) -> Finalist:
         """The one with the best confirmed mean of those with the fewest failed seeds."""
         return self.finalists[0]
+
+    @property
+    def trained(self) -> int:
+        """Trainings of the finalists that there is a score of, failed ones included."""
+        return sum(len(finalist.values) + finalist.failed for finalist in self.finalists)
 
     @property
     def figures(self) -> dict[str, float | None]:
@@ -110,17 +117,29 @@ class Confirmation:
         ]
 
 
-def confirm_config(summary: SweepSummary, finalists: Sequence[TrialRecord], seeds: int) -> SweepConfig:
-    """The sweep over seeds that confirms finalists on the sweep's own split, for as many epochs.
+def confirm_config(
+    summary: SweepSummary, finalists: Sequence[TrialRecord], seeds: int, sure: float = SURE
+) -> SweepConfig:
+    """The race over seeds that confirms finalists on the sweep's own split, for as many epochs.
+
+    It is the same one with more `seeds`, or to be surer: it then goes on.
+
+    Args:
+        summary: of the sweep.
+        finalists: its trials that race.
+        seeds: of each finalist, on average at most.
+        sure: P(best) that ends the race before.
 
     Raises:
-        UserError: as `repeats_config`.
+        UserError: as `repeats_config`, or `sure` is no such probability.
     """
     numbers = "-".join(f"{record.number:03d}" for record in finalists)
-    label = f"{numbers}-x{seeds}"
-    config = repeats_config(summary, "confirm", label, finalists, seeds)
+    if not 0.5 < sure <= 1:
+        raise UserError(f"`sure={sure:g}`: give a probability above 0.5, and 1 at most")
+    config = repeats_config(summary, "confirm", f"race-{numbers}", finalists, seeds)
     trials = ",".join(str(record.number) for record in finalists)
-    return config.model_copy(update={"tags": config.tags | {"sweep.of_trials": trials}})
+    tags = {"sweep.of_trials": trials, SURE_TAG: f"{sure:g}"}
+    return config.model_copy(update={"tags": config.tags | tags})
 
 
 def confirm(
@@ -165,14 +184,11 @@ def confirmed(
         records: its trainings.
         finalists: the trials that it was made of.
     """
-    ended = {(each.params["arm"], each.params["repeat"]) for each in records if each.state.is_finished()}
-    arms: dict[int, list[float]] = {arm: [] for arm in range(len(finalists))}
-    for record in records:
-        if record.state is TrialState.COMPLETE and record.value is not None:
-            arms[record.params["arm"]].append(record.value)
-    if len(ended) < config.most_trials or not any(arms.values()):
+    race = Race.of(config)
+    arms = race.arms(records)
+    if not race.is_over(records) or not any(arm.values for arm in arms):
         return None
-    return _compare(finalists, arms, config.most_trials // len(finalists), config.goal)
+    return _compare(finalists, arms, config.goal, config.most_trials)
 
 
 def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
@@ -192,24 +208,22 @@ def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
     return None
 
 
-def _compare(
-    finalists: Sequence[TrialRecord], arms: dict[int, list[float]], seeds: int, goal: Goal
-) -> Confirmation:
+def _compare(finalists: Sequence[TrialRecord], arms: Sequence[Arm], goal: Goal, most: int) -> Confirmation:
     """Rank finalists by failed seeds, then by mean; of equal ones the one that the sweep liked better.
 
     A configuration that diverges with some seeds is known by the luckier ones only: by their mean it could
     win, to diverge again when it is retrained.
     """
-    within = bounds(goal.metric, chain.from_iterable(arms.values()))
-    whole = {arm: values for arm, values in arms.items() if len(values) == seeds}
-    rest = {arm: values for arm, values in arms.items() if 0 < len(values) < seeds}
+    within = bounds(goal.metric, chain.from_iterable(arm.values for arm in arms))
+    whole = {place: arm.values for place, arm in enumerate(arms) if arm.values and not arm.failed}
+    rest = {place: arm.values for place, arm in enumerate(arms) if arm.values and arm.failed}
     estimated = estimates(whole, maximise=goal.maximises, within=within)
-    for arm, estimate in estimates(rest, maximise=goal.maximises, within=within).items():
-        estimated[arm] = replace(estimate, probability_best=None)
+    for place, estimate in estimates(rest, maximise=goal.maximises, within=within).items():
+        estimated[place] = replace(estimate, probability_best=None)
     compared = [
-        Finalist(finalists[arm], tuple(arms[arm]), seeds - len(arms[arm]), estimate)
-        for arm, estimate in sorted(estimated.items())
+        Finalist(finalists[place], tuple(arms[place].values), arms[place].failed, estimate)
+        for place, estimate in sorted(estimated.items())
     ]
     compared.sort(key=lambda finalist: (finalist.failed, goal.sort_key(finalist.estimate.mean)))
-    unconfirmed = [record for arm, record in enumerate(finalists) if not arms[arm]]
-    return Confirmation(tuple(compared), tuple(unconfirmed))
+    unconfirmed = [record for record, arm in zip(finalists, arms, strict=True) if not arm.values]
+    return Confirmation(tuple(compared), most, tuple(unconfirmed))

@@ -27,7 +27,8 @@ from search.errors import UserError
 from search.lightning import found_maker, places
 from search.objective.context import Objective, TrialContext
 from search.objective.reference import load_objective, objective_reference
-from search.objective.repeated import ARMS, KIND, REPEATS, Repeated
+from search.objective.repeated import ARM, ARMS, KIND, MOST_SEEDS, REPEAT, REPEATS, Repeated
+from search.policy.racing import RACE
 from search.results.leaderboard import cause
 from search.results.summary import SweepSummary
 from search.study.records import Outcome, TrialRecord, not_retried
@@ -38,8 +39,6 @@ from spaces.space import SearchSpace
 
 # Sweeps seed trial n with seed + n, below this; what was picked for its luck with one seed meets others.
 _FRESH_SEEDS = 2**32
-_SEEDS_AN_ARM = 1000  # so far apart are the seeds of two configurations
-MOST_SEEDS = _SEEDS_AN_ARM
 
 Kind = Literal["confirm", "retrain"]
 # Seeds of one kind are never those of the other, though they train on different images anyway.
@@ -74,15 +73,15 @@ def repeats_config(
     max_epochs: int | None = None,
     all_data: str | None = None,
 ) -> SweepConfig:
-    """The sweep that trains some trials' configurations again, each with so many fresh seeds.
+    """The sweep that trains some trials' configurations again, each with fresh seeds.
 
     Args:
         summary: of the sweep that they come from.
-        kind: 'confirm' trains on the sweep's own split; 'retrain' trains CNNs on training and validation
-            images, and others on `all_data`.
+        kind: 'confirm' trains on the sweep's own split, as a race; 'retrain' trains CNNs on training and
+            validation images, and others on `all_data`.
         label: what tells it from others of its kind; ends its name.
         arms: the trials.
-        seeds: trainings of each.
+        seeds: trainings of each; of a race, on average at most.
         max_epochs: epochs of each training; by default the sweep's.
         all_data: name of the LightningDataModule to retrain on, as `module:name`; by default the sweep's.
 
@@ -107,7 +106,7 @@ def repeats_config(
             "space_source": None,
         }
     )
-    definition = _repeats(config, kind, arms, seeds)
+    definition = _repeats(config, kind, arms)
     if is_lightning(config):
         definition, run = _of_modules(definition, run, max_epochs, all_data)
     elif max_epochs is not None:
@@ -121,10 +120,8 @@ def repeats_config(
     )
 
 
-def _repeats(config: SweepConfig, kind: Kind, arms: Sequence[TrialRecord], seeds: int) -> Definition:
-    """Each configuration with each fresh seed: a grid, of which nothing is pruned."""
-    # A retraining may be given more seeds later; a comparison of finalists is what it was begun as.
-    most = seeds if kind == "confirm" else MOST_SEEDS
+def _repeats(config: SweepConfig, kind: Kind, arms: Sequence[TrialRecord]) -> Definition:
+    """Each configuration with fresh seeds, of which there may be more later; nothing is pruned."""
     of_images = config.objective == OBJECTIVE
     repeats = {KIND: kind, ARMS: [config.configuration(record.params) for record in arms]}
     # A training's result; one on all but the test images has none left to validate on.
@@ -134,8 +131,8 @@ def _repeats(config: SweepConfig, kind: Kind, arms: Sequence[TrialRecord], seeds
             name="seeds",
             description="Each configuration with each fresh seed.",
             parameters={
-                "arm": IntDistribution(0, len(arms) - 1),
-                "repeat": IntDistribution(0, most - 1),
+                ARM: IntDistribution(0, len(arms) - 1),
+                REPEAT: IntDistribution(0, MOST_SEEDS - 1),
             },
         ),
         objective="search.finalists.repeats:train_repeat" if of_images else config.objective,
@@ -144,7 +141,7 @@ def _repeats(config: SweepConfig, kind: Kind, arms: Sequence[TrialRecord], seeds
         metric=goal.metric,
         direction=goal.direction,
         max_epochs=config.max_epochs,
-        sampler="grid",
+        sampler=RACE if kind == "confirm" else "grid",
         pruner="none",
         seed=config.seed,
     )
@@ -223,7 +220,8 @@ def _name(sweep: str, what: str) -> str:
 
 def train_repeat(params: Mapping[str, Any], context: TrialContext) -> None:
     """The objective: train one of the configurations with one of the fresh seeds."""
-    kind, arm = context.settings[KIND], params["arm"]
-    seed = _FRESH_SEEDS + _KIND_SEEDS[kind] + _SEEDS_AN_ARM * arm + params["repeat"]
+    kind, arm = context.settings[KIND], params[ARM]
+    # The same for all arms: they meet the same data order, and their luck is more alike.
+    seed = _FRESH_SEEDS + _KIND_SEEDS[kind] + params[REPEAT]
     config = TrainConfig(**context.settings[ARMS][arm], max_epochs=context.max_epochs, seed=seed)
     train_reporting(config, context, train_on="train+val" if kind == "retrain" else "train")

@@ -11,6 +11,8 @@ from search.objective.context import Objective, TrialContext
 
 REPEATS = "sweep.repeats"  # of a sweep's settings, beside those of the training function
 KIND, ARMS = "kind", "arms"  # what it repeats for, and which configurations
+ARM, REPEAT = "arm", "repeat"  # the parameters: which configuration, and with which of its seeds
+MOST_SEEDS = 1000  # of a configuration
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class Repeated:
     """The objective of a sweep over seeds, whose parameters are `arm` and `repeat`.
 
     Its settings have the `kind` of the repetition and the `arms`, a configuration each, which the training
-    function does not see. A seed follows from kind, arm and repeat, so that it is none of those that the arms
-    were chosen by.
+    function does not see. A seed follows from kind and repeat, so that it is none of those that the arms
+    were chosen by, and the same for all arms.
 
     Attributes:
         objective: the training function.
@@ -45,10 +47,11 @@ class Repeated:
         Raises:
             Exception: as the training function.
         """
-        arm, repeats = params["arm"], context.settings[REPEATS]
+        arm, repeats = params[ARM], context.settings[REPEATS]
         context.settings = {name: value for name, value in context.settings.items() if name != REPEATS}
-        # Small enough for numpy's and Lightning's own seeding.
-        context.seed = derive_seed(f"fresh, {repeats[KIND]}", arm, params["repeat"]) % 2**31
+        # Small enough for numpy's and Lightning's own seeding; of the time when arms had seeds of their own
+        # the first arm's stay, which retrainings have.
+        context.seed = derive_seed(f"fresh, {repeats[KIND]}", 0, params[REPEAT]) % 2**31
         self.objective(repeats[ARMS][arm], context)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from optuna.pruners import NopPruner
+
 from search.config.sweep_config import SweepConfig
 from search.policy.curves.prediction import CurvePredictor
 from search.policy.freezing import Freezing
 from search.policy.promotion import CappedPromotion
 from search.policy.pruners import make_pruner
+from search.policy.racing import RACE, Race, RaceSampler, Racing
 from search.policy.samplers import make_sampler
 from search.study.creating import Policy
 
@@ -17,6 +20,9 @@ def make_policy(config: SweepConfig) -> Policy:
     Raises:
         UserError: an unknown name or argument.
     """
+    if config.kind == "confirm" and config.sampler == RACE:
+        race = Race.of(config)
+        return Policy(RaceSampler(race), NopPruner(), Racing(race))
     sampler = make_sampler(
         config.sampler, config.space, config.seed, config.max_epochs, args=config.sampler_args
     )

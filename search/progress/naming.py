@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.config.sweep_config import SweepConfig
+from search.objective.repeated import ARM, REPEAT
 from search.study.records import TrialRecord, trial_key
-
-_ARM, _REPEAT = "arm", "repeat"  # the parameters of a repetition, which mean nothing to a person
 
 
 class Naming:
@@ -50,15 +49,16 @@ class Naming:
 
     def see(self, record: TrialRecord) -> str:
         """A training's name; one that is tried again keeps its seed's number."""
-        if self._seeds is None or not {_ARM, _REPEAT} <= record.params.keys():
+        if self._seeds is None or not {ARM, REPEAT} <= record.params.keys():
             return record.key
         if record.number not in self._seed:
             self._seed[record.number] = self._seed_of(record)
-        return f"{self._arms[record.params[_ARM]]}, seed {self._seed[record.number]} of {self._seeds}"
+        of = "" if self._kind == "confirm" else f" of {self._seeds}"  # of a race nobody knows how many
+        return f"{self._arms[record.params[ARM]]}, seed {self._seed[record.number]}{of}"
 
     def _seed_of(self, record: TrialRecord) -> int:
-        if self._kind == "confirm":  # which trains every repetition that there is
-            return int(record.params[_REPEAT]) + 1
+        if self._kind == "confirm":  # which trains them in turn
+            return int(record.params[REPEAT]) + 1
         if record.retry_of is None:  # they are drawn from very many
             return record.number + 1
         return self._seed.get(record.retry_of, record.retry_of + 1)

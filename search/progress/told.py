@@ -7,6 +7,7 @@ import time
 
 from search.config.sweep_config import SweepConfig
 from search.engine.observers import Stop
+from search.policy.racing import RACE
 from search.progress.naming import Naming
 from search.results.digits import human_seconds, score, shown
 from search.results.freezing import Choice, newest_choice, thaws_text
@@ -31,6 +32,8 @@ def _what(config: SweepConfig, naming: Naming) -> str:
     trials, seeds = naming.repeated
     often = "one seed" if seeds == 1 else f"{seeds} seeds"
     each = " each" if len(trials) > 1 else ""
+    if config.sampler == RACE and len(trials) > 1:
+        often, each = f"up to {config.most_trials} seeds", ""
     doing = {"confirm": "confirming", "retrain": "retraining"}[config.kind]
     of = config.tags.get("sweep.of", config.name)
     return f"{doing} {', '.join(trials)} of {of} with {often}{each}, {config.max_epochs} epochs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.finalists.confirm import Confirmation
+from search.finalists.confirm import Confirmation, Finalist
 from search.results.digits import NONE, score, scores
 
 HEADINGS = ("trial", "claimed", "confirmed", "95% interval", "sd", "n", "P(best)", "optimism")
@@ -16,7 +16,6 @@ def finalist_rows(confirmation: Confirmation) -> list[list[str]]:
     """
     finalists = confirmation.finalists
     estimates = [finalist.estimate for finalist in finalists]
-    seeds = confirmation.winner.estimate.n + confirmation.winner.failed
     lows, highs = scores([each.low for each in estimates]), scores([each.high for each in estimates])
     columns = (
         [finalist.record.key for finalist in finalists],
@@ -24,15 +23,20 @@ def finalist_rows(confirmation: Confirmation) -> list[list[str]]:
         scores([each.mean for each in estimates]),
         [NONE if low == NONE else f"{low} to {high}" for low, high in zip(lows, highs, strict=True)],
         scores([each.deviation for each in estimates]),
-        [str(each.n) if each.n == seeds else f"{each.n} of {seeds}" for each in estimates],
+        [_count(finalist) for finalist in finalists],
         [_chance(each.probability_best) for each in estimates],
         scores([finalist.optimism for finalist in finalists], sign=True),
     )
     out = [
-        [record.key, score(record.value), NONE, NONE, NONE, f"0 of {seeds}", NONE, NONE]
+        [record.key, score(record.value), NONE, NONE, NONE, "0", NONE, NONE]
         for record in confirmation.unconfirmed
     ]
     return [*map(list, zip(*columns, strict=True)), *out]
+
+
+def _count(finalist: Finalist) -> str:
+    n = finalist.estimate.n
+    return f"{n} of {n + finalist.failed}" if finalist.failed else str(n)
 
 
 def _chance(probability: float | None) -> str:

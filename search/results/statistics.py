@@ -64,9 +64,8 @@ def estimates(
     """
     from scipy.stats import t as student  # half a second of imports that --help does without
 
-    squares = sum(sum((value - fmean(values)) ** 2 for value in values) for values in arms.values())
-    freedom = sum(len(values) - 1 for values in arms.values())
-    pooled = math.sqrt(squares / freedom) if freedom else None
+    deviation, freedom = pooled_deviation(arms.values())
+    pooled = deviation if freedom else None
     best = _probabilities(arms, pooled, freedom, maximise) if pooled is not None else {}
     estimated = {}
     for arm, values in arms.items():
@@ -82,6 +81,20 @@ def estimates(
             probability_best=best.get(arm),
         )
     return estimated
+
+
+def pooled_deviation(groups: Iterable[Sequence[float]]) -> tuple[float, int]:
+    """The deviation within groups and its degrees of freedom; nan with none.
+
+    >>> pooled_deviation([[0.7, 0.9], [0.4]])
+    (0.1414..., 1)
+    """
+    squares, freedom = 0.0, 0
+    for values in groups:
+        mean = fmean(values)
+        squares += sum((value - mean) ** 2 for value in values)
+        freedom += len(values) - 1
+    return math.sqrt(squares / freedom) if freedom else math.nan, freedom
 
 
 def bounds(metric: str, values: Iterable[float]) -> tuple[float, float]:

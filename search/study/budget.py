@@ -52,6 +52,10 @@ class Budget:
         """Trials that may still be asked for."""
         return max(0, self.trials - self._asked) or self._waiting_beyond()
 
+    def enqueued(self) -> int:
+        """Trials that wait to be asked for."""
+        return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
     def take_in(self) -> None:
         """Count what somebody else has added to the study, too."""
         if self._mirror.take_in():

@@ -77,7 +77,8 @@ class Choosing:
         trials = self.trials_left()
         if self._promotion is None:
             return Ask(until=None, why="new") if trials else None
-        left = Left(trials, self._epochs_left(), self._config.budget_epochs)
+        size, enqueued = self._config.budget_epochs, self._budget.enqueued()
+        left = Left(trials, self._epochs_left(), size, enqueued)
         if self._chosen is None or self._chosen[0] != left:
             self._chosen = left, self._promotion.next(left)
         return self._chosen[1]

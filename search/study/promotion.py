@@ -20,6 +20,7 @@ class Left:
     trials: int  # that may still be asked for
     epochs: int | None  # of the budget, neither trained nor handed out; None: the size is in trials alone
     budget: int | None  # epochs in all
+    enqueued: int = 0  # trials that wait in the study, such as those that failed and are tried once more
 
 
 @dataclass(frozen=True)

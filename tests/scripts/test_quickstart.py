@@ -215,7 +215,9 @@ def test_a_retraining_is_tested_once_and_linked(
 def test_the_finalists_are_confirmed_with_fresh_seeds(
     config: SweepConfig, confirming: SweepConfig, retraining: SweepConfig, retrained: Result
 ) -> None:
-    records = check_study(confirming, 4)
+    records = records_in(confirming)
+    assert 3 <= len(records) <= 4, "a second seed of one tells how far seeds spread, and may tell the rest"
+    check_study(confirming, len(records))
     view = check_view(confirming)
     assert view.parent.data.tags["sweep.of"] == "night"
     assert view.parent.data.tags["sweep.winner"] == f"trial-{winner(retraining):03d}"

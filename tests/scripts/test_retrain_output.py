@@ -81,8 +81,8 @@ def test_more_seeds_are_of_the_same_retraining(capsys: pytest.CaptureFixture[str
 
 def test_the_cost_is_in_trainings_and_time() -> None:
     assert cost(SUMMARY, [BEST, SECOND], 3, 3, None, None) == (
-        "confirm 2 x 3 seeds, retrain x 3: 9 runs, 36 epochs; about 6 min 00 s if run one at a time, less if "
-        "several run at once"
+        "confirm 2 finalists with up to 6 seeds, retrain x 3: up to 9 runs, 36 epochs; about "
+        "6 min 00 s if run one at a time, less if several run at once"
     )
     assert cost(SUMMARY, [BEST], 0, 1, 1, None).startswith("retrain x 1: 1 run, 1 epoch; about 10 s if run")
 
@@ -94,7 +94,8 @@ def test_the_cost_of_more_images_than_the_sweep_had_is_so_much_more() -> None:
     images = TrainingImages({}, note.model_copy(update={"sizes": sizes}))
     # 4 epochs on 8,000 images to confirm, 40 s; 2 on 50,000 to retrain, 125 s.
     assert cost(of_subset, [BEST], 1, 1, 2, images).startswith(
-        "confirm 1 x 1 seeds, retrain x 1 on 50,000 images: 2 runs, 6 epochs; about 2 min 45 s if run"
+        "confirm 1 finalist with up to 1 seed, retrain x 1 on 50,000 images: 2 runs, 6 epochs; about "
+        "2 min 45 s if run"
     )
 
 
@@ -103,13 +104,29 @@ def test_failed_seeds_are_told_with_what_they_mean(capsys: pytest.CaptureFixture
     unstable = Finalist(BEST, (0.9,), 1, dataclasses.replace(found[1], probability_best=None))
     third = TrialRecord(9, TrialState.COMPLETE, {"rate": 0.3}, EPOCHS, value=0.6)
     print_confirmation(
-        SUMMARY, Confirmation((Finalist(SECOND, (0.6, 0.61), 0, found[0]), unstable), (third,))
+        SUMMARY, Confirmation((Finalist(SECOND, (0.6, 0.61), 0, found[0]), unstable), 6, (third,)), sure=0.95
     )
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[2:5]] == ["trial-002", "trial-007", "trial-009"]
-    assert ("1 of 2" in lines[3], "0 of 2" in lines[4]) == (True, True)
+    assert ("1 of 2" in lines[3], " 0 " in lines[4]) == (True, True)
     assert lines[5].startswith("trial-007: 1 of its seeds failed, so it comes after those of which none did")
     assert lines[6] == "trial-009: all of its seeds failed, so it is out"
+
+
+@pytest.mark.parametrize(
+    ("values", "most", "told"),
+    [
+        ((0.9, 0.91), 9, "trial-007 is the best with P >= 0.95 after 4 trainings of at most 9"),
+        ((0.62, 0.63), 4, "all 4 trainings are used, and P(best) is not 0.95: more --seeds go on from here"),
+    ],
+)
+def test_why_no_more_seeds_are_trained_is_told(
+    values: tuple[float, ...], most: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = estimates({0: values, 1: (0.6, 0.63)})
+    finalists = (Finalist(BEST, values, 0, found[0]), Finalist(SECOND, (0.6, 0.63), 0, found[1]))
+    print_confirmation(SUMMARY, Confirmation(finalists, most), sure=0.95)
+    assert capsys.readouterr().out.splitlines()[-1] == told
 
 
 @pytest.mark.parametrize(

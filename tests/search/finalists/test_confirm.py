@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 
 import pytest
+from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
 from sweep_makers import record, sweep_config
 
+from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.finalists.choosing import choose_finalists
 from search.finalists.confirm import Confirmation, confirmed
@@ -16,6 +18,7 @@ from search.finalists.repeats import failure_summary
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary
 from search.study.records import StopReason, TrialRecord
+from spaces.space import SearchSpace
 
 SEEDS = 3
 FINALISTS = [record(7, value=0.80), record(2, value=0.79), record(9, value=0.78)]
@@ -37,8 +40,15 @@ def trainings(*arms: Sequence[float]) -> list[TrialRecord]:
     ]
 
 
+def confirming(**fields: str) -> SweepConfig:
+    """Of an earlier version, which trained all seeds."""
+    parameters = {"arm": IntDistribution(0, len(FINALISTS) - 1), "repeat": IntDistribution(0, SEEDS - 1)}
+    space = SearchSpace(name="seeds", description="Seeds.", parameters=parameters)
+    return sweep_config(space=space, trials=len(FINALISTS) * SEEDS, sampler="grid", kind="confirm", **fields)
+
+
 def confirmation(records: Sequence[TrialRecord], direction: str = "maximize") -> Confirmation:
-    config = sweep_config(direction=direction, trials=len(FINALISTS) * SEEDS)
+    config = confirming(direction=direction)
     found = confirmed(config, records, FINALISTS)
     assert found is not None
     return found
@@ -84,7 +94,7 @@ def test_a_finalist_of_which_every_seed_failed_does_not_keep_the_others_from_bei
 
 
 def test_nothing_is_said_before_all_seeds_have_ended_or_where_none_completed() -> None:
-    config = sweep_config(trials=len(FINALISTS) * SEEDS)
+    config = confirming()
     some = trainings([0.7, 0.7, 0.7], [0.7, 0.7, 0.7], [0.7, 0.7])
     assert confirmed(config, some, FINALISTS) is None
     running = record(8, TrialState.RUNNING, params={"arm": 2, "repeat": 2}, ended_ms=None)

@@ -93,7 +93,12 @@ def test_trial_state_and_metric_are_never_cut(width: int) -> None:
 def test_a_repetition_is_called_by_what_it_repeats(width: int) -> None:
     tags = {"sweep.of": "night", "sweep.of_trials": "11,4"}
     config = sweep_config(
-        space=load_space("quickstart"), kind="confirm", tags=tags, trials=4, name="night.confirm-011-004-x2"
+        space=load_space("quickstart"),
+        sampler="race",
+        kind="confirm",
+        tags=tags,
+        trials=4,
+        name="night.confirm-race-011-004",
     )
     changes = [
         record(number, TrialState.RUNNING, params={"arm": arm, "repeat": repeat})
@@ -105,13 +110,13 @@ def test_a_repetition_is_called_by_what_it_repeats(width: int) -> None:
             progress.trial_changed(change)
         lines = shown(progress, width)
         progress.trial_changed(replace(changes[0], state=TrialState.COMPLETE, epochs=(epoch(1),), value=0.5))
-    assert "trial-004, seed 2 of 2: complete at 1/3, val_acc 0.5000, the best so far" in told.getvalue()
-    assert "confirming trial-011, trial-004 of night with 2 seeds each, 3 epochs, max" in told.getvalue()
+    assert "trial-004, seed 2: complete at 1/3, val_acc 0.5000, the best so far" in told.getvalue()
+    assert "confirming trial-011, trial-004 of night with up to 4 seeds, 3 epochs, max" in told.getvalue()
     assert lines[0].split() == ["training", "state", "val_acc"]
     assert [line.partition("  ")[0] for line in lines[1:4]] == [
-        "trial-004, seed 2 of 2",
-        "trial-011, seed 1 of 2",
-        "trial-004, seed 1 of 2",
+        "trial-004, seed 2",
+        "trial-011, seed 1",
+        "trial-004, seed 1",
     ]
     assert "arm" not in " ".join(lines)
 

@@ -128,15 +128,14 @@ def test_a_report_tells_the_newest_whole_confirmation_and_stands_without_those_t
 ) -> None:
     config = study_of(tmp_path, 20, name="n" * 60, objective=OBJECTIVE)
     confirmation_of(config, top=2, seeds=2, trained=4)
-    confirmation_of(config, top=3, seeds=2, trained=5)  # interrupted
+    confirmation_of(config, top=3, seeds=2, trained=3)  # interrupted
     confirmation_of(config, top=11, seeds=1, trained=0)  # killed as it began
     found = newest_confirmation(summarise(config.name, tmp_path))
     assert found is not None
-    assert [(len(finalist.values), finalist.failed) for finalist in found.finalists] == [(2, 0), (1, 1)]
+    assert [(len(finalist.values), finalist.failed) for finalist in found.finalists] == [(3, 0)]
     html = write_report(config.name, tmp_path, tmp_path / "report.html").read_text()
     rows = html.partition("Confirmed with fresh seeds")[2].partition("</table>")[0]
-    assert len(re.findall(r"<td>trial-\d{3}</td>", rows)) == 2
-    assert "<td>1 of 2</td>" in rows
+    assert len(re.findall(r"<td>trial-\d{3}</td>", rows)) == 2, "the one that failed is there, too"
 
 
 def test_curves_and_bars_are_those_of_the_study(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 # reports/night.html:
 uv run scripts/report_sweep.py night
-# and reports/figures/night/*.svg and *.png, for papers:
+# and reports/figures/night/*.pdf, *.svg and *.png, for papers:
 uv run scripts/report_sweep.py night --figures
 """
 
@@ -27,7 +27,7 @@ def report(
     file: Annotated[Path | None, Parameter(help="Where to write it; by default reports/NAME.html.")] = None,
     figures: Annotated[
         cli.Flag,
-        Parameter(help="Also write each figure as SVG and PNG, to figures/NAME beside it."),
+        Parameter(help="Also write each figure as PDF, SVG and PNG, to figures/NAME beside it."),
     ] = False,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> int:

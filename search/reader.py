@@ -164,7 +164,7 @@ class Sweep:
         """
         from search.reporting.figures import sweep_sections
 
-        sections = sweep_sections(self.summary, self.study)
+        sections = sweep_sections(self.summary)
         return {name: figure for section in sections for name, figure in section.figures.items()}
 
     def __repr__(self) -> str:

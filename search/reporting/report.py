@@ -59,6 +59,7 @@ class _Drawn:
     """A section as HTML."""
 
     title: str
+    note: str
     figures: list[str]
     min_width: int  # pixels
 
@@ -102,7 +103,7 @@ def _render(summary: SweepSummary, study: optuna.Study) -> str:
         rungs=_rungs(summary),
         frozen=_frozen(summary),
         choices=_choices(summary),
-        sections=[_drawn(section) for section in sweep_sections(summary, study)],
+        sections=[_drawn(section) for section in sweep_sections(summary)],
         failures=failures[:_MOST_FAILURES],
         more_failures=max(0, len(failures) - _MOST_FAILURES),
         space=config.space.describe(),
@@ -133,7 +134,7 @@ def _drawn(section: Section) -> _Drawn:
         figure.to_html(full_html=False, include_plotlyjs=False, config=config)
         for figure in section.figures.values()
     ]
-    return _Drawn(section.title, html, section.min_width)
+    return _Drawn(section.title, section.note, html, section.min_width)
 
 
 def _rungs(summary: SweepSummary) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""What trials did, drawn from their records: learning curves, and who trained what when."""
+"""What trials did: learning curves, what each came to, and who trained what when."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from search.config.goals import Goal
 from search.config.sweep_config import SweepConfig
+from search.reporting.points import Point, steps_of
+from search.reporting.space_figures import add_marks
+from search.reporting.style import BEST, COLOURS
 from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
-from search.study.records import Outcome, TrialRecord
+from search.study.records import Outcome, TrialRecord, ranked
 
-COLOURS = {
-    Outcome.COMPLETE: "#2563eb",
-    Outcome.PRUNED: "#f59e0b",
-    Outcome.DIVERGED: "#9333ea",
-    Outcome.FAILED: "#dc2626",
-    Outcome.RUNNING: "#6b7280",
-    Outcome.FROZEN: "#0891b2",
-}
 _SYMBOLS = {Outcome.PRUNED: "x", Outcome.FROZEN: "diamond"}  # at a curve's end
 
 
 def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.Figure:
     """The sweep's metric by epoch, a line a trial, coloured by its state; a cross where it was pruned.
 
-    A diamond stands where one is frozen.
+    A diamond stands where one is frozen, a star at the end of the best.
     """
     figure = go.Figure()
     for outcome, colour in COLOURS.items():
@@ -33,6 +29,11 @@ def learning_curves(config: SweepConfig, records: Sequence[TrialRecord]) -> go.F
             traces = _lines(drawn, config.metric, colour), _ends(drawn, config.metric, colour)
             for trace in traces:
                 figure.add_trace(trace.update(name=outcome, legendgroup=outcome, opacity=0.7))
+    for record in ranked(records, config.goal)[:1]:
+        best = _lines([record], config.metric, BEST)
+        sizes = [0] * (len(record.epochs) - 1) + [13]
+        best.update(name="best", mode="lines+markers", line_width=2.5)
+        figure.add_trace(best.update(marker={"symbol": "star", "size": sizes, "opacity": 1}))
     last = max((record.epochs[-1].epoch for record in records if record.epochs), default=1)
     return figure.update_layout(
         xaxis={"title": "epoch", "range": [0.8, last + 0.2], "dtick": -(-last // 10)},
@@ -69,6 +70,22 @@ def _ends(drawn: Sequence[TrialRecord], metric: str, colour: str) -> go.Scatter:
         hoverinfo="skip",  # the line tells it
         showlegend=False,
     )
+
+
+def history(points: Sequence[Point], metric: str, goal: Goal) -> go.Figure:
+    """What each trial came to, by number, and as steps the best of those that had completed up to there."""
+    figure = go.Figure()
+    add_marks(figure, points, metric, goal, [point.record.number for point in points])
+    if steps := steps_of(points, goal):
+        figure.add_scatter(
+            name="best so far",
+            x=[number for number, _ in steps],
+            y=[value for _, value in steps],
+            mode="lines",
+            line={"shape": "hv", "color": BEST, "width": 1.5},
+            hoverinfo="skip",
+        )
+    return figure.update_layout(xaxis={"title": "trial", "tickformat": "d"}, yaxis_title=metric)
 
 
 def timeline(records: Sequence[TrialRecord]) -> go.Figure:

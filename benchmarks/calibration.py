@@ -64,9 +64,9 @@ class Tally:
     came_true: Array = field(default_factory=lambda: np.zeros(len(BINS) - 1))
     counts: Array = field(default_factory=lambda: np.zeros(len(BINS) - 1))
 
-    def add(self, means: Array, measured: list[list[float]]) -> None:
+    def add(self, means: Array, measured: list[list[float]], raced: bool) -> None:
         """One comparison."""
-        estimated = estimates(dict(enumerate(measured)))
+        estimated = estimates(dict(enumerate(measured)), raced=raced)
         best = max(estimated, key=lambda arm: estimated[arm].mean)
         self.repeats += 1
         self.right += int(means[best] == means.max())
@@ -165,9 +165,9 @@ def simulate(world: World, repeats: int, seed: int) -> dict[str, Tally]:
     tallies = {name: Tally() for name in (each, *(f"race to {sure:g}" for sure in SURE))}
     for _ in range(repeats):
         means, scores = world.draw(rng)
-        tallies[each].add(means, scores[:, :SEEDS].tolist())
+        tallies[each].add(means, scores[:, :SEEDS].tolist(), raced=False)
         for sure in SURE:
-            tallies[f"race to {sure:g}"].add(means, race(scores, sure))
+            tallies[f"race to {sure:g}"].add(means, race(scores, sure), raced=True)
     return tallies
 
 

@@ -25,9 +25,11 @@ _GIVEN = frozenset(
     [
         *Method.model_fields,
         *RunSettings.model_fields,
+        "around",
         "data_dir",
         "dataset",
         "enqueue",
+        "learn_from",
         "model_name",
         "name",
         "port",

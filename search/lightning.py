@@ -109,7 +109,8 @@ def lightning_sweep(
         )
         if not isinstance(space, SearchSpace):
             space = SearchSpace(name=called, description=f"What is searched of {called}.", parameters=space)
-        fields = {"enqueue": space.enqueued([], fields.get("sampler")), **fields}
+        sampler = fields.get("sampler")
+        fields = {"enqueue": space.enqueued([], sampler), "prior": space.believed([], sampler), **fields}
         config = SweepConfig(
             name=called.lower() if name is None else name,
             space=space,
@@ -144,6 +145,7 @@ def named_sweep(
     space: str,
     callbacks: str | None,
     enqueue: Sequence[Mapping[str, str]],
+    around: Sequence[Mapping[str, str]],
     max_epochs: int,
     metric: str,
     **fields: Any,
@@ -156,6 +158,7 @@ def named_sweep(
         space: name of a shipped space, or path of a Python file.
         callbacks: of the function that makes them, likewise.
         enqueue: what is to be tried first, as it was typed.
+        around: what is believed to be good, as it was typed.
         max_epochs: as of `lightning_sweep`.
         metric: as of `lightning_sweep`.
         fields: as of `lightning_sweep`.
@@ -166,6 +169,7 @@ def named_sweep(
     try:
         searched = load_space(space)
         tried_first = searched.enqueued(enqueue, fields.get("sampler"))
+        prior = searched.believed(around, fields.get("sampler"))
     except ValueError as error:
         raise UserError(one_line(error)) from error
     sweep = lightning_sweep(
@@ -176,6 +180,7 @@ def named_sweep(
         max_epochs=max_epochs,
         metric=metric,
         enqueue=tried_first,
+        prior=prior,
         space_source=space_source(space),
         **fields,
     )

@@ -61,6 +61,9 @@ class SearchSpace:
     first: Sequence[Mapping[str, ParamValue]] = ()
     """What a launch tries first, after what its user asks for: values of some or all of the parameters.
     A sweep keeps it with what it has enqueued; it is no part of the space's JSON."""
+    around: Mapping[str, ParamValue] = field(default_factory=dict)
+    """Values that are believed to be good, of some or all of the parameters: some trials are drawn near them,
+    ever fewer. A sweep keeps them as its prior; they are no part of the space's JSON."""
 
     def __post_init__(self) -> None:
         try:
@@ -80,7 +83,8 @@ class SearchSpace:
         object.__setattr__(self, "fixed", MappingProxyType(dict(self.fixed)))
         object.__setattr__(self, "conditions", MappingProxyType(dict(self.conditions)))
         object.__setattr__(self, "first", tuple(MappingProxyType(dict(params)) for params in self.first))
-        for params in self.first:
+        object.__setattr__(self, "around", MappingProxyType(dict(self.around)))
+        for params in (*self.first, self.around):
             self.check_some(params)
 
     def _names(self) -> list[str]:
@@ -151,6 +155,16 @@ class SearchSpace:
         """
         typed_values = [self.read(texts) for texts in typed_texts]
         return typed_values if sampler == "grid" else [*typed_values, *map(dict, self.first)]
+
+    def believed(
+        self, typed_texts: Sequence[Mapping[str, str]], sampler: str | None = None
+    ) -> list[dict[str, ParamValue]]:
+        """Near what a launch draws some trials: what was typed, as `read` has it, then the space's own.
+
+        A grid, which draws nothing, takes what was typed alone.
+        """
+        typed_values = [self.read(texts) for texts in typed_texts]
+        return typed_values if sampler == "grid" or not self.around else [*typed_values, dict(self.around)]
 
     def check_some(self, params: Mapping[str, ParamValue]) -> None:
         """Check values given to some of the sampled parameters; the others are still to be sampled.

@@ -18,6 +18,8 @@ METHODS: dict[str, Method] = {
     "gp": Project("gp", None),
     "cmaes": Project("cmaes", None),
     "auto": Project("auto", "auto", told_budget=True),
+    "auto, learning": Project("auto", "auto", told_budget=True, learns="best"),
+    "auto, misled": Project("auto", "auto", told_budget=True, learns="worst"),
     "random + promotion": Project("random", "promotion", told_budget=True),
     "tpe + promotion": Project("tpe", "promotion", told_budget=True),
     "curves + promotion": Project("curves", "promotion", told_budget=True),

@@ -108,9 +108,17 @@ def _make(setting: Setting, job: Job) -> Job:
             trainings=setting.trainings,
             seed=job.seed,
             folder=Path(folder),
+            others=[partial(setting.load, name) for name in _others(setting, job.task)],
         )
     scores = score(task, run, workers=setting.workers, trainings=setting.trainings)
     file = setting.file(job)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, json.dumps(scores))
     return job
+
+
+def _others(setting: Setting, task: str) -> list[str]:
+    """The other tasks of its family."""
+    family = f"{task.partition(':')[0]}:"
+    names = task_names(setting.curves, "all")
+    return [name for name in names if name.startswith(family) and name != task]

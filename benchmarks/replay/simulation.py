@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from benchmarks.replay.earlier import found_before
 from benchmarks.replay.tasks import Session, Task
 
 
@@ -45,6 +46,8 @@ class Setup:
         seed: of the sweep.
         folder: an empty one, for whatever it writes.
         clock: the simulated time; the median epoch takes 1.
+        found_before: configurations that sweeps of other tasks have found: the best or, to mislead, the
+            worst.
     """
 
     task: Task
@@ -54,6 +57,7 @@ class Setup:
     seed: int
     folder: Path
     clock: Callable[[], float]
+    found_before: Callable[[bool], list[dict[str, Any]]]
 
 
 class Method(Protocol):
@@ -83,7 +87,16 @@ class _Attempt:
     done: int
 
 
-def simulate(task: Task, method: Method, *, workers: int, trainings: float, seed: int, folder: Path) -> Run:
+def simulate(
+    task: Task,
+    method: Method,
+    *,
+    workers: int,
+    trainings: float,
+    seed: int,
+    folder: Path,
+    others: Sequence[Callable[[], Task]] = (),
+) -> Run:
     """Run a sweep until its budget of epochs is used up, or it has nothing more to do.
 
     Args:
@@ -93,9 +106,19 @@ def simulate(task: Task, method: Method, *, workers: int, trainings: float, seed
         trainings: budget in whole trainings.
         seed: of the sweep.
         folder: an empty one, where checkpoints would lie.
+        others: load tasks with the same space, of which earlier sweeps may be known.
     """
     replay = _Replay(task, workers, round(trainings * task.epochs))
-    setup = Setup(task, replay.session, workers, replay.budget, seed, folder, lambda: replay.now)
+    setup = Setup(
+        task,
+        replay.session,
+        workers,
+        replay.budget,
+        seed,
+        folder,
+        clock=lambda: replay.now,
+        found_before=lambda worst: found_before(others, seed, worst=worst),
+    )
     return replay.run(method.begin(setup))
 
 

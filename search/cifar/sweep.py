@@ -58,7 +58,12 @@ def data_config(
 
 
 def cifar_config(
-    *, space: str, data: DataConfig, enqueue: Sequence[Mapping[str, str]] = (), **fields: Any
+    *,
+    space: str,
+    data: DataConfig,
+    enqueue: Sequence[Mapping[str, str]] = (),
+    around: Sequence[Mapping[str, str]] = (),
+    **fields: Any,
 ) -> SweepConfig:
     """The configuration of a sweep of CNNs, everything in it checked, the data decoded and cached.
 
@@ -66,6 +71,7 @@ def cifar_config(
         space: name of a shipped space, or path of a Python file.
         data: the images.
         enqueue: what is to be tried first, as it was typed.
+        around: what is believed to be good, as it was typed.
         fields: further fields of `SweepConfig`.
 
     Raises:
@@ -81,6 +87,7 @@ def cifar_config(
             settings={"data": data_settings(data)},
             paths={"data": str(data.data_dir)},
             enqueue=loaded.enqueued(enqueue, fields.get("sampler")),
+            prior=loaded.believed(around, fields.get("sampler")),
             **fields,
         )
     except ValidationError as error:

@@ -89,15 +89,21 @@ class Definition(Method):
         "configuration; what is left out is sampled.",
     )
 
-    @field_validator("enqueue")
+    prior: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Values of some or all parameters that are believed to be good, the best first: some "
+        "trials, half of them at first and ever fewer, are drawn near one of these.",
+    )
+
+    @field_validator("enqueue", "prior")
     @classmethod
-    def _check_enqueued(cls, enqueued: list[dict[str, Any]], info: ValidationInfo) -> list[dict[str, Any]]:
-        if enqueued and info.data.get("sampler") == "grid":
+    def _check_values(cls, given: list[dict[str, Any]], info: ValidationInfo) -> list[dict[str, Any]]:
+        if given and info.data.get("sampler") == "grid":
             raise ValueError("a grid tries everything there is: leave it out")
         if "space" in info.data:  # else the space is wrong, which is told first
-            for params in enqueued:
+            for params in given:
                 info.data["space"].check_some(params)
-        return enqueued
+        return given
 
     @property
     def goal(self) -> Goal:

@@ -11,14 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any
 
-from search.config.goals import Goal
 from search.config.sweep_config import SweepConfig, sweep_names
 from search.driver import SweepResult
 from search.engine.observers import Stop
 from search.errors import SweepFailed, SweepInterrupted, UserError
 from search.finalists.repeats import failure_summary, repeats_config, run_repeats
 from search.policy.race import SURE, Arm
-from search.policy.racing import SURE_TAG, Race
+from search.policy.racing import RACE, SURE_TAG, Race
 from search.results.statistics import Estimate, bounds, estimates
 from search.results.summary import SweepSummary, summarise
 from search.study.records import TrialRecord
@@ -188,7 +187,7 @@ def confirmed(
     arms = race.arms(records)
     if not race.is_over(records) or not any(arm.values for arm in arms):
         return None
-    return _compare(finalists, arms, config.goal, config.most_trials)
+    return _compare(finalists, arms, config)
 
 
 def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
@@ -208,17 +207,18 @@ def newest_confirmation(summary: SweepSummary) -> Confirmation | None:
     return None
 
 
-def _compare(finalists: Sequence[TrialRecord], arms: Sequence[Arm], goal: Goal, most: int) -> Confirmation:
+def _compare(finalists: Sequence[TrialRecord], arms: Sequence[Arm], config: SweepConfig) -> Confirmation:
     """Rank finalists by failed seeds, then by mean; of equal ones the one that the sweep liked better.
 
     A configuration that diverges with some seeds is known by the luckier ones only: by their mean it could
     win, to diverge again when it is retrained.
     """
+    goal, raced = config.goal, config.sampler == RACE
     within = bounds(goal.metric, chain.from_iterable(arm.values for arm in arms))
     whole = {place: arm.values for place, arm in enumerate(arms) if arm.values and not arm.failed}
     rest = {place: arm.values for place, arm in enumerate(arms) if arm.values and arm.failed}
-    estimated = estimates(whole, maximise=goal.maximises, within=within)
-    for place, estimate in estimates(rest, maximise=goal.maximises, within=within).items():
+    estimated = estimates(whole, maximise=goal.maximises, within=within, raced=raced)
+    for place, estimate in estimates(rest, maximise=goal.maximises, within=within, raced=raced).items():
         estimated[place] = replace(estimate, probability_best=None)
     compared = [
         Finalist(finalists[place], tuple(arms[place].values), arms[place].failed, estimate)
@@ -226,4 +226,4 @@ def _compare(finalists: Sequence[TrialRecord], arms: Sequence[Arm], goal: Goal, 
     ]
     compared.sort(key=lambda finalist: (finalist.failed, goal.sort_key(finalist.estimate.mean)))
     unconfirmed = [record for record, arm in zip(finalists, arms, strict=True) if not arm.values]
-    return Confirmation(tuple(compared), most, tuple(unconfirmed))
+    return Confirmation(tuple(compared), config.most_trials, tuple(unconfirmed))

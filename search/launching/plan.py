@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -72,7 +73,8 @@ class Plan:
             ("sampler", config.sampler),
             ("pruner", config.pruner),
             *zip(["space"] + [""] * (len(space) - 1), space, strict=True),
-            *(("first" if not n else "", _described(params)) for n, params in enumerate(config.enqueue)),
+            *_headed("first", config.enqueue),
+            *_headed("near", config.prior),
             ("placement", f"{self.slots} at a time, {self.placement}"),
             *(self.cost.lines(config) if self.cost else []),
         ]
@@ -169,7 +171,11 @@ def _gpu_bytes() -> int | None:
     return int(free)
 
 
-def _described(params: dict[str, Any]) -> str:
+def _headed(heading: str, configurations: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [("" if n else heading, _described(params)) for n, params in enumerate(configurations)]
+
+
+def _described(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in params.items())
 
 

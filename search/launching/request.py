@@ -5,6 +5,7 @@ Loads neither Optuna nor torch, so that `--help` stays quick.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -24,6 +25,9 @@ from spaces.typed import value
 
 if TYPE_CHECKING:
     from search.config.sweep_config import SweepConfig
+
+
+_logger = logging.getLogger(__name__)
 
 
 def _field(model: type[BaseModel], name: str) -> Any:
@@ -113,6 +117,16 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
         default_factory=list,
         description="NAME=VALUE,... to try first, such as a known good configuration; repeatable.",
     )
+    around: list[Configuration] = Field(
+        default_factory=list,
+        description="NAME=VALUE,... believed to be good: some trials, half of them at first and ever "
+        "fewer, are drawn near; repeatable.",
+    )
+    learn_from: list[str] = Field(
+        default_factory=list,
+        description="An earlier sweep whose best configurations are tried first, and drawn near like "
+        "`around`; repeatable.",
+    )
     sampler_args: Arguments = Field(
         default_factory=dict,
         description="NAME=VALUE for the sampler, such as group=true; repeatable.",
@@ -169,15 +183,26 @@ class SweepRequest(Places, Limits, Resources, Method, Size):
         """
         images = {name: getattr(self, name) for name in IMAGES}
         own = {name: getattr(self, name) for name in OWN}
-        fields = {name: field for name, field in self if name not in (*IMAGES, *OWN, "name")}
+        fields = {name: field for name, field in self if name not in (*IMAGES, *OWN, "name", "learn_from")}
         fields["name"] = self.name or self.fresh_name(stem)
         if self.module is None:
             from search.cifar.sweep import cifar_config, data_config
 
-            return cifar_config(data=data_config(**images), **fields)
-        from search.lightning import named_sweep
+            config = cifar_config(data=data_config(**images), **fields)
+        else:
+            from search.lightning import named_sweep
 
-        return named_sweep(**own, **fields).config
+            config = named_sweep(**own, **fields).config
+        return self._having_learnt(config) if self.learn_from else config
+
+    def _having_learnt(self, config: SweepConfig) -> SweepConfig:
+        from search.launching.earlier import learn
+
+        learnt = learn(config, self.learn_from, self.sweeps_dir)
+        for line in learnt.lines:
+            _logger.info(line)
+        more = {"enqueue": [*config.enqueue, *learnt.enqueue], "prior": [*config.prior, *learnt.prior]}
+        return config.model_copy(update=more)
 
     def fresh_name(self, stem: str) -> str:
         """A name with the first number that no sweep has.
@@ -196,7 +221,13 @@ OWN = ("module", "data", "callbacks", "trainer", "checkpoint_every_n_epochs", "c
 GROUPS: Mapping[str, Sequence[str]] = {
     "What is trained": ("name", "space", *IMAGES),
     "A module of your own": OWN,
-    "How the space is searched": (*Size.model_fields, *Method.model_fields, "enqueue"),
+    "How the space is searched": (
+        *Size.model_fields,
+        *Method.model_fields,
+        "enqueue",
+        "around",
+        "learn_from",
+    ),
     "Resources of the trials": tuple(Resources.model_fields),
     "When the sweep or a trial is ended": tuple(Limits.model_fields),
     "Where things are": (*Places.model_fields, "sweeps_dir"),

@@ -138,7 +138,7 @@ def _add(document: tomlkit.TOMLDocument, field: str, request: SweepRequest, fold
         held = f"{held:.15g}s"
     elif isinstance(held, ByteSize):
         held = f"{held}B"
-    elif field == "enqueue":
+    elif field in ("enqueue", "around"):
         held = [{name: _written(text) for name, text in each.items()} for each in held]
     elif isinstance(held, dict) and "null" in json.dumps(held):  # which TOML has no word for
         held = [f"{name}={json.dumps(each)}" for name, each in held.items()]

@@ -24,7 +24,12 @@ def make_policy(config: SweepConfig) -> Policy:
         race = Race.of(config)
         return Policy(RaceSampler(race), NopPruner(), Racing(race))
     sampler = make_sampler(
-        config.sampler, config.space, config.seed, config.max_epochs, args=config.sampler_args
+        config.sampler,
+        config.space,
+        config.seed,
+        config.max_epochs,
+        args=config.sampler_args,
+        prior=config.prior,
     )
     pruner = make_pruner(config.pruner, config.max_epochs, config.goal, config.pruner_args, config.classes)
     if not isinstance(pruner, Freezing):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import optuna
@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial
 from search.errors import UserError
 from search.policy.arguments import of_right_types
 from search.policy.curves.sampler import CurvesSampler
+from search.policy.near_prior import NearPrior
 from search.policy.redrawing import Redrawing
 from search.policy.reseeding import Reseeded
 from search.policy.taught import SweepCmaEsSampler, SweepGPSampler, SweepTPESampler
@@ -45,7 +46,7 @@ class _Grid(Reseeded, GridSampler):
         """The ledger's budget ends a sweep."""
 
 
-class _GP(Redrawing, SweepGPSampler):
+class _GP(Redrawing, NearPrior, SweepGPSampler):
     """Optuna's, except that each fit starts afresh, not where the last one of this process ended."""
 
     def sample_relative(
@@ -56,23 +57,23 @@ class _GP(Redrawing, SweepGPSampler):
         return super().sample_relative(study, trial, search_space)
 
 
-class _TPE(Redrawing, SweepTPESampler):
+class _TPE(Redrawing, NearPrior, SweepTPESampler):
     pass
 
 
-class _Random(Redrawing, RandomSampler):
+class _Random(Redrawing, NearPrior, RandomSampler):
     pass
 
 
-class _CmaEs(Redrawing, SweepCmaEsSampler):
+class _CmaEs(Redrawing, NearPrior, SweepCmaEsSampler):
     pass
 
 
-class _QMC(Redrawing, QMCSampler):
+class _QMC(Redrawing, NearPrior, QMCSampler):
     pass
 
 
-class _Curves(Redrawing, CurvesSampler):
+class _Curves(Redrawing, NearPrior, CurvesSampler):
     own_draws = 1  # its draws follow from number and history alone, so others are the same
 
 
@@ -107,7 +108,13 @@ _OF_THE_SWEEP = {
 
 
 def make_sampler(
-    name: str, space: SearchSpace, seed: int, max_epochs: int, *, args: Mapping[str, Any] | None = None
+    name: str,
+    space: SearchSpace,
+    seed: int,
+    max_epochs: int,
+    *,
+    args: Mapping[str, Any] | None = None,
+    prior: Sequence[Mapping[str, Any]] = (),
 ) -> BaseSampler:
     """The sampler called `name`, whose draws follow from seed and history.
 
@@ -117,6 +124,7 @@ def make_sampler(
         seed: seed of the sweep.
         max_epochs: epochs of a trial that trains to its end.
         args: further arguments of the sampler's class.
+        prior: what is believed to be good, the best first; a grid, which tries everything, has none.
 
     Raises:
         UserError: an unknown name or argument, or a grid over a continuous space or of too many points.
@@ -135,6 +143,8 @@ def make_sampler(
     sampler.sweep_seed = seed
     if isinstance(sampler, Redrawing):
         sampler.space = space
+    if prior and isinstance(sampler, NearPrior):
+        sampler.prior = prior
     return sampler
 
 

@@ -38,6 +38,7 @@ OTHER_VALUES: dict[str, Any] = {
     "max_epochs": 9,
     "sampler": "tpe",
     "enqueue": [{"lr": 0.5}],
+    "prior": [{"lr": 0.5}],
     "sampler_args": {"n_startup_trials": 3},
     "pruner": "median",
     "pruner_args": {"n_startup_trials": 3},

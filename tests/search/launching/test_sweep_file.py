@@ -33,6 +33,8 @@ OTHERS: dict[str, Any] = {
     "pruner_args": ["reduction_factor=3"],
     "seed": "7",
     "enqueue": ["depth=2,lr=0.05", "optimizer=sgd"],
+    "around": ["lr=0.05"],
+    "learn_from": ["last-night"],
     "cpus_per_trial": "0.5",
     "gpus_per_trial": "0",
     "concurrency": "2",

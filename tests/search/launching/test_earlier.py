@@ -1,0 +1,138 @@
+"""What a sweep takes from earlier ones: their best, as far as it can have it, and what differs is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.distributions import FloatDistribution, IntDistribution
+from sweep_makers import epoch, open_ledger, run_trial, sweep_config
+
+from search.config.definition import DatasetNote
+from search.config.sweep_config import SweepConfig
+from search.errors import UserError
+from search.finalists.choosing import choose_finalists
+from search.finalists.confirm import confirm_config
+from search.launching.earlier import learn
+from search.launching.request import SweepRequest
+from search.objective.repeated import ARM
+from search.results.summary import summarise
+from search.study.database import opened_storage
+from spaces.space import SearchSpace
+
+NOTE = DatasetNote(name="digits", digest="a", sizes={"train": 100, "val": 50}, classes=10)
+
+
+def space(**ranges: Any) -> SearchSpace:
+    return SearchSpace(name="s", description="Some.", parameters=ranges)
+
+
+LR, DEPTH = FloatDistribution(1e-4, 1.0, log=True), IntDistribution(1, 6)
+
+
+def swept(
+    folder: Path, name: str, tried: Sequence[tuple[Mapping[str, Any], float]], **fields: Any
+) -> SweepConfig:
+    """A sweep of trials with these parameters and values."""
+    defaults: dict[str, Any] = {"space": space(lr=LR, depth=DEPTH), "sampler": "random", "pruner": "none"}
+    enqueue = [dict(params) for params, _ in tried]
+    config = sweep_config(
+        folder, name=name, trials=max(1, len(tried)), max_epochs=1, enqueue=enqueue, **{**defaults, **fields}
+    )
+    config.save()
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        for _, value in tried:
+            run_trial(ledger, [value])
+    return config
+
+
+def new(**fields: Any) -> SweepConfig:
+    return sweep_config(**{"name": "new", "space": space(lr=LR, depth=DEPTH), "trials": 16, **fields})
+
+
+NIGHT = [({"lr": 0.1, "depth": 3}, 0.8), ({"lr": 0.12, "depth": 3}, 0.79), ({"lr": 0.001, "depth": 1}, 0.7)]
+DAY = [({"lr": 0.9, "depth": 6}, 0.6), ({"lr": 0.01, "depth": 5}, 0.9)]
+
+
+def test_the_best_distinct_configurations_of_each_sweep_come_in_turn(tmp_path: Path) -> None:
+    swept(tmp_path, "night", NIGHT)
+    swept(tmp_path, "day", DAY)
+    learnt = learn(new(), ["night", "day"], tmp_path)
+    assert learnt.prior == [
+        {"lr": 0.1, "depth": 3},
+        {"lr": 0.01, "depth": 5},
+        {"lr": 0.9, "depth": 6},
+        {"lr": 0.001, "depth": 1},
+    ]
+    assert learnt.enqueue == learnt.prior[:3]
+    assert learn(new(trials=4), ["night"], tmp_path).enqueue == [{"lr": 0.1, "depth": 3}]
+
+
+def test_what_was_confirmed_comes_before_what_only_looked_better(tmp_path: Path) -> None:
+    config = swept(tmp_path, "night", [NIGHT[0], NIGHT[2]])
+    summary = summarise("night", tmp_path)
+    confirming = confirm_config(summary, choose_finalists(summary, 2), seeds=2)
+    confirming.save()
+    with opened_storage(confirming.storage_url) as storage:
+        ledger = open_ledger(confirming, storage)
+        while (choice := ledger.choose()) is not None:
+            number = ledger.start(ledger.ask(choice).number).number  # type: ignore[arg-type]
+            value = 0.5 + 0.2 * ledger.record(number).params[ARM] + number / 1000
+            ledger.report(number, epoch(1, value))
+            ledger.complete(number)
+    assert learn(new(), [config.name], tmp_path).prior[0] == {"lr": 0.001, "depth": 1}
+
+
+def test_values_that_this_sweep_cannot_have_are_left_open_and_told(tmp_path: Path) -> None:
+    swept(tmp_path, "night", NIGHT[:1], dataset=NOTE)
+    narrower = space(lr=FloatDistribution(1e-4, 0.05, log=True), depth=DEPTH, width=IntDistribution(8, 64))
+    data = NOTE.model_copy(update={"name": "cifar10", "digest": "b"})
+    learnt = learn(new(space=narrower, dataset=data), ["night"], tmp_path)
+    assert learnt.prior == [{"depth": 3}]
+    (line,) = learnt.lines
+    assert line.startswith("learning from night: lr, depth in common; ")
+    assert "lr: float 0.0001..1.0, log -> float 0.0001..0.05, log" in line
+    assert "data: digits (100 train) -> cifar10 (100 train)" in line
+
+
+def test_a_fixed_value_of_then_is_one_of_a_parameter_now(tmp_path: Path) -> None:
+    fixed = SearchSpace(name="s", description="One.", parameters={"lr": LR}, fixed={"depth": 2})
+    swept(tmp_path, "night", [({"lr": 0.1}, 0.5)], space=fixed)
+    assert learn(new(), ["night"], tmp_path).prior == [{"lr": 0.1, "depth": 2}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            {"metric": "val_loss"},
+            "it has the goal .*val_acc.*, and this sweep .*val_loss",
+        ),
+        ({"space": space(width=IntDistribution(1, 9))}, r"none of this sweep's parameters \(width\)"),
+        ({"sampler": "grid", "space": space(depth=DEPTH)}, "a grid tries everything"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_refused(tmp_path: Path, fields: dict[str, Any], told: str) -> None:
+    swept(tmp_path, "night", NIGHT)
+    with pytest.raises(UserError, match=told):
+        learn(new(**fields), ["night"], tmp_path)
+
+
+def test_a_sweep_that_is_missing_or_has_found_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="night"):
+        learn(new(), ["night"], tmp_path)
+    swept(tmp_path, "night", [])
+    with pytest.raises(UserError, match="`learn_from=night`: it has no completed trial to learn from"):
+        learn(new(), ["night"], tmp_path)
+
+
+def test_it_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    swept(tmp_path, "night", NIGHT)
+    monkeypatch.setattr("search.cifar.sweep.cifar_config", lambda **_: new(enqueue=[{"lr": 0.5}]))
+    asked = SweepRequest.of({"learn_from": ["night"], "sweeps_dir": tmp_path, "name": "new"})
+    config = asked.config("new")
+    assert config.enqueue == [{"lr": 0.5}, {"lr": 0.1, "depth": 3}, {"lr": 0.001, "depth": 1}]
+    assert config.prior == config.enqueue[1:]

@@ -93,7 +93,7 @@ def main(script: App, words: Sequence[str] | None = None) -> NoReturn:
 
 
 def stoppable(command: Callable[P, int]) -> Callable[P, int]:
-    """Ctrl-C and SIGTERM end the command in time, its exit included; for all but servers.
+    """Ctrl-C, SIGTERM and SIGUSR1 end the command in time, its exit included; for all but servers.
 
     Servers let go of their clients by rules of their own.
     """

@@ -120,9 +120,9 @@ def run_sweep(
     """Run a sweep until its trials are used up, from wherever it stands.
 
     Opens the study (creating it if it is new), takes on the trials that an earlier driver left
-    unfinished, then asks for new ones. Ctrl-C and SIGTERM give running epochs ten seconds to end,
-    then return; run it again to go on. What has not ended 25 seconds after the signal, in whatever state,
-    is ended by force, with exit code 130.
+    unfinished, then asks for new ones. Ctrl-C, SIGTERM and SIGUSR1 give running epochs ten seconds to
+    end, then return; run it again to go on. What has not ended 25 seconds after the signal, in whatever
+    state, is ended by force, with exit code 130.
 
     Args:
         config: the sweep.
@@ -138,7 +138,7 @@ def run_sweep(
         skip: numbers of unfinished trials that are not to be trained any further: they end as failed.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM while no trial ran: at the start, or at the very end.
+        KeyboardInterrupt: such a signal while no trial ran: at the start, or at the very end.
         UserError: what was asked for cannot be done; nothing was started.
         LeaseLost: another driver took the sweep over.
         SweepFailed: Ray failed, or the storage for longer than it is waited for; run it again to go on.

@@ -1,8 +1,8 @@
 """A stop ends within its grace, whatever the program is doing when it is asked for.
 
-SIGINT and SIGTERM raise KeyboardInterrupt in the main thread, and what follows has some seconds to end in
-order. Then a thread of its own ends the process by force: a main thread that hangs in a library's C code
-runs no handler. Nothing is lost by that, for a sweep survives `kill -9`.
+SIGINT, SIGTERM and SIGUSR1 raise KeyboardInterrupt in the main thread, and what follows has some seconds to
+end in order. Then a thread of its own ends the process by force: a main thread that hangs in a library's C
+code runs no handler. Nothing is lost by that, for a sweep survives `kill -9`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AT_ONCE_S = 8.0  # after the second one
 _AGAIN_S = 0.1  # until an interrupt that was lost is raised again
 INTERRUPTED = 130  # the exit code
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # the last is what Slurm is asked to send
 _logger = logging.getLogger(__name__)
 
 

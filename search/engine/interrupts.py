@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from search.engine.dispatch import STOP_GRACE_S, Dispatcher
+from search.engine.ending import SIGNALS
 from search.engine.observers import Stop
 from search.engine.signals import ends_when_asked
 
@@ -21,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def stopped_by_signals(dispatcher: Dispatcher) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for a stop; a second one does not wait for running epochs.
+    """SIGINT, SIGTERM and SIGUSR1 ask for a stop; a second one does not wait for running epochs.
 
     It ends in time though the main thread hangs, in a locked database or in Ray: it is interrupted then, and
     if that does not help, the process ends. A killed driver loses nothing.
@@ -44,7 +45,7 @@ def stopped_by_signals(dispatcher: Dispatcher) -> Iterator[None]:
         ends_when_asked() as ending,
         ending.during_trials(STOP_GRACE_S + _AFTER_GRACE_S, _HEARD % STOP_GRACE_S),
     ):
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, handle) for number in SIGNALS}
         if ending.asked:  # and what that raised was lost on the way
             handle(signal.SIGINT, None)
         try:

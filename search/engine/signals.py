@@ -29,7 +29,7 @@ def current_ending() -> Ending:
 
 @contextlib.contextmanager
 def ends_when_asked(*, to_the_last: bool = False) -> Iterator[Ending]:
-    """SIGINT and SIGTERM raise KeyboardInterrupt; `ENDS_WITHIN_S` later the process is ended by force.
+    """The signals of a stop raise KeyboardInterrupt; `ENDS_WITHIN_S` later the process is ended by force.
 
     Within another one of these, or outside of the main thread, which alone gets signals, it does nothing.
 
@@ -117,6 +117,8 @@ def _leave_to_parent() -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # It stays so in what the child executes: sent to a whole group, it would kill Ray and its workers.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 if sys.platform != "win32":

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: exit code 130, the command to go on with, and nothing trained twice."""
+"""Ctrl-C, SIGTERM and SIGUSR1: exit code 130, the command to go on with, and nothing trained twice."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def reached(config_folder: Path, epoch: int) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize("how", ["press_ctrl_c", "preempt"])
 def test_interrupted_twice_and_resumed(
-    tmp_path: Path, digits_dir: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, digits_dir: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     cluster = str(ray.get_runtime_context().gcs_address)  # quicker to begin on than a Ray of its own
@@ -35,7 +36,7 @@ def test_interrupted_twice_and_resumed(
     folder = tmp_path / "sweeps" / "night"
     with Script("launch_sweep.py", "night", *sizes, *where, cwd=tmp_path) as script:
         script.until(lambda: reached(folder, 2))
-        script.press_ctrl_c()
+        getattr(script, how)()
         first = after_interrupt(script, folder)
     (trial,) = first
     with Script("resume_sweep.py", "night", "--ray-address", cluster, cwd=tmp_path) as script:
@@ -56,7 +57,7 @@ def test_interrupted_twice_and_resumed(
     once = ["--top=1", "--seeds=1", f"--max-epochs={EPOCHS}"]
     with Script("retrain_best.py", "night", *once, "--ray-address", cluster, cwd=tmp_path) as script:
         script.until(lambda: any(folder.glob("retrain/*/checkpoints/*/epoch-0002")))
-        script.press_ctrl_c()
+        getattr(script, how)()
         assert script.wait() == 130, script.stderr
         assert "interrupted: 0 of 1 trainings completed (interrupted): run the command again" in script.stderr
 

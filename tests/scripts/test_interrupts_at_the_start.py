@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while nothing runs yet, and a machine without a network: in time, with nothing left."""
+"""Ctrl-C, SIGTERM and SIGUSR1 while nothing runs yet, and a machine without a network: nothing is left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def runs(script: Script, what: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["press_ctrl_c", "terminate"])
+@pytest.mark.parametrize("how", ["press_ctrl_c", "terminate", "preempt"])
 @pytest.mark.parametrize("stage", ["", "gcs_server", "raylet", "ray::"])
 def test_a_stop_at_the_start_leaves_nothing(tmp_path: Path, digits_dir: Path, stage: str, how: str) -> None:
     with launch(tmp_path, digits_dir) as script:

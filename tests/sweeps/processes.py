@@ -106,6 +106,10 @@ class Script:
         """SIGTERM to the driver."""
         self._process.terminate()
 
+    def preempt(self) -> None:
+        """As Slurm does it before a job's time is over: every process of a job's step gets the signal."""
+        os.killpg(self._process.pid, signal.SIGUSR1)
+
     def descendants(self) -> list[int]:
         """The processes that were started from it and live, itself not among them."""
         mark = f"{_MARK}={self._mark}".encode()

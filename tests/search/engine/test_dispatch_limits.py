@@ -434,7 +434,7 @@ with stopped_by_signals(Mock()):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_main_thread_that_cannot_be_interrupted_ends_with_its_process(
     tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 from search.engine import ending
 from search.engine.signals import current_ending, ends_when_asked, handlers_kept
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
 BEGIN = """
 import os, signal, sqlite3, sys, time
 from search.engine import ending
@@ -210,6 +210,23 @@ with ends_when_asked() as stop:
     print("ready", flush=True)
 """
     with running(code, tmp_path) as process:
+        assert process.wait(20) == 0
+
+
+def test_a_signal_to_the_whole_group_ends_nothing_that_ray_starts(tmp_path: Path) -> None:
+    """Slurm sends SIGUSR1 to every process of a step; Ray forks in Python, then executes."""
+    code = """
+os.setsid()
+with ends_when_asked() as stop:
+    child = subprocess.Popen(["sh", "-c", "echo ready; sleep 1; exit 7"], preexec_fn=lambda: None)
+    time.sleep(0.3)
+    try:
+        os.killpg(0, signal.SIGUSR1)
+        time.sleep(20)
+    except KeyboardInterrupt:
+        assert child.wait() == 7
+"""
+    with running("import subprocess\n" + code, tmp_path) as process:
         assert process.wait(20) == 0
 
 

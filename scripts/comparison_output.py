@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from scripts.consoles import err, out
 from scripts.screen import leaderboard, print_links
 from search.errors import TrackingDown
+from search.results.cost import Cost
 from search.results.digits import human_seconds, score
 from search.results.freezing import (
     best_unfinished,
@@ -101,6 +102,8 @@ def print_summary(summary: SweepSummary) -> None:
             f"  pruning saved {saved.epochs_saved} of {saved.epochs_run + saved.epochs_saved} epochs "
             f"({share:.0%}), about {human_seconds(saved.seconds_saved)} of training"
         )
+    if cost := Cost.of(summary.records):
+        out.print(f"  cost: {cost}")
     if summary.importances:
         text = ", ".join(f"{name} {share:.0%}" for name, share in summary.importances.items())
         out.print(f"  importances: {text}")

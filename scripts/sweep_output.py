@@ -18,6 +18,7 @@ from search.driver import SweepResult, run_sweep
 from search.engine.ending import INTERRUPTED
 from search.engine.observers import Stop
 from search.errors import Step, TrackingDown
+from search.results.cost import Cost
 from search.results.digits import human_seconds
 from search.results.freezing import best_unfinished, best_unfinished_text
 from search.results.influence import by_influence
@@ -62,6 +63,8 @@ def print_result(result: SweepResult) -> None:
         f"{cost_text(config, result.records)}"
     )
     out.print(_this_run(result))
+    if cost := Cost.of(result.records):
+        out.print(f"cost: {cost}")
     for record in trials:
         if record.outcome is Outcome.FAILED:
             err.print(f"{record.key} failed ({record.stop_reason}): {cause(record.error or '')}")

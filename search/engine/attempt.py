@@ -127,6 +127,8 @@ class Attempt:
             worker=encodable(f"{socket.gethostname()}:{os.getpid()}"),
             checkpoint=checkpoint_path(self._assignment.number, epoch) if checkpoint else None,
             steps=_checked_steps(steps, values),
+            cpus=self._spec.cpus,
+            gpus=self._spec.gpus,
         )
         self._history = (*self._history, finished)
         self._context.epochs_done = epoch

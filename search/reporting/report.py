@@ -18,6 +18,7 @@ from search.finalists.confirm import newest_confirmation
 from search.reporting import finalists_table
 from search.reporting.figures import Section, sweep_sections
 from search.results.columns import Columns
+from search.results.cost import Cost
 from search.results.digits import all_shown, human_seconds, score, scores
 from search.results.freezing import (
     best_unfinished,
@@ -181,7 +182,7 @@ def _headline(summary: SweepSummary) -> str:
 
 
 def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
-    config, saved = summary.config, summary.savings
+    config, saved, cost = summary.config, summary.savings, Cost.of(summary.records)
     data = config.dataset
     pruned = (
         "pruning saved",
@@ -195,6 +196,7 @@ def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
         ("sampler, pruner", f"{config.sampler}, {config.pruner}"),
         *([] if freezes(summary.records) else [pruned]),
         ("trained", f"{saved.epochs_run} epochs, {human_seconds(saved.seconds_run)}"),
+        *([] if cost is None else [("cost", str(cost))]),
     ]
 
 

@@ -11,6 +11,7 @@ import optuna
 
 from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns, apart
+from search.results.cost import Cost
 from search.results.leaderboard import Savings, cause, counts, importances, latest, savings
 from search.study.opening import opened_study
 from search.study.reading import records_of
@@ -53,6 +54,7 @@ class SweepSummary:
             "leaderboard": [trial_row(self.config, record) for record in self.leaderboard[:top]],
             "importances": self.importances,
             "pruning": vars(self.savings),
+            "cost": None if (cost := Cost.of(self.records)) is None else vars(cost),
         }
         if all_trials:
             plain["all_trials"] = [

@@ -77,6 +77,8 @@ class Epoch:
     worker: str  # host and pid that trained it
     checkpoint: str | None = None  # its folder below the sweep's checkpoints
     steps: Steps = field(default_factory=dict)  # what was measured within the epoch
+    cpus: float | None = None  # that its trial had; of an epoch of an earlier version nobody knows
+    gpus: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The epoch as plain JSON."""
@@ -87,6 +89,7 @@ class Epoch:
             "worker": self.worker,
             "checkpoint": self.checkpoint,
             **({"steps": self.steps} if self.steps else {}),
+            **({"cpus": self.cpus, "gpus": self.gpus} if self.cpus is not None else {}),
         }
 
     @classmethod

@@ -45,7 +45,7 @@ def study_of(sweeps_dir: Path, trials: int, **fields: Any) -> SweepConfig:
         ledger = open_ledger(config, storage)
         for number in range(trials):
             started(ledger)
-            ledger.report(number, epoch(1, 0.3 + number / 1000, worker=f"host:{number % 2}"))
+            ledger.report(number, epoch(1, 0.3 + number / 1000, worker=f"host:{number % 2}", cpus=2.0))
             if number == 7:
                 ledger.fail(number, StopReason.ERROR, "ValueError: <script>alert(1)</script>")
             elif number % 3 == 1:
@@ -65,6 +65,7 @@ def test_a_report_stands_by_itself(trials: int, tmp_path: Path) -> None:
     assert ("Learning curves" in body) == ("Timeline of the workers" in body) == (trials > 0)
     assert len(re.findall(r"<td>trial-\d{3}</td>", body)) == {0: 0, 1: 1, 20: 13, 300: 20}[trials]
     assert ("Parameter importances" in body) == (trials >= 20)
+    assert (" core-hours of training" in body) == (trials > 0)
     assert ("&lt;script&gt;alert(1)" in body) == (trials >= 20)
     assert "<script>alert" not in body
     assert len(html) < 8_000_000

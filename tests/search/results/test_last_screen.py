@@ -7,9 +7,13 @@ import re
 
 import pytest
 from rich.console import Console
-from sweep_makers import record, sweep_config
+from sweep_makers import epoch, record, sweep_config
 
-from scripts import screen
+from scripts import screen, sweep_output
+from scripts.comparison_output import print_summary
+from search.driver import SweepResult
+from search.results.leaderboard import savings
+from search.results.summary import SweepSummary
 from spaces.registry import load_space
 
 LINKS = [(name, f"http://127.0.0.1:5000/#/experiments/1/runs?{name * 40}") for name in ("charts", "trials")]
@@ -55,3 +59,14 @@ def test_a_program_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     told = printed(monkeypatch, None).splitlines()
     assert set(load_space("wide").parameters) <= set(told[0].split())
     assert [line.split() for line in told[-2:]] == [list(link) for link in LINKS]
+
+
+def test_the_cost_is_told_at_the_end_of_a_sweep_and_in_a_comparison(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sweep_output, "_print_report", lambda result: None)
+    config, ended = sweep_config(), [record(0, epochs=(epoch(1, cpus=900.0, gpus=0.0),))]
+    sweep_output.print_result(SweepResult(config, ended, None, None, 1.0, None, None))
+    print_summary(SweepSummary(config, "id", ended, {}, savings(ended, 3)))
+    told = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert told.count("cost: 0.5 core-hours of training") == 2

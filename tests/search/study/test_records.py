@@ -23,6 +23,7 @@ epochs = st.builds(
     timestamp_ms=st.integers(0, 2**45),
     worker=st.text(max_size=9),
     checkpoint=st.none() | st.text(max_size=9),
+    cpus=st.none() | st.floats(0.5, 64),
 )
 
 

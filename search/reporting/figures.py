@@ -9,14 +9,26 @@ import plotly.graph_objects as go
 from search.reporting.parameter_axis import ParameterAxis
 from search.reporting.points import points_of, thinned
 from search.reporting.space_figures import contour, parallel_coordinates, parameter_slice
+from search.reporting.style import COLOURS
 from search.reporting.surface import surface
 from search.reporting.trial_figures import history, learning_curves, timeline
 from search.results.influence import by_influence
 from search.results.summary import SweepSummary
+from search.study.records import Outcome
 
 FEWEST_FOR_SLICES = 3  # trials
 MOST_POINTS = 500  # trials that slices and parallel coordinates show: a browser draws each of them by itself
 
+FEW_FOR_IMPORTANCES = 50  # complete trials; with fewer the order changes from one sweep to the next
+IMPORTANCE = "share of what tells the best trials from the rest"
+
+_WHAT_IMPORTANCES_ARE = (
+    "How much a parameter's values among the best tenth of the trials differ from its values among all, as "
+    "shares that add up to 100%. It is no share of the metric's variation, and says nothing of which values "
+    "are good."
+)
+_FEW = "too few to rely on the order; take it as a hint."
+_ENOUGH = "small differences are noise all the same."
 _AXIS_WIDTH = 90  # pixels of parallel coordinates that an axis and its labels need
 
 
@@ -97,8 +109,20 @@ def _importances(summary: SweepSummary) -> list[Section]:
     if not importances:
         return []
     names = list(importances)[::-1]
-    figure = go.Figure(go.Bar(x=[importances[name] for name in names], y=names, orientation="h"))
-    figure.update_layout(
-        height=150 + 25 * len(names), xaxis_title="share of the variation", xaxis_tickformat=".0%"
+    bars = go.Bar(
+        x=[importances[name] for name in names],
+        y=names,
+        orientation="h",
+        marker_color=COLOURS[Outcome.COMPLETE],
     )
-    return [Section("Parameter importances (PED-ANOVA)", {"importances": figure})]
+    figure = go.Figure(bars).update_layout(
+        height=150 + 25 * len(names), xaxis_title=IMPORTANCE, xaxis_tickformat=".0%"
+    )
+    return [Section("Parameter importances (PED-ANOVA)", {"importances": figure}, importance_note(summary))]
+
+
+def importance_note(summary: SweepSummary) -> str:
+    """What the importances are, of how many trials, and how far they may be trusted."""
+    n = len(summary.leaderboard)
+    trust = _FEW if n < FEW_FOR_IMPORTANCES else _ENOUGH
+    return f"{_WHAT_IMPORTANCES_ARE} Of {n} complete trials: {trust}"

@@ -90,14 +90,14 @@ def timeline(records: Sequence[TrialRecord]) -> Figure:
     return figure
 
 
-def importances(shares: dict[str, float]) -> Figure:
-    """A bar for each parameter, the most important on top."""
+def importances(shares: dict[str, float], n: int) -> Figure:
+    """A bar for each parameter, the most important on top, and of how many complete trials."""
     figure = _new(COLUMN_MM, 20 + 6 * len(shares))
     axes = figure.add_subplot()
     names = list(shares)[::-1]
     bars = axes.barh(names, [100 * shares[name] for name in names], color=COLOURS[Outcome.COMPLETE])
     axes.bar_label(bars, fmt="%.0f", padding=3)
-    axes.set(xlabel="share of the variation, percent (PED-ANOVA)")
+    axes.set(xlabel=f"PED-ANOVA importance, percent (n = {n})")
     return figure
 
 

@@ -69,7 +69,7 @@ def _figures(summary: SweepSummary) -> Iterator[tuple[str, Figure]]:
         yield "learning_curves", draw.learning_curves(summary)
         yield "timeline", draw.timeline(summary.records)
     if summary.importances:
-        yield "importances", draw.importances(summary.importances)
+        yield "importances", draw.importances(summary.importances, len(summary.leaderboard))
     if points:
         yield "optimisation_history", draw.history(points, metric, goal)
     if len(points) >= FEWEST_FOR_SLICES:

@@ -11,7 +11,8 @@ from search.config.sweep_config import SweepConfig
 from search.reporting.points import Point, steps_of
 from search.reporting.space_figures import add_marks
 from search.reporting.style import BEST, COLOURS
-from search.reporting.worker_bars import are_legible, joined_by_trial, worker_bars
+from search.reporting.worker_bars import are_legible, gaps, joined_by_trial, worker_bars
+from search.results.digits import human_seconds
 from search.study.records import Outcome, TrialRecord, ranked
 
 _SYMBOLS = {Outcome.PRUNED: "x", Outcome.FROZEN: "diamond"}  # at a curve's end
@@ -89,17 +90,21 @@ def history(points: Sequence[Point], metric: str, goal: Goal) -> go.Figure:
 
 
 def timeline(records: Sequence[TrialRecord]) -> go.Figure:
-    """Who trained what when: a row a worker, a bar an epoch; what is empty stood idle.
+    """Who trained what when, in minutes: a row a worker, a bar an epoch; what is empty stood idle.
 
-    Where epochs are too many to be told apart a trial's are one bar.
+    Where epochs are too many to be told apart a trial's are one bar. A trial's number is on its first bar at
+    each worker.
     """
     figure = go.Figure()
     all_bars = worker_bars(records)
     if not all_bars:
         return figure
+    breaks = gaps(all_bars)
     legible = are_legible(all_bars)
+    whole = joined_by_trial(all_bars)
+    numbered = {(bar.record.number, bar.first) for bar in whole}
     if not legible:
-        all_bars = joined_by_trial(all_bars)
+        all_bars = whole
     rows = list(dict.fromkeys(bar.worker for bar in sorted(all_bars, key=lambda bar: bar.row)))
     for outcome, colour in COLOURS.items():
         bars = [bar for bar in all_bars if bar.record.outcome is outcome]
@@ -107,10 +112,12 @@ def timeline(records: Sequence[TrialRecord]) -> go.Figure:
             orientation="h",
             name=outcome,
             y=[bar.worker for bar in bars],
-            x=[bar.seconds for bar in bars],
-            base=[bar.start_s for bar in bars],
+            x=[bar.seconds / 60 for bar in bars],
+            base=[bar.start_s / 60 for bar in bars],
             marker={"color": colour, "line": {"color": "white", "width": int(legible)}},
-            text=[str(bar.record.number) if bar.first == 1 else "" for bar in bars] if legible else None,
+            text=[
+                str(bar.record.number) if (bar.record.number, bar.first) in numbered else "" for bar in bars
+            ],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
@@ -118,10 +125,20 @@ def timeline(records: Sequence[TrialRecord]) -> go.Figure:
             hoverinfo="text",
             showlegend=bool(bars),
         )
+    for begin, end in breaks:
+        figure.add_vrect(
+            x0=begin / 60,
+            x1=end / 60,
+            fillcolor="#f3f4f6",
+            line_width=0,
+            layer="below",
+            annotation={"text": f"interrupted, {human_seconds(end - begin)}", "font_size": 10},
+            annotation_position="top",
+        )
     return figure.update_layout(
         barmode="overlay",
         height=min(900, 150 + 55 * len(rows)),
         uniformtext={"minsize": 9, "mode": "hide"},  # a number that does not fit its bar
-        xaxis_title="seconds since the first epoch began",
+        xaxis_title="minutes since the first epoch began",
         yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": rows},
     )

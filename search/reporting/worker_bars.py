@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from search.study.records import TrialRecord
 
+_SHORTEST_GAP_S = 60  # a shorter one is a start of workers
 _MOST_IN_A_ROW = 60  # bars that are wide enough for an edge and a number, on average
 
 
@@ -61,6 +62,21 @@ def worker_bars(records: Sequence[TrialRecord]) -> list[WorkerBar]:
         )
         for record, epoch, seconds in done
     ]
+
+
+def gaps(bars: Sequence[WorkerBar]) -> list[tuple[float, float]]:
+    """When nobody trained for longer than the longest bar: begin and end in seconds, in order.
+
+    Between two epochs a worker waits for much less, so there the sweep was interrupted.
+    """
+    longest = max((bar.seconds for bar in bars), default=0.0)
+    found: list[tuple[float, float]] = []
+    trained_until = 0.0
+    for bar in sorted(bars, key=lambda bar: bar.start_s):
+        if bar.start_s - trained_until > max(longest, _SHORTEST_GAP_S):
+            found.append((trained_until, bar.start_s))
+        trained_until = max(trained_until, bar.start_s + bar.seconds)
+    return found
 
 
 def are_legible(bars: Sequence[WorkerBar]) -> bool:

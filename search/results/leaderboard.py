@@ -125,9 +125,10 @@ def latest(record: TrialRecord, metric: str) -> float | None:
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """Each parameter's share of the variation in the value, largest first; empty while that is guesswork.
+    """Each parameter's share of what tells the best trials from the rest, largest first; empty if guesswork.
 
-    PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255): it asks what tells the good trials from the rest.
+    PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255): how its values among the best tenth
+    differ from those among all. It is no share of the value's variance.
     """
     # Here, for it takes a second of scikit-learn.
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances

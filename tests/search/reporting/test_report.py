@@ -26,15 +26,16 @@ from search.config.sweep_config import SweepConfig
 from search.finalists.choosing import choose_finalists
 from search.finalists.confirm import confirm_config, newest_confirmation
 from search.reader import open_sweep
-from search.reporting import style
+from search.reporting import figures, style
 from search.reporting.paper_figures import write_figures
 from search.reporting.parameter_axis import ParameterAxis
 from search.reporting.points import Point, points_of
 from search.reporting.report import write_report
 from search.reporting.surface import surface
+from search.reporting.trial_figures import learning_curves, timeline
 from search.results.summary import summarise
 from search.study.database import opened_storage
-from search.study.records import StopReason
+from search.study.records import StopReason, TrialRecord
 
 
 def study_of(sweeps_dir: Path, trials: int, **fields: Any) -> SweepConfig:
@@ -151,8 +152,6 @@ def test_a_report_tells_the_newest_whole_confirmation_and_stands_without_those_t
 
 
 def test_curves_and_bars_are_those_of_the_study(tmp_path: Path) -> None:
-    from search.reporting.trial_figures import learning_curves, timeline
-
     config = study_of(tmp_path, 8)
     records = summarise(config.name, tmp_path).records
     figure = learning_curves(config, records)
@@ -184,9 +183,6 @@ def curves(trace: Any) -> list[tuple[str, list[tuple[int, float]]]]:
 def test_what_a_browser_draws_does_not_grow_with_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search.reporting import figures
-    from search.reporting.trial_figures import learning_curves, timeline
-
     monkeypatch.setattr(figures, "MOST_POINTS", 50)
     config = study_of(tmp_path, 300)
     summary = summarise(config.name, tmp_path)
@@ -202,33 +198,65 @@ def test_what_a_browser_draws_does_not_grow_with_the_sweep(
     assert (len(surface.x), len(surface.y)) == (60, 60)
 
 
+def test_importances_say_what_they_are_of_how_many_trials_and_how_sure(tmp_path: Path) -> None:
+    for trials, caution in (
+        (20, "Of 13 complete trials: too few"),
+        (90, "Of 60 complete trials: small differences"),
+    ):
+        config = study_of(tmp_path, trials, name=f"of{trials}")
+        sections = figures.sweep_sections(summarise(config.name, tmp_path))
+        (section,) = (each for each in sections if "importances" in each.figures)
+        assert caution in section.note
+        assert "no share of the metric's variation" in section.note
+
+
+def test_a_timeline_is_in_minutes_and_names_what_was_interrupted() -> None:
+    hour = 3_600_000
+
+    def trained(number: int, *ends_ms: int) -> TrialRecord:
+        epochs = tuple(
+            epoch(place, metrics={"val_acc": 0.5, "epoch_s": 60.0}, timestamp_ms=end)
+            for place, end in enumerate(ends_ms, 1)
+        )
+        return TrialRecord(number, TrialState.COMPLETE, {}, epochs, value=0.5)
+
+    figure = timeline([trained(0, 60_000, 120_000), trained(1, 180_000, hour, hour + 60_000)])
+    bars = next(trace for trace in figure.data if trace.x)
+    assert list(bars.base) == pytest.approx([0, 1, 2, 59, 60])
+    assert list(bars.x) == pytest.approx([1] * 5)
+    assert list(bars.text) == ["0", "", "1", "", ""]
+    (gap,) = figure.layout.shapes
+    assert (gap.x0, gap.x1) == pytest.approx((3, 59))
+    assert [each.text for each in figure.layout.annotations] == ["interrupted, 56 min 00 s"]
+
+
 def test_every_trial_with_a_value_is_in_every_chart_and_the_best_is_marked(tmp_path: Path) -> None:
     config = study_of(tmp_path, 40)
     records = {record.key: record for record in summarise(config.name, tmp_path).records}
     best = max((each.value, key) for key, each in records.items() if each.value is not None)[1]
-    figures = open_sweep(config.name, tmp_path).figures
+    drawn = open_sweep(config.name, tmp_path).figures
     for name in ("optimisation_history", "slice_lr", "slice_optimizer"):
-        marks = {trace.name: trace for trace in figures[name].data if trace.mode == "markers"}
+        marks = {trace.name: trace for trace in drawn[name].data if trace.mode == "markers"}
         shown = {key: {told.split(",")[0] for told in trace.hovertext} for key, trace in marks.items()}
         assert shown["complete"] | shown["not complete"] == set(records)
         assert {records[key].state for key in shown["complete"]} == {TrialState.COMPLETE}
         assert {records[key].state for key in shown["not complete"]} == {TrialState.PRUNED, TrialState.FAIL}
         assert marks["not complete"].marker.symbol == "circle-open"
         assert shown["best"] == {best}
-    of_some = [trace for trace in figures["slice_momentum"].data if trace.name != "best"]
+    of_some = [trace for trace in drawn["slice_momentum"].data if trace.name != "best"]
     having = sum("momentum" in each.params for each in records.values())
     assert sum(len(trace.x) for trace in of_some) == having
-    history = {trace.name: trace for trace in figures["optimisation_history"].data}
+    history = {trace.name: trace for trace in drawn["optimisation_history"].data}
     last = dict(zip(history["not complete"].x, history["not complete"].y, strict=True))
     assert last[7] == records["trial-007"].epochs[-1].metrics["val_acc"]
     assert history["best so far"].line.shape == "hv"
-    lines = figures["parallel_coordinates"].data[0]
+    lines = drawn["parallel_coordinates"].data[0]
     assert len(lines.dimensions[0]["values"]) == 40
     assert [list(records)[place] for place, shade in enumerate(lines.line.color) if shade == 1] == [best]
     assert {list(records)[place] for place, shade in enumerate(lines.line.color) if shade == 0} == {
         key for key, each in records.items() if each.value is None or each.state is not TrialState.COMPLETE
     }
-    (line,) = (trace for trace in figures["learning_curves"].data if trace.name == "best")
+    (line,) = (trace for trace in drawn["learning_curves"].data if trace.name == "best")
     assert set(line.text) == {best, None}
 
 

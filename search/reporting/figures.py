@@ -20,7 +20,6 @@ FEWEST_FOR_SLICES = 3  # trials
 MOST_POINTS = 500  # trials that slices and parallel coordinates show: a browser draws each of them by itself
 
 FEW_FOR_IMPORTANCES = 50  # complete trials; with fewer the order changes from one sweep to the next
-IMPORTANCE = "share of what tells the best trials from the rest"
 
 _WHAT_IMPORTANCES_ARE = (
     "How much a parameter's values among the best tenth of the trials differ from its values among all, as "
@@ -116,7 +115,7 @@ def _importances(summary: SweepSummary) -> list[Section]:
         marker_color=COLOURS[Outcome.COMPLETE],
     )
     figure = go.Figure(bars).update_layout(
-        height=150 + 25 * len(names), xaxis_title=IMPORTANCE, xaxis_tickformat=".0%"
+        height=150 + 25 * len(names), xaxis_title="PED-ANOVA importance", xaxis_tickformat=".0%"
     )
     return [Section("Parameter importances (PED-ANOVA)", {"importances": figure}, importance_note(summary))]
 

@@ -16,7 +16,9 @@ from cifar_cnn.files import write_atomically
 from search.config.credentials import hide_in
 from search.finalists.confirm import newest_confirmation
 from search.reporting import finalists_table
-from search.reporting.figures import Section, sweep_sections
+from search.reporting.figures import Section, parameter_axes, sweep_sections
+from search.reporting.trials_table import trials_table
+from search.reporting.worker_bars import gaps, worker_bars
 from search.results.columns import Columns
 from search.results.cost import Cost
 from search.results.digits import all_shown, human_seconds, score, scores
@@ -93,6 +95,7 @@ def summary_html(summary: SweepSummary, top: int) -> str:
 
 def _render(summary: SweepSummary, study: optuna.Study) -> str:
     config, confirmation = summary.config, newest_confirmation(summary)
+    row_headings, rows = trials_table(summary, [axis.name for axis in parameter_axes(summary)])
     failures = [record for record in summary.records if record.outcome is Outcome.FAILED]
     return _TEMPLATES.get_template("report.html").render(
         config=config,
@@ -104,6 +107,8 @@ def _render(summary: SweepSummary, study: optuna.Study) -> str:
         rungs=_rungs(summary),
         frozen=_frozen(summary),
         choices=_choices(summary),
+        row_headings=row_headings,
+        rows=rows,
         sections=[_drawn(section) for section in sweep_sections(summary)],
         failures=failures[:_MOST_FAILURES],
         more_failures=max(0, len(failures) - _MOST_FAILURES),
@@ -195,9 +200,21 @@ def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
         ("budget", config.size_text),
         ("sampler, pruner", f"{config.sampler}, {config.pruner}"),
         *([] if freezes(summary.records) else [pruned]),
+        *_wall_time(summary),
         ("trained", f"{saved.epochs_run} epochs, {human_seconds(saved.seconds_run)}"),
         *([] if cost is None else [("cost", str(cost))]),
     ]
+
+
+def _wall_time(summary: SweepSummary) -> list[tuple[str, str]]:
+    """From the first epoch's beginning to the last one's end, and for how much of it nobody trained."""
+    bars = worker_bars(summary.records)
+    if not bars:
+        return []
+    wall = max(bar.start_s + bar.seconds for bar in bars)
+    idle = sum(end - begin for begin, end in gaps(bars))
+    interrupted = f", interrupted for {human_seconds(idle)} of it" if idle else ""
+    return [("wall time", f"{human_seconds(wall)}{interrupted}")]
 
 
 def _leaderboard(summary: SweepSummary, most: int) -> dict[str, Any]:

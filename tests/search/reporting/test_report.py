@@ -33,6 +33,7 @@ from search.reporting.points import Point, points_of
 from search.reporting.report import write_report
 from search.reporting.surface import surface
 from search.reporting.trial_figures import learning_curves, timeline
+from search.reporting.trials_table import trials_table
 from search.results.summary import summarise
 from search.study.database import opened_storage
 from search.study.records import StopReason, TrialRecord
@@ -196,6 +197,23 @@ def test_what_a_browser_draws_does_not_grow_with_the_sweep(
     assert parallel.title == "Parallel coordinates (50 of 300 trials)"
     surface = contour.figures["contour"].data[0]
     assert (len(surface.x), len(surface.y)) == (60, 60)
+
+
+def test_all_trials_are_in_a_table_with_what_each_column_is_sorted_by(tmp_path: Path) -> None:
+    config = study_of(tmp_path, 300)
+    summary = summarise(config.name, tmp_path)
+    headings, rows = trials_table(summary, ["lr", "momentum", "optimizer"])
+    assert headings == ["trial", "state", "val_acc", "epochs", "train time", "lr", "momentum", "optimizer"]
+    assert [row.cells[0].text for row in rows] == [record.key for record in summary.records]
+    assert [row.cells[2].by for row in rows][7] == pytest.approx(0.307), (
+        "the one that failed, at its last value"
+    )
+    assert [row.cells[6].by for row in rows] == [each.params.get("momentum") for each in summary.records]
+    assert len(set(rows[1].curve.split())) == 1
+    assert rows[0].curve.split()[1].startswith("40,"), "its second epoch of three stands in the middle"
+    html = write_report(config.name, tmp_path, tmp_path / "report.html").read_text()
+    assert html.count("<polyline") == 300
+    assert "wall time" in html
 
 
 def test_importances_say_what_they_are_of_how_many_trials_and_how_sure(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn, ParamSpec
+from typing import Annotated, Literal, NoReturn, ParamSpec
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
+from scripts import answers
+from scripts.documents.parts import Failure
 from search.engine.ending import INTERRUPTED
 from search.engine.signals import current_ending, ends_when_asked
 
@@ -52,7 +54,14 @@ def app(file: str, text: str | None) -> App:
 
 
 def main(script: App, words: Sequence[str] | None = None) -> NoReturn:
-    """Run a script to its end, and turn what it returns or raises into the exit codes that all share."""
+    """Run a script to its end, and turn what it returns or raises into the exit codes that all share.
+
+    Args:
+        script: to run.
+        words: of its command line, if not this process's.
+    """
+    words = sys.argv[1:] if words is None else words
+    as_json = answers.asked_for(words)
     _quiet_logging()
     from scripts.commands import in_typed
 
@@ -64,7 +73,7 @@ def main(script: App, words: Sequence[str] | None = None) -> NoReturn:
         # Of --help it gives None.
         code = script(words, exit_on_error=False, print_error=False, result_action="return_value") or DONE
     except (CycloptsError, UserError) as error:
-        _print_error("error", error)
+        _tell("usage", error, as_json)
         code = USAGE
     except ModuleNotFoundError as error:
         if (extra := _extra_with(error.name or "")) is None:
@@ -72,16 +81,19 @@ def main(script: App, words: Sequence[str] | None = None) -> NoReturn:
         remedy = (
             f"install the extra `{extra}`: `pip install '.[{extra}]'` in the project's folder, or `uv sync`"
         )
-        print(f"error: {error.name} is not installed, which this command needs: {remedy}", file=sys.stderr)
+        missing = UserError(f"{error.name} is not installed, which this command needs: {remedy}")
+        _tell("usage", missing, as_json)
         code = USAGE
     except SweepInterrupted as error:
-        _print_error("interrupted", error)
+        _tell("interrupted", error, as_json)
         code = INTERRUPTED
     except SweepFailed as error:
-        _print_error("failed", error)
+        _tell("failed", error, as_json)
         code = FAILED
     except KeyboardInterrupt:
         current_ending().last_word("interrupted")
+        if as_json:
+            answers.write(Failure(error="interrupted", kind="interrupted", next=[]))
         code = INTERRUPTED
     if current_ending().asked:
         # A library that was interrupted half-way, in an import or in Ray's start, may crash the
@@ -121,12 +133,17 @@ def _reflowed(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _print_error(kind: str, error: Exception) -> None:
-    from scripts.commands import error_text
+def _tell(kind: Literal["usage", "failed", "interrupted"], error: Exception, as_json: bool) -> None:
+    """Say on stderr what went wrong, and tell programs that asked for a document."""
+    from scripts.commands import error_text, step_command, steps_of
     from search.config.credentials import hide_in
+    from search.text import encodable
 
-    text = _usage(error) if isinstance(error, CycloptsError) else error_text(error)
-    print(f"{kind}: {hide_in(text)}", file=sys.stderr)
+    text = hide_in(_usage(error) if isinstance(error, CycloptsError) else error_text(error))
+    print(f"{'error' if kind == 'usage' else kind}: {text}", file=sys.stderr)
+    if as_json:
+        advised = [step_command(step) for step in steps_of(error)]
+        answers.write(Failure(error=encodable(text), kind=kind, next=advised))
 
 
 def _usage(error: CycloptsError) -> str:

@@ -78,12 +78,17 @@ def in_options(text: str, steps: Sequence[Step] = ()) -> str:
 
 def error_text(error: BaseException) -> str:
     """An error's text as a command line says it."""
+    return in_options(str(error), steps_of(error))
+
+
+def steps_of(error: BaseException) -> list[Step]:
+    """What an error advises to do."""
     steps: list[Step] = []
     cause: BaseException | None = error
     while cause is not None:  # what it was raised from may have been the one that advises
         steps += cause.steps if isinstance(cause, UserError) else []
         cause = cause.__cause__
-    return in_options(str(error), steps)
+    return steps
 
 
 def step_command(step: Step) -> str:

@@ -1,10 +1,11 @@
-"""What `compare_trials.py` prints: the best trials of some sweeps, and what each sweep found."""
+"""What `compare_trials.py` tells: the best trials of some sweeps, and what each sweep found."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from scripts.consoles import err, out
+from scripts.documents.sweeps import Comparison
 from scripts.screen import leaderboard, print_links
 from search.errors import TrackingDown
 from search.results.cost import Cost
@@ -25,6 +26,11 @@ from search.study.records import Outcome, TrialRecord, not_retried
 
 _MOST_CAUSES = 5  # of failed trials, told of each sweep; an export has them all
 _MOST_FROZEN = 3  # told of each sweep, those that have trained furthest
+
+
+def comparison(summaries: Sequence[SweepSummary], top: int, all_trials: bool) -> Comparison:
+    """The same for programs."""
+    return Comparison.model_validate({"sweeps": [summary.to_json(top, all_trials) for summary in summaries]})
 
 
 def print_comparison(

@@ -13,12 +13,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from scripts import cli
+from scripts.answers import Answer, answers
 
 app = cli.app(__file__, __doc__)
 
 
 @app.default
 @cli.stoppable
+@answers
 def evaluate(
     name: Annotated[str, Parameter(help="Name of the sweep whose best was retrained.")],
     /,
@@ -33,11 +35,11 @@ def evaluate(
         Path | None, Parameter(help="Where the images lie, if not as in the retraining.")
     ] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
-) -> int:
+) -> Answer:
     """Evaluate a retrained model on the test split again, as `retrain_best.py` has done, and draw it."""
     from scripts.commands import command
     from scripts.consoles import err, out
-    from scripts.evaluation_output import EvaluationProgress, print_examination
+    from scripts.evaluation_output import EvaluationProgress, evaluation, print_examination
     from search.config.sweep_config import SweepConfig
     from search.errors import TrackingDown
     from search.finalists.examine import examine, log_examination
@@ -49,18 +51,21 @@ def evaluate(
         )
     print_examination(examined)
     out.print(f"figures            {figures_dir / name}")
+    missing, mends = None, []
     try:
-        logged = log_examination(examined)
+        if not log_examination(examined):
+            mends = [command("sync_mlflow.py", examined.retraining)]
+            missing = (
+                f"MLflow has no run of {examined.retraining.name}, so the figures are not in it: "
+                f"`{mends[0]}` brings it up to date, then run this again"
+            )
     except TrackingDown as error:
-        err.print(f"{error}; the figures are not in MLflow, run the command again to add them")
-        return cli.FAILED
-    if not logged:
-        err.print(
-            f"MLflow has no run of {examined.retraining.name}, so the figures are not in it: "
-            f"`{command('sync_mlflow.py', examined.retraining)}` brings it up to date, then run this again"
-        )
-        return cli.FAILED
-    return cli.DONE
+        missing = f"{error}; the figures are not in MLflow, run the command again to add them"
+    if missing is not None:
+        err.print(missing)
+    return Answer(
+        lambda: evaluation(name, examined, missing, mends), code=cli.DONE if missing is None else cli.FAILED
+    )
 
 
 if __name__ == "__main__":

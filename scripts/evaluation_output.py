@@ -1,7 +1,8 @@
-"""What `evaluate_model.py` shows: how far it is, and what it found."""
+"""What `evaluate_model.py` tells: how far it is, and what it found."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from scripts.consoles import err, out
+from scripts.documents.models import Class, Evaluation
 from search.finalists.examine import Examination, mean_corrupted
 from search.results.digits import NONE, score, scores
 
@@ -50,6 +52,32 @@ class EvaluationProgress:
             )
         self._doing = doing
         self._bar.update(self._task, description=doing, completed=done, total=total or None)
+
+
+def evaluation(sweep: str, examined: Examination, missing: str | None, mends: Sequence[str]) -> Evaluation:
+    """The same for programs; with what MLflow lacks of it, and the commands that mend that."""
+    found = examined.evaluation
+    of_classes = zip(
+        found.class_names, found.class_accuracy, found.class_intervals, found.class_counts, strict=True
+    )
+    return Evaluation(
+        sweep=sweep,
+        retraining=examined.retraining.name,
+        images=found.n,
+        accuracy=found.accuracy,
+        interval=found.interval,
+        loss=found.loss,
+        calibration_error=found.calibration_error,
+        classes=[
+            Class(name=name, accuracy=accuracy, interval=interval, images=count)
+            for name, accuracy, interval, count in of_classes
+        ],
+        confusion=[list(row) for row in found.confusion],
+        corrupted=examined.corrupted,
+        files=[str(file.absolute()) for file in examined.files],
+        missing=[] if missing is None else [missing],
+        next=list(mends),
+    )
 
 
 def print_examination(examined: Examination) -> None:

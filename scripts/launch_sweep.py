@@ -20,6 +20,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from scripts import cli
+from scripts.answers import Answer, answers
+from scripts.documents.sweeps import SavedFile
 from scripts.options import options, takes
 from search.launching.request import GROUPS, SweepRequest
 
@@ -39,6 +41,7 @@ _ENVIRONMENT = {
     ),
 )
 @cli.stoppable
+@answers
 def launch(
     sweep: Annotated[
         str | None,
@@ -55,7 +58,7 @@ def launch(
         Parameter(help="Write what is asked for, but for passwords, as a new sweep file; start nothing."),
     ] = None,
     **given: Any,
-) -> int:
+) -> Answer:
     """Launch a sweep. Interrupted or killed, `resume_sweep.py NAME` continues it.
 
     The study is the source of truth (SWEEPS_DIR/NAME/study.db by default) and MLflow shows it.
@@ -73,15 +76,16 @@ def launch(
 
         write(save_config, request)
         command = f"{typed('launch_sweep.py')} {shlex.quote(str(save_config))}"
-        out.print(f"{save_config} is written, nothing was started; launch it with:  {command}")
-        return cli.DONE
+        written = f"{save_config} is written, nothing was started; launch it with:  {command}"
+        saved = SavedFile(file=str(save_config.absolute()), next=[command])
+        return Answer(lambda: saved, lambda: out.print(written))
     with waiting("checking what was asked for; images are decoded once"):
         config = request.config(stem)
     check_new(config)
     if dry_run:
-        from scripts.plan_output import print_plan
+        from scripts.plan_output import planned
 
-        return print_plan(config)
+        return planned(config)
     from scripts.sweep_output import run_and_print
 
     with claimed(config, None if request.name else lambda: request.fresh_name(stem)) as config:

@@ -1,4 +1,4 @@
-"""What `list_sweeps.py` prints: a table of sweeps, and why some of them cannot be read."""
+"""What `list_sweeps.py` tells: a table of sweeps, and why some of them cannot be read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from pydantic import ByteSize
 
 from scripts.commands import in_options, typed
 from scripts.consoles import out
+from scripts.documents.sweeps import Listing
 from scripts.screen import table
 from search.results.digits import NONE, score
 from search.results.listing import Listed
+
+
+def listing(sweeps: Sequence[Listed]) -> Listing:
+    """The same for programs."""
+    return Listing.model_validate({"sweeps": [sweep.to_json() for sweep in sweeps]})
 
 
 def print_sweeps(sweeps: Sequence[Listed], sweeps_dir: Path) -> None:

@@ -14,12 +14,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from scripts import cli
+from scripts.answers import Answer, answers
+from scripts.documents.sweeps import Files
 
 app = cli.app(__file__, __doc__)
 
 
 @app.default
 @cli.stoppable
+@answers
 def report(
     name: Annotated[str, Parameter(help="Name of the sweep; it may be running.")],
     /,
@@ -30,7 +33,7 @@ def report(
         Parameter(help="Also write each figure as PDF, SVG and PNG, to figures/NAME beside it."),
     ] = False,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
-) -> int:
+) -> Answer:
     """Leaderboard, learning curves, importances, slices, timeline of the workers, failures, environment."""
     from scripts.consoles import out
     from scripts.waiting import waiting
@@ -44,9 +47,10 @@ def report(
 
         with waiting("drawing the figures"):
             written += write_figures(name, sweeps_dir, file.parent / "figures" / name)
-    for path in written:
-        out.print(path)
-    return cli.DONE
+    return Answer(
+        lambda: Files(files=[str(path.absolute()) for path in written]),
+        lambda: out.print(*written, sep="\n"),
+    )
 
 
 if __name__ == "__main__":

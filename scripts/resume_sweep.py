@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from scripts import cli
+from scripts.answers import Answer, answers
 from scripts.options import options, takes
 from search.config.resources import Resources
 from search.config.run_settings import Limits, Places
@@ -28,6 +29,7 @@ app = cli.app(__file__, __doc__)
     *options("Where things are", Places, shows_defaults=False),
 )
 @cli.stoppable
+@answers
 def resume(
     name: cli.SweepName,
     /,
@@ -43,7 +45,7 @@ def resume(
     data_dir: Annotated[Path | None, Parameter(help="Where the images lie, if not as at launch.")] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
     **given: Any,
-) -> int:
+) -> Answer:
     """Resume a sweep: unfinished trials resume from their newest checkpoints, then new ones are asked for.
 
     What defines the sweep (space, data, metric, sampler, pruner, epochs) is as it was launched. Options that

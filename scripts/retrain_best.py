@@ -21,6 +21,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from scripts import cli
+from scripts.answers import Answer, answers
 from scripts.options import options, takes
 from search.config.resources import Resources
 from search.config.run_settings import Stores
@@ -36,6 +37,7 @@ _AT_LEAST_ONE = Number(gte=1)
     *options("Where things are", Stores, shows_defaults=False),
 )
 @cli.stoppable
+@answers
 def retrain(
     name: cli.SweepName,
     /,
@@ -87,7 +89,7 @@ def retrain(
     data_dir: Annotated[Path | None, Parameter(help="Where the images lie, if not as in the sweep.")] = None,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
     **given: Any,
-) -> int:
+) -> Answer:
     """Confirm, retrain on all but the test images, evaluate on those, once, and register.
 
     A sweep on a subset of the images is confirmed on that subset; its winner is retrained on all of them.

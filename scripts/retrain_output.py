@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.table import Table
-
 from scripts import cli
+from scripts.answers import Answer
 from scripts.commands import typed
+from scripts.confirmation_output import confirm_and_tell, print_confirmation
 from scripts.consoles import err, out
+from scripts.documents.models import Retraining
 from scripts.sweep_output import stdout_for_results
-from search.config.sweep_config import SweepConfig
-from search.errors import TrackingDown
-from search.finalists.confirm import Confirmation, confirm, confirm_config
+from search.finalists.confirm import Confirmation, confirm_config
 from search.finalists.publish import Published
 from search.finalists.reads_of_test import check_test_read, has_read_test
 from search.finalists.repeats import failure_summary
 from search.finalists.retrain import Retrained, retrain, retrain_config
 from search.finalists.training_images import TrainingImages
-from search.reporting import finalists_table
 from search.results.digits import human_seconds, score, shown
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
@@ -36,19 +34,19 @@ def retrain_and_print(
     images: TrainingImages | None,
     model_name: str,
     test_again: bool,
-) -> int:
-    """Say what it will cost, confirm, retrain, print the results, and give the exit code."""
+) -> Answer:
+    """Say what it will cost, confirm, retrain, and print the results."""
     configs = [retrain_config(summary, each, seeds, max_epochs, all_data, images) for each in finalists]
     possible = [config.name for config in configs]
     check_test_read(summary.config, possible, again=test_again)
     quick = len(finalists) == seeds == 1
     err.print(cost(summary, finalists, 0 if quick else seeds, seeds, max_epochs, images))
-    confirmation, shown_in_mlflow = None, True
+    confirmation, missing = None, None
     if not quick:
         # Once one of them is tested, what was confirmed stays: another winner could not be tested any more.
         retry = not has_read_test(summary.config, possible)
         confirming = confirm_config(summary, finalists, seeds, sure)
-        confirmation, shown_in_mlflow = _confirm(confirming, finalists, retry_failed=retry)
+        confirmation, missing = confirm_and_tell(confirming, finalists, retry_failed=retry)
         print_confirmation(summary, confirmation, sure)
     winner = finalists[0] if confirmation is None else confirmation.winner.record
     config = configs[finalists.index(winner)]
@@ -61,7 +59,11 @@ def retrain_and_print(
             test_again=test_again,
         )
     print_retrained(summary, winner, retrained, quick)
-    return cli.DONE if shown_in_mlflow and retrained.published.missing is None else cli.FAILED
+    lacks = [text for text in (missing, retrained.published.missing) if text is not None]
+    return Answer(
+        lambda: retraining(summary, winner, confirmation, retrained, lacks),
+        code=cli.FAILED if lacks else cli.DONE,
+    )
 
 
 def cost(
@@ -94,66 +96,35 @@ def cost(
     )
 
 
-def _confirm(
-    config: SweepConfig, finalists: Sequence[TrialRecord], *, retry_failed: bool
-) -> tuple[Confirmation, bool]:
-    """Confirm the finalists; with whether MLflow shows all of it."""
-    with stdout_for_results():
-        confirmation, result = confirm(config, finalists, retry_failed=retry_failed)
-    if failures := failure_summary(result.records):
-        err.print(f"of the trainings that were to confirm, {failures}")
-    from search.tracking.confirmation import log_confirmation
-    from search.tracking.store import TrackingStore
-
-    missing = result.view_missing
-    try:
-        if result.page is not None:
-            store = TrackingStore(config.tracking_uri, config.experiment, create=False)
-            log_confirmation(
-                store,
-                result.page.sweep_run_id,
-                confirmation.winner.record.key,
-                confirmation.figures,
-                confirmation.to_json(),
-            )
-    except TrackingDown as error:
-        missing = str(error)
-    if missing:
-        err.print(
-            f"the confirmation is not whole in MLflow ({missing}): run the command again to complete it"
-        )
-    return confirmation, missing is None
-
-
-def print_confirmation(summary: SweepSummary, confirmation: Confirmation, sure: float) -> None:
-    """The finalists, the winner first: claimed and confirmed scores, intervals, chances; and why no more."""
-    metric = summary.config.metric
-    table = Table(box=None, pad_edge=False, title=f"{metric} of the finalists", title_justify="left")
-    for heading in finalists_table.HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in finalists_table.finalist_rows(confirmation):
-        table.add_row(*row)
-    out.print(table)
-    for finalist in confirmation.finalists:
-        if finalist.failed:
-            out.print(
-                f"{finalist.record.key}: {finalist.failed} of its seeds failed, so it comes after those of "
-                "which none did; the others alone tell too good a story"
-            )
-    for record in confirmation.unconfirmed:
-        out.print(f"{record.key}: all of its seeds failed, so it is out")
-    if confirmation.winner.estimate.low is None:
-        out.print("one seed each says nothing of the spread between seeds: --seeds 3 does")
-    elif confirmation.trained < confirmation.most:
-        out.print(
-            f"{confirmation.winner.record.key} is the best with P >= {sure:g} after {confirmation.trained} "
-            f"trainings of at most {confirmation.most}"
-        )
-    elif (chance := confirmation.winner.estimate.probability_best) is not None and chance < sure:
-        out.print(
-            f"all {confirmation.most} trainings are used, and P(best) is not {sure:g}: more --seeds go on "
-            "from here"
-        )
+def retraining(
+    summary: SweepSummary,
+    winner: TrialRecord,
+    confirmation: Confirmation | None,
+    retrained: Retrained,
+    missing: list[str],
+) -> Retraining:
+    """All of it for programs."""
+    place = retrained.published.registration
+    serve = _serve(retrained)
+    return Retraining.model_validate(
+        {
+            "sweep": summary.config.name,
+            "winner": winner.number,
+            "params": dict(winner.params),
+            "finalists": [] if confirmation is None else confirmation.to_json(),
+            "retraining": retrained.result.config.name,
+            "test": {name: vars(test) for name, test in retrained.test.items()},
+            "test_images": retrained.tested.images,
+            "test_reads": retrained.test_reads,
+            "checkpoint": str(retrained.checkpoint),
+            "model_folder": None if retrained.model_folder is None else str(retrained.model_folder),
+            "not_saved": retrained.not_saved,
+            "model_uri": retrained.published.model_uri,
+            "registration": None if place is None else vars(place),
+            "missing": missing,
+            "next": [] if serve is None else [serve],
+        }
+    )
 
 
 def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, quick: bool) -> None:
@@ -221,12 +192,19 @@ def _model(retrained: Retrained) -> Iterator[tuple[str, str]]:
         yield "checkpoint", str(retrained.checkpoint)
         yield "not saved", f"no model to serve: {retrained.not_saved}"
         return
-    folder = retrained.model_folder
-    of_images = retrained.tested.images is not None
-    serve = f"{typed('serve_model.py')} {folder}" if of_images else f"mlflow models serve -m {folder}"
-    yield "model folder", str(folder)
-    yield "serve it with", serve if of_images else f"{serve} --env-manager local"
+    yield "model folder", str(retrained.model_folder)
+    yield "serve it with", str(_serve(retrained))
     yield "load it with", f"mlflow.pyfunc.load_model({str(retrained.model_folder)!r})"
+
+
+def _serve(retrained: Retrained) -> str | None:
+    """The command that serves the model, if there is one."""
+    folder = retrained.model_folder
+    if folder is None:
+        return None
+    if retrained.tested.images is not None:
+        return f"{typed('serve_model.py')} {folder}"
+    return f"mlflow models serve -m {folder} --env-manager local"
 
 
 def _in_mlflow(published: Published) -> Iterator[tuple[str, str]]:

@@ -13,11 +13,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from scripts import cli
+from scripts.answers import Answer, answers
+from scripts.documents.sweeps import Stopped
 
 app = cli.app(__file__, __doc__)
 
 
 @app.default
+@answers
 def stop(
     name: cli.SweepName,
     trial: Annotated[int, Parameter(name="TRIAL", help="Number of the trial.")],
@@ -25,7 +28,7 @@ def stop(
     *,
     fail: Annotated[cli.Flag, Parameter(help="End it as failed: samplers learn nothing from it.")] = False,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
-) -> int:
+) -> Answer:
     """End a trial that runs, is frozen or waits: it keeps its epochs, and is not trained any further.
 
     It is pruned, so that samplers learn from it. The driver of a running sweep stops the trial's worker when
@@ -33,16 +36,26 @@ def stop(
     """
     from scripts.consoles import out
     from search.config.sweep_config import SweepConfig
+    from search.results.summary import trial_json
     from search.study.stopping import stop_trial
 
     config = SweepConfig.load(name, sweeps_dir)
     record, driver = stop_trial(config, trial, fail=fail)
-    done = f"{record.key} {record.outcome} at {len(record.epochs)}/{config.max_epochs}"
-    if driver is None:
-        out.print(f"{done}; nobody drives the sweep, and a resume leaves it as it is")
-    else:
-        out.print(f"{done}; the driver on {driver} stops its worker when the epoch under way ends")
-    return cli.DONE
+    plain = {
+        "sweep": name,
+        "trial": trial_json(record, config.metric),
+        "max_epochs": config.max_epochs,
+        "driver": driver,
+    }
+
+    def show() -> None:
+        done = f"{record.key} {record.outcome} at {len(record.epochs)}/{config.max_epochs}"
+        if driver is None:
+            out.print(f"{done}; nobody drives the sweep, and a resume leaves it as it is")
+        else:
+            out.print(f"{done}; the driver on {driver} stops its worker when the epoch under way ends")
+
+    return Answer(lambda: Stopped.model_validate(plain), show)
 
 
 if __name__ == "__main__":

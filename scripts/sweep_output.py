@@ -7,10 +7,14 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from scripts import cli
+from scripts.answers import Answer
 from scripts.commands import command, in_options, installed, step_command
 from scripts.consoles import err, out
+from scripts.documents.sweeps import SweepEnd
 from scripts.screen import leaderboard, print_links
 from scripts.waiting import waiting
 from search.config.sweep_config import SweepConfig
@@ -24,19 +28,19 @@ from search.results.freezing import best_unfinished, best_unfinished_text
 from search.results.influence import by_influence
 from search.results.leaderboard import cause, cost_text, counts
 from search.results.next_steps import go_on, without_completion
-from search.study.records import Outcome, not_retried
+from search.results.summary import trial_json
+from search.study.records import Outcome, TrialRecord, not_retried
 
 _TOP = 5  # rows of the leaderboard that ends a sweep
 
 
-def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequence[int] = ()) -> int:
-    """Run a sweep with its progress shown, print how it ended, and give the exit code."""
+def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequence[int] = ()) -> Answer:
+    """Run a sweep with its progress shown, and print how it ended."""
     with stdout_for_results():
         result = run_sweep(config, retry_failed=retry_failed, skip=skip)
     print_result(result)
-    if result.stop is Stop.INTERRUPTED:
-        return INTERRUPTED
-    return cli.DONE if result.succeeded else cli.FAILED
+    code = cli.DONE if result.succeeded else cli.FAILED
+    return Answer(lambda: sweep_end(result), code=INTERRUPTED if result.stop is Stop.INTERRUPTED else code)
 
 
 def stdout_for_results() -> contextlib.AbstractContextManager[object]:
@@ -70,7 +74,39 @@ def print_result(result: SweepResult) -> None:
             err.print(f"{record.key} failed ({record.stop_reason}): {cause(record.error or '')}")
     _print_page(result)
     _print_report(result)
-    _print_next(result)
+    out.print(f"\n{_next(result)[0]}")
+
+
+def sweep_end(result: SweepResult) -> SweepEnd:
+    """The same for programs."""
+    from search.tracking.pages.server import links
+
+    config, used, trials = result.config, result.utilisation, not_retried(result.records)
+
+    def plain(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
+        return [trial_json(record, config.metric) for record in records]
+
+    return SweepEnd.model_validate(
+        {
+            "sweep": config.name,
+            "folder": str(config.folder),
+            "metric": config.metric,
+            "direction": config.direction,
+            "succeeded": result.succeeded,
+            "stop": None if result.stop is None else result.stop.name.lower(),
+            "seconds": result.seconds,
+            "trials": {outcome.value: n for outcome, n in counts(trials).items() if n},
+            "most_trials": config.most_trials,
+            "leaderboard": plain(result.leaderboard[:_TOP]),
+            "failed": plain([record for record in trials if record.outcome is Outcome.FAILED]),
+            "utilisation": used and {**vars(used), "efficiency": used.efficiency},
+            "cost": None if (cost := Cost.of(result.records)) is None else vars(cost),
+            "report": str(_report_file(config)),
+            "mlflow": {} if result.page is None else dict(links(result.page, config)),
+            "missing": [*([result.view_missing] if result.view_missing else []), *result.loggers_missing],
+            "next": _next(result)[1],
+        }
+    )
 
 
 def _this_run(result: SweepResult) -> str:
@@ -111,6 +147,10 @@ def _print_loggers(config: SweepConfig) -> None:
         out.print(f"\nsend it to W&B:  {installed(f'wandb sync {folder}/offline-run-*')}")
 
 
+def _report_file(config: SweepConfig) -> Path:
+    return config.folder / "report.html"
+
+
 def _print_report(result: SweepResult) -> None:
     """Write the report beside the study and log it to the sweep's run."""
     from search.reporting.report import write_report  # plotly, a second of imports
@@ -118,7 +158,7 @@ def _print_report(result: SweepResult) -> None:
 
     config = result.config
     with waiting("writing the report"):
-        file = write_report(config.name, config.sweeps_dir, config.folder / "report.html")
+        file = write_report(config.name, config.sweeps_dir, _report_file(config))
     out.print(f"\nreport:  {file}")
     if result.page is None:
         return
@@ -130,21 +170,25 @@ def _print_report(result: SweepResult) -> None:
         err.print(f"{error}; the report is not in MLflow")
 
 
-def _print_next(result: SweepResult) -> None:
+def _next(result: SweepResult) -> tuple[str, list[str]]:
+    """What to do now, in words, and the commands in it."""
     config = result.config
     if result.stop is not None:
         step = go_on(config, result.records)
-        out.print(f"\n{result.stop.value}{_so_far(result)}{_then(step)}")
-    elif result.view_missing or result.loggers_missing:
+        text = f"{result.stop.value}{_so_far(result)}{_then(step)}"
+        return text, [] if step is None else [step_command(step)]
+    if result.view_missing or result.loggers_missing:
         what = "the MLflow view" if result.view_missing else "what loggers show"
-        out.print(f"\ncomplete {what} with:  {command('resume_sweep.py', config)}")
-    elif result.best is not None:
-        out.print(f"\nnext, train the best configuration:  {command('retrain_best.py', config)}")
-    elif counts(result.records)[Outcome.DIVERGED]:
-        out.print(f"\n{_divergence(result)}")
-    else:
-        how = in_options(*without_completion(config, result.records))
-        out.print(f"\nno trial completed; see why above, then {how}")
+        resume = command("resume_sweep.py", config)
+        return f"complete {what} with:  {resume}", [resume]
+    if result.best is not None:
+        retrain = command("retrain_best.py", config)
+        return f"next, train the best configuration:  {retrain}", [retrain]
+    if counts(result.records)[Outcome.DIVERGED]:
+        return _divergence(result), []
+    how, steps = without_completion(config, result.records)
+    text = f"no trial completed; see why above, then {in_options(how, steps)}"
+    return text, [step_command(step) for step in steps]
 
 
 def _then(step: Step | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 
 from search.config.sweep_config import SweepConfig
-from search.results.columns import Columns, apart
+from search.results.columns import Columns
 from search.results.cost import Cost
 from search.results.leaderboard import Savings, cause, counts, importances, latest, savings
 from search.study.opening import opened_study
@@ -45,23 +45,22 @@ class SweepSummary:
         return ranked(self.records, self.config.goal)
 
     def to_json(self, top: int, all_trials: bool = False) -> dict[str, Any]:
-        """The summary as plain JSON, with the best `top` trials, or also with all of them by epoch."""
-        plain = {
+        """The summary as plain JSON, with the best `top` trials, and with all of them by epoch or None."""
+        return {
             "sweep": self.config.name,
             "metric": self.config.metric,
             "direction": self.config.direction,
             "trials": {outcome: n for outcome, n in counts(self.records).items() if n},
-            "leaderboard": [trial_row(self.config, record) for record in self.leaderboard[:top]],
+            "leaderboard": [trial_json(record, self.config.metric) for record in self.leaderboard[:top]],
             "importances": self.importances,
             "pruning": vars(self.savings),
             "cost": None if (cost := Cost.of(self.records)) is None else vars(cost),
-        }
-        if all_trials:
-            plain["all_trials"] = [
-                {**trial_row(self.config, each), "history": _history(each), "hand_outs": _hand_outs(each)}
-                for each in self.records
+            "all_trials": [
+                trial_json(record, self.config.metric) | _curve_json(record) for record in self.records
             ]
-        return plain
+            if all_trials
+            else None,
+        }
 
 
 def summarise(name: str, sweeps_dir: Path) -> SweepSummary:
@@ -88,7 +87,7 @@ def summary_of(config: SweepConfig, study: optuna.Study) -> SweepSummary:
 
 
 def trial_row(config: SweepConfig, record: TrialRecord, among: Sequence[SweepConfig] = ()) -> dict[str, Any]:
-    """A trial as one flat row, for JSON, CSV and pandas.
+    """A trial as one flat row, for CSV and pandas.
 
     Its metric is its value, or what it last reported; its error is the line that names it.
 
@@ -113,14 +112,25 @@ def trial_row(config: SweepConfig, record: TrialRecord, among: Sequence[SweepCon
     }
 
 
-def _hand_outs(record: TrialRecord) -> list[dict[str, Any]]:
-    """Up to which epoch it was handed out, and why; empty where trials do not freeze."""
-    return [hand_out.to_json() for hand_out in record.hand_outs]
+def trial_json(record: TrialRecord, metric: str) -> dict[str, Any]:
+    """A trial as plain JSON: the same as a row, with its parameters by name and its metric as `value`."""
+    return {
+        "trial": record.number,
+        "state": record.outcome.value,
+        "stop_reason": None if record.stop_reason is None else record.stop_reason.value,
+        "value": latest(record, metric),
+        "epochs": len(record.epochs),
+        "thawed": record.thawed,
+        "train_s": round(record.train_seconds, 3),
+        "params": dict(record.params),
+        "error": None if record.error is None else cause(record.error),
+        "mlflow_run_id": record.run_id,
+    }
 
 
-def _history(record: TrialRecord) -> list[dict[str, float]]:
-    return [
-        {"epoch": epoch.epoch}
-        | {name: epoch.metrics[key] for key, name in apart("metric", epoch.metrics, ["epoch"]).items()}
-        for epoch in record.epochs
-    ]
+def _curve_json(record: TrialRecord) -> dict[str, Any]:
+    """Its epochs and, where trials freeze, up to which epoch it was handed out and why."""
+    return {
+        "history": [{"epoch": epoch.epoch, "metrics": dict(epoch.metrics)} for epoch in record.epochs],
+        "hand_outs": [hand_out.to_json() for hand_out in record.hand_outs],
+    }

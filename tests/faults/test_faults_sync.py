@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,6 +138,8 @@ def test_the_script_rebuilds_the_view_in_another_store(swept: SweepConfig, tmp_p
     check_view(there)
     again = run_script("sync", *arguments)
     assert "MLflow is exact, nothing to do" in again.stdout
+    nothing = {"sweep": swept.name, "created": 0, "completed": 0, "replaced": 0, "duplicates": 0}
+    assert json.loads(run_script("sync", *arguments, "--json").stdout) == nothing
     deleted = view_of(there).client.search_runs(["1"], run_view_type=ViewType.DELETED_ONLY)
     assert not list(deleted)
 

@@ -82,7 +82,7 @@ OTHERS = [
     (["resume", "night", "--skip-trial", "first"], r"--skip-trial: unable to convert \"first\" into int"),
     (["compare"], r"Parameter NAMES requires an argument"),
     (["compare", "night", "--top", "0"], r"\"0\" for --top\. Must be >= 1"),
-    (["compare", "night", "--format", "yaml"], r'"yaml" for --format. Choose from: "table", "json", "csv"'),
+    (["compare", "night", "--format", "yaml"], r'"yaml" for --format. Choose from: "table", "csv"'),
     (["retrain", "night", "--seeds", "-1"], r"\"-1\" for --seeds\. Must be >= 1"),
     (["evaluate", "night", "--corruption"], r"Did you mean --corruptions\?"),
     (["report", "night", "--file"], r"--file requires an argument"),

@@ -26,6 +26,8 @@ from sweep_checks import check_study, check_view, records_in
 
 from cifar_cnn.checkpoint import load_checkpoint, read_checkpoint
 from cifar_cnn.export import InferenceModel
+from scripts.documents.models import Retraining
+from scripts.documents.sweeps import SweepEnd
 from search.config.sweep_config import SweepConfig, sweep_names
 
 TRIALS, EPOCHS = 4, 2
@@ -151,13 +153,13 @@ def test_a_launch_leaves_only_what_it_says(home: Path, launched: Script) -> None
 def test_comparisons_can_be_read_by_people_and_programs(config: SweepConfig) -> None:
     table = run_script("compare", "night", "--top", 2)
     rows = list(csv.DictReader(io.StringIO(run_script("compare", "night", "--format", "csv").stdout)))
-    (summary,) = json.loads(run_script("compare", "night", "--format", "json").stdout)
+    (summary,) = json.loads(run_script("compare", "night", "--json").stdout)["sweeps"]
     records = {record.number: record for record in records_in(config)}
     assert [int(row["trial"]) for row in rows] == [row["trial"] for row in summary["leaderboard"]]
     for row, told in zip(rows, summary["leaderboard"], strict=True):
         record = records[told["trial"]]
-        assert float(row["val_acc"]) == told["val_acc"] == record.value
-        assert float(row["lr"]) == told["lr"] == record.params["lr"]
+        assert float(row["val_acc"]) == told["value"] == record.value
+        assert float(row["lr"]) == told["params"]["lr"] == record.params["lr"]
     assert summary["trials"] == {"complete": TRIALS}
     assert summary["pruning"]["epochs_run"] == TRIALS * EPOCHS
     assert [line.split()[0] for line in table.stdout.splitlines()[1:3]] == [
@@ -210,6 +212,13 @@ def test_a_retraining_is_tested_once_and_linked(
     assert f"model in MLflow  {tags['sweep.model_uri']}" in retrained.stdout
     again = run_script("retrain", "night", "--top", 2, "--seeds", 2)
     assert again.stdout == retrained.stdout, "nothing is trained, tested or registered a second time"
+    told = Retraining.model_validate_json(
+        run_script("retrain", "night", "--top", 2, "--seeds", 2, "--json").stdout
+    )
+    assert (told.winner, told.model_uri) == (number, tags["sweep.model_uri"])
+    assert told.finalists[0].trial == number
+    resumed = SweepEnd.model_validate_json(run_script("resume", "night", "--json").stdout)
+    assert (resumed.succeeded, resumed.trials, resumed.missing) == (True, {"complete": TRIALS}, [])
 
 
 def test_the_finalists_are_confirmed_with_fresh_seeds(

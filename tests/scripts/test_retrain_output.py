@@ -14,8 +14,9 @@ from script_runs import run_script
 from sweep_fixtures import scripted_sweep
 
 from cifar_cnn.evaluate import summarise
+from scripts.confirmation_output import print_confirmation
 from scripts.evaluation_output import EvaluationProgress
-from scripts.retrain_output import cost, print_confirmation, print_retrained
+from scripts.retrain_output import cost, print_retrained
 from search.config.definition import DatasetNote
 from search.driver import SweepResult
 from search.finalists.confirm import Confirmation, Finalist

@@ -84,9 +84,9 @@ def test_a_parameter_of_one_sweep_is_never_another_sweeps_metric(tmp_path: Path)
 
 def test_an_epochs_history_keeps_its_number(tmp_path: Path) -> None:
     swept(sweep_config(tmp_path, name="a"), {"epoch": 99.0})
-    told = run_script("compare", "a", "--all", "--format", "json", "--sweeps-dir", tmp_path)
-    ((trial,),) = ([*sweep["all_trials"]] for sweep in json.loads(told.stdout))
-    assert trial["history"] == [{"epoch": 1, "metric.epoch": 99.0, "val_acc": 0.5}]
+    told = run_script("compare", "a", "--all", "--json", "--sweeps-dir", tmp_path)
+    ((trial,),) = ([*sweep["all_trials"]] for sweep in json.loads(told.stdout)["sweeps"])
+    assert trial["history"] == [{"epoch": 1, "metrics": {"epoch": 99.0, "val_acc": 0.5}}]
 
 
 def test_headings_are_different() -> None:

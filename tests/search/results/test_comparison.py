@@ -73,7 +73,7 @@ def test_sweeps_on_different_data_are_never_ranked_together(
         assert (refused.exit_code, refused.stdout) == (2, "")
         assert "a: digits, 1,150 train, 287 val, digest d1d1d1d1; b: " in refused.stderr
         assert "compare them one by one, or write every trial of each as CSV" in refused.stderr
-    told = json.loads(compare(tmp_path, "a", "b", "--format", "json").stdout)
+    told = json.loads(compare(tmp_path, "a", "b", "--json").stdout)["sweeps"]
     assert [len(sweep["leaderboard"]) for sweep in told] == [2, 2], "one for each"
     assert len(rows(tmp_path, "a", "b", "--all")) == 10
 
@@ -92,7 +92,7 @@ def test_every_trial_is_written_whatever_became_of_it(tmp_path: Path) -> None:
     ]
     assert [row["train_s"] for row in found] == ["6.0", "6.0", "2.0", "0", "0"]
     assert all(1 <= int(row["depth"]) <= 3 and float(row["lr"]) for row in found)
-    (sweep,) = json.loads(compare(tmp_path, config.name, "--all", "--format", "json").stdout)
+    (sweep,) = json.loads(compare(tmp_path, config.name, "--all", "--json").stdout)["sweeps"]
     assert [len(trial.pop("history")) for trial in sweep["all_trials"]] == [3, 3, 1, 0, 0]
     assert [trial.pop("hand_outs") for trial in sweep["all_trials"]] == [[]] * 5
     assert [trial["state"] for trial in sweep["all_trials"]] == [row["state"] for row in found]
@@ -101,10 +101,10 @@ def test_every_trial_is_written_whatever_became_of_it(tmp_path: Path) -> None:
 
 def test_an_epoch_of_json_has_all_its_metrics(tmp_path: Path) -> None:
     swept(tmp_path, "a")
-    (sweep,) = json.loads(compare(tmp_path, "a", "--all", "--format", "json").stdout)
-    assert sweep["all_trials"][2]["history"] == [{"epoch": 1, "val_acc": 0.2, "epoch_s": 2.0}]
-    (best_alone,) = json.loads(compare(tmp_path, "a", "--format", "json").stdout)
-    assert "all_trials" not in best_alone
+    (sweep,) = json.loads(compare(tmp_path, "a", "--all", "--json").stdout)["sweeps"]
+    assert sweep["all_trials"][2]["history"] == [{"epoch": 1, "metrics": {"val_acc": 0.2, "epoch_s": 2.0}}]
+    (best_alone,) = json.loads(compare(tmp_path, "a", "--json").stdout)["sweeps"]
+    assert best_alone["all_trials"] is None
 
 
 def test_a_table_of_all_trials_is_refused(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_why_trials_failed_is_told_and_exported(tmp_path: Path) -> None:
     )
     errors = [row["error"] for row in rows(tmp_path, "a", "--all")]
     assert errors == ["", "", "", "ValueError: no", ""]
-    (plain,) = json.loads(compare(tmp_path, "a", "--all", "--format", "json").stdout)
+    (plain,) = json.loads(compare(tmp_path, "a", "--all", "--json").stdout)["sweeps"]
     assert [row["error"] for row in plain["all_trials"]] == [error or None for error in errors]
     records = summarise("a", tmp_path).records
     result = SweepResult(config, records, Stop.FAILURES, None, seconds=9.0, page=None, utilisation=None)

@@ -87,7 +87,7 @@ def test_a_person_gets_a_table_and_a_line_for_what_cannot_be_read(folder: Path) 
 
 
 def test_a_program_gets_the_same_keys_of_every_sweep(folder: Path) -> None:
-    listed = json.loads(run_script("list", "--json", "--sweeps-dir", folder).stdout)
+    listed = json.loads(run_script("list", "--json", "--sweeps-dir", folder).stdout)["sweeps"]
     keys = """sweep state driver metric direction best trials most_trials began changed bytes error"""
     assert {tuple(each) for each in listed} == {tuple(keys.split())}
     half = next(each for each in listed if each["sweep"] == "half")
@@ -99,4 +99,4 @@ def test_a_program_gets_the_same_keys_of_every_sweep(folder: Path) -> None:
 def test_a_folder_without_sweeps_says_how_to_launch_one(tmp_path: Path) -> None:
     told = run_script("list", "--sweeps-dir", tmp_path / "nowhere").stdout
     assert told.startswith(f"no sweep in {tmp_path / 'nowhere'}; launch one with:  ")
-    assert json.loads(run_script("list", "--json", "--sweeps-dir", tmp_path).stdout) == []
+    assert json.loads(run_script("list", "--json", "--sweeps-dir", tmp_path).stdout) == {"sweeps": []}

@@ -81,14 +81,14 @@ class SweepResult:
 
     @property
     def succeeded(self) -> bool:
-        """Whether this launch did what was asked: ended by itself or by its time budget, all of it shown.
+        """Whether this launch did what was asked: ended by itself or by a budget, all of it shown.
 
         A sweep of which all trials failed or diverged has found nothing.
         """
         fruitless = {Outcome.FAILED, Outcome.DIVERGED}
         in_vain = bool(self.records) and all(record.outcome in fruitless for record in self.records)
         shown = self.view_missing is None and not self.loggers_missing
-        return self.stop in (None, Stop.TIME_BUDGET) and shown and not in_vain
+        return self.stop in (None, Stop.TIME_BUDGET, Stop.HOURS) and shown and not in_vain
 
     def dataframe(self) -> pd.DataFrame:
         """A row for each trial, with the columns of an exported CSV."""

@@ -44,6 +44,15 @@ class Limits(Settings):
         description="End this launch or resume after this time, such as 90s, 30m or 2h; what still runs can "
         "be resumed. By default there is no limit.",
     )
+    core_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="End the sweep once its epochs have taken so many hours, times the cores that each trial "
+        "had, over all its launches; what still runs can be resumed with more. By default there is no limit.",
+    )
+    gpu_hours: float | None = Field(
+        default=None, gt=0, description="The same for hours times the GPUs, or shares of one."
+    )
     trial_timeout: Duration | None = Field(
         default=None,
         gt=0,

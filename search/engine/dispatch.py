@@ -17,6 +17,7 @@ from search.config.sweep_config import SweepConfig
 from search.engine.faults import RemembersFaults, remembered
 from search.engine.followed import FollowedTrials
 from search.engine.intake import Intake
+from search.engine.limits import HoursBudget
 from search.engine.messages import Assignment, Message
 from search.engine.observers import Observer, Stop
 from search.engine.supply import Supply
@@ -77,7 +78,8 @@ class Dispatcher(RemembersFaults):
         self._working = WorkingAttempts(config, clock)
         self._stop: Stop | None = None
         self._stop_at = 0.0
-        self._trials = FollowedTrials(ledger, config, checkpoints, observers)
+        self._hours = HoursBudget(config)
+        self._trials = FollowedTrials(ledger, config, checkpoints, [self._hours, *observers])
         self._supply = Supply(ledger, config, self._trials, slots, clock)
         self._intake = Intake(ledger, config, self._trials, self.request_stop)
 
@@ -118,7 +120,7 @@ class Dispatcher(RemembersFaults):
     @remembered
     def next(self, attempt: str) -> Assignment | None:
         """The trial for a free slot, or None if there is none to start now."""
-        self._watch_time_budget()
+        self._watch_budgets()
         while self._stop is None and len(self._working) < self._slots():
             record = self._supply.next(alone=not self._working)
             if record is None:
@@ -162,7 +164,7 @@ class Dispatcher(RemembersFaults):
         decision = self._intake.take_in(self._working.number(attempt), message)
         if decision is not Decision.CONTINUE or message.failure:
             return decision
-        self._watch_time_budget()
+        self._watch_budgets()
         return Decision.CONTINUE if self._stop is None else Decision.STOP
 
     def _has_left(self, attempt: str, message: Message) -> Decision:
@@ -216,6 +218,8 @@ class Dispatcher(RemembersFaults):
                 self._config.cleanup_time,
             )
 
-    def _watch_time_budget(self) -> None:
+    def _watch_budgets(self) -> None:
         if self._supply.out_of_time:
             self.request_stop(Stop.TIME_BUDGET)
+        elif self._hours.used_up:
+            self.request_stop(Stop.HOURS)

@@ -1,13 +1,15 @@
-"""What ends a sweep before its trials are used up: its time budget, and too many failures."""
+"""What ends a sweep before its trials are used up: its time, its core-hours, and too many failures."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from search.config.sweep_config import SweepConfig
+from search.results.cost import Meter
 from search.results.leaderboard import causes, place_of_fault, typical_seconds
+from search.results.size import hours_used_up
 from search.study.records import Outcome, StopReason, TrialRecord
 
 _TYPICAL_OF = 100  # newest trials that tell how long the next one will take
@@ -58,6 +60,35 @@ class TimeBudget:
     @property
     def _left(self) -> float:
         return self._seconds - (self._clock() - self._began_at)
+
+
+class HoursBudget:
+    """The core-hours and GPU-hours that a sweep's epochs may take, over all its launches; an observer.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=9, max_epochs=1)
+        >>> HoursBudget(config).used_up
+        False
+    """
+
+    def __init__(self, config: SweepConfig) -> None:
+        self._config = config
+        self._meter = Meter()
+
+    def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
+        """What was trained before."""
+        for record in records:
+            self._meter.add(record)
+
+    def trial_changed(self, record: TrialRecord) -> None:
+        """What is trained now."""
+        self._meter.add(record)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether the sweep has taken what it may."""
+        return hours_used_up(self._config, self._meter.cost)
 
 
 class FailureLimit:

@@ -17,6 +17,7 @@ class Stop(enum.Enum):
 
     INTERRUPTED = "interrupted"
     TIME_BUDGET = "time budget used up"
+    HOURS = "core-hours or GPU-hours used up"
     FAILURES = "too many trials failed"
 
 

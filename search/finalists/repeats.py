@@ -100,6 +100,8 @@ def repeats_config(
             "trials": len(arms) * seeds,
             "budget": None,
             "time_budget": None,
+            "core_hours": None,
+            "gpu_hours": None,
             # The saved model is the first seed's: it stays, whatever is asked for later.
             "keep_checkpoints": MOST_SEEDS if kind == "retrain" else 1,
             "sweeps_dir": config.folder / kind,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from search.study.records import Epoch, TrialRecord
 
@@ -27,18 +26,12 @@ class Cost:
     is_whole: bool = True  # or there are epochs of which nobody knows what they had
 
     @classmethod
-    def of(cls, records: Sequence[TrialRecord]) -> Self | None:
+    def of(cls, records: Sequence[TrialRecord]) -> Cost | None:
         """Work it out; None if no epoch says what it had and how long it took."""
-        # A retry holds the epochs of the trial that it resumes.
-        epochs = {_identity(epoch): epoch for record in records for epoch in record.epochs}.values()
-        known = [epoch for epoch in epochs if epoch.cpus is not None and "epoch_s" in epoch.metrics]
-        if not known:
-            return None
-        return cls(
-            sum(_hours(epoch) * (epoch.cpus or 0.0) for epoch in known),
-            sum(_hours(epoch) * (epoch.gpus or 0.0) for epoch in known),
-            len(known) == len(epochs),
-        )
+        meter = Meter()
+        for record in records:
+            meter.add(record)
+        return meter.cost
 
     def __str__(self) -> str:
         gpus = f" and {_amount(self.gpu_hours)} GPU-hours" if self.gpu_hours else ""
@@ -46,12 +39,44 @@ class Cost:
         return f"{least}{_amount(self.core_hours)} core-hours{gpus} of training"
 
 
+class Meter:
+    """The cost of trials, added up as they train.
+
+    Example:
+        >>> meter = Meter()
+        >>> meter.cost is None
+        True
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}  # epochs of each trial that are in the sums
+        self._seen: set[tuple[str, int, int]] = set()  # a retry holds the epochs of the trial that it resumes
+        self._core_hours = self._gpu_hours = 0.0
+        self._told = 0  # epochs that say what they had and how long they took
+
+    def add(self, record: TrialRecord) -> None:
+        """Take in what is new of a trial."""
+        for epoch in record.epochs[self._known.get(record.number, 0) :]:
+            if _identity(epoch) in self._seen:
+                continue
+            self._seen.add(_identity(epoch))
+            if epoch.cpus is not None and "epoch_s" in epoch.metrics:
+                hours = epoch.metrics["epoch_s"] / 3600
+                self._told += 1
+                self._core_hours += hours * epoch.cpus
+                self._gpu_hours += hours * (epoch.gpus or 0.0)
+        self._known[record.number] = len(record.epochs)
+
+    @property
+    def cost(self) -> Cost | None:
+        """Of all of them; None if no epoch says what it had and how long it took."""
+        if not self._told:
+            return None
+        return Cost(self._core_hours, self._gpu_hours, self._told == len(self._seen))
+
+
 def _identity(epoch: Epoch) -> tuple[str, int, int]:
     return epoch.worker, epoch.timestamp_ms, epoch.epoch
-
-
-def _hours(epoch: Epoch) -> float:
-    return epoch.metrics["epoch_s"] / 3600
 
 
 def _amount(hours: float) -> str:

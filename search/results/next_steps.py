@@ -7,19 +7,31 @@ from typing import Any
 
 from search.config.sweep_config import SweepConfig
 from search.errors import Step
-from search.results.size import is_used_up
+from search.results.cost import Cost
+from search.results.size import hours_used_up, is_used_up
 from search.study.records import Outcome, TrialRecord, not_retried
 
 
 def go_on(config: SweepConfig, records: Sequence[TrialRecord]) -> Step | None:
     """How a sweep comes to more completed trials; None if it cannot, for its grid is exhausted."""
-    trials = not_retried(records)
+    trials, cost = not_retried(records), Cost.of(records)
+    if hours_used_up(config, cost):
+        return _more_hours(config, cost)
     if not is_used_up(config, records) or any(not record.state.is_finished() for record in trials):
         return Step("resume", config.name, config.sweeps_dir, "resume it")
     if any(record.outcome is Outcome.FAILED for record in trials):
         retry = {"retry_failed": True}
         return Step("resume", config.name, config.sweeps_dir, "train the failed ones again", retry)
     return _grow(config, len(trials))
+
+
+def _more_hours(config: SweepConfig, cost: Cost | None) -> Step:
+    """How a sweep that has taken its hours gets as many again."""
+    assert cost is not None, "no hours are used up where none are known"
+    taken = {"core_hours": cost.core_hours, "gpu_hours": cost.gpu_hours}
+    limits = {name: getattr(config, name) for name in taken}
+    fields = {name: float(f"{2 * max(limit, taken[name]):.2g}") for name, limit in limits.items() if limit}
+    return Step("resume", config.name, config.sweeps_dir, "let it go on", fields)
 
 
 def _grow(config: SweepConfig, trials: int) -> Step | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.config.sweep_config import SweepConfig
+from search.results.cost import Cost
 from search.study.epochs import spent_epochs
 from search.study.records import TrialRecord, not_retried
 
@@ -28,7 +29,15 @@ def epochs_used(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
 
 def is_used_up(config: SweepConfig, records: Sequence[TrialRecord]) -> bool:
     """Whether a sweep begins no more trials: of its epochs none may be left, or too few for a training."""
-    if len(not_retried(records)) >= config.most_trials:
+    if len(not_retried(records)) >= config.most_trials or hours_used_up(config, Cost.of(records)):
         return True
     budget = config.budget_epochs
     return budget is not None and budget - spent(config, records) < config.max_epochs
+
+
+def hours_used_up(config: SweepConfig, cost: Cost | None) -> bool:
+    """Whether a sweep has taken the core-hours or the GPU-hours that it may."""
+    if cost is None:
+        return False
+    limits = ((config.core_hours, cost.core_hours), (config.gpu_hours, cost.gpu_hours))
+    return any(limit is not None and hours >= limit for limit, hours in limits)

@@ -111,7 +111,8 @@ def swept(tmp_path: Path, outcomes: str, **fields: Any) -> SweepConfig:
 def trial(ledger: Ledger, outcome: str) -> None:
     number = ledger.ask().number
     ledger.start(number)
-    ledger.report(number, Epoch(1, {"val_acc": 0.1 if outcome == "p" else 0.9}, 0, "host:1"))
+    metrics = {"val_acc": 0.1 if outcome == "p" else 0.9, "epoch_s": 4.0}
+    ledger.report(number, Epoch(1, metrics, 0, f"host:{number}", cpus=1.0))
     if outcome == "c":
         ledger.complete(number)
     elif outcome == "f":
@@ -130,6 +131,7 @@ def ended(config: SweepConfig, stop: Stop | None, capsys: pytest.CaptureFixture[
 ENDS: dict[str, tuple[str, dict[str, Any], Stop | None, int]] = {
     "interrupted": ("cr", {}, Stop.INTERRUPTED, 2),
     "the time is used up": ("c", {}, Stop.TIME_BUDGET, 2),
+    "the core-hours are used up": ("c", {"core_hours": 0.001}, Stop.HOURS, 2),
     "too many failed, some are left": ("fff", {"trials": 5}, Stop.FAILURES, 2),
     "too many failed, none is left": ("fff", {}, Stop.FAILURES, 3),
     "all failed": ("fff", {}, None, 3),

@@ -51,6 +51,8 @@ OTHER_VALUES: dict[str, Any] = {
     "gpus_per_trial": 0.5,
     "concurrency": 3,
     "time_budget": 60.0,
+    "core_hours": 7.0,
+    "gpu_hours": 7.0,
     "trial_timeout": 60.0,
     "cleanup_time": 5.0,
     "ray_address": "auto",

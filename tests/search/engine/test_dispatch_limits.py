@@ -250,6 +250,33 @@ def test_what_runs_goes_on_until_the_time_is_up_and_then_ends_with_its_epoch() -
     assert len(dispatcher.records[1].epochs) == 2, "the epoch that was finished is kept"
 
 
+def test_a_sweep_ends_once_it_has_taken_its_core_hours_over_all_launches() -> None:
+    """Epochs of two seconds on four cores: the third reaches 23 core-seconds, in the second launch."""
+    drivers = Drivers(sweep_config(trials=9, core_hours=23 / 3600, pruner="none"))
+    dispatcher = drivers.start(slots=1)
+    take(dispatcher, "a")
+    for number in (1, 2):
+        assert dispatcher.receive("a", Message(epochs=(epoch(number, cpus=4.0),))) is Decision.CONTINUE
+    again = drivers.start(slots=1)
+    take(again, "b")
+    assert again.receive("b", Message(epochs=(epoch(3, cpus=4.0),))) is not Decision.CONTINUE
+    again.ended("b")
+    assert take(again, "c") is None
+    assert again.stop is Stop.HOURS
+    assert again.done
+
+
+@pytest.mark.parametrize(("limit", "used"), [("gpu_hours", {"gpus": 0.5}), ("core_hours", {"cpus": 0.5})])
+def test_hours_are_of_what_each_trial_had(limit: str, used: dict[str, float]) -> None:
+    drivers = Drivers(sweep_config(trials=9, pruner="none", **{limit: 1.9 / 3600}))
+    dispatcher = drivers.start(slots=1)
+    take(dispatcher, "a")
+    had = {"cpus": 0.0, **used}
+    assert dispatcher.receive("a", Message(epochs=(epoch(1, **had),))) is Decision.CONTINUE
+    assert dispatcher.receive("a", Message(epochs=(epoch(2, **had),))) is Decision.STOP
+    assert dispatcher.stop is Stop.HOURS
+
+
 def test_with_nothing_known_of_how_long_a_trial_takes_one_is_started() -> None:
     drivers = Drivers(sweep_config(time_budget=1))
     dispatcher = drivers.start()

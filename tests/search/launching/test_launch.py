@@ -129,6 +129,8 @@ SET: dict[str, tuple[Any, Any]] = {
     "concurrency": (2, 3),
     "ray_address": ("here:6379", "there:6379"),
     "time_budget": (60.0, 90.0),
+    "core_hours": (60.0, 90.0),
+    "gpu_hours": (60.0, 90.0),
     "trial_timeout": (60.0, 90.0),
     "cleanup_time": (5.0, 9.0),
     "max_attempts": (2, 5),

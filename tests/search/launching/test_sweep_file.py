@@ -40,6 +40,8 @@ OTHERS: dict[str, Any] = {
     "concurrency": "2",
     "ray_address": "head:6379",
     "time_budget": "1.5h",
+    "core_hours": "10",
+    "gpu_hours": "2.5",
     "trial_timeout": "30m",
     "cleanup_time": "5s",
     "max_attempts": "2",
@@ -233,7 +235,7 @@ def test_a_sweep_is_called_as_its_file_and_numbered_unless_it_has_a_name(here: P
             r"file night.toml, line 3: unknown key 'trails'; did you mean 'trials'\?",
         ),
         ("[sampler]\ngroup = true\n", r"line 1: sampler = {'group': True}: Input should be a valid string"),
-        ("colour = 3\n", r"line 1: unknown key 'colour'$"),
+        ("tint = 3\n", r"line 1: unknown key 'tint'$"),
         ("seed = 1\ntrials = 0\n", r"line 2: trials = 0: Input should be greater than or equal to 1"),
         (
             'trials = 3\n time_budget = "90"',

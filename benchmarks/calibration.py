@@ -7,8 +7,9 @@ Each repeat has three finalists whose true means are known. They are compared by
 races with nine seeds at most. Counted are the best ones found, the seeds, how often 95% intervals cover the
 true mean, and how often an arm that is said to be the best with some probability is. In the made worlds true
 means lie one, two or three times as far apart as seeds do; the last ones break what is assumed. With
-`--recorded` finalists are the best three of sixteen configurations of a recorded table by one seed each, and
-seeds are drawn from the four or five that were recorded.
+`--recorded` finalists are the best three of sixteen configurations of a recorded table by one seed each.
+Their seeds are the four or five that were recorded, in random order, and their true means those of all of
+these; a race ends where they do.
 """
 
 from __future__ import annotations
@@ -144,7 +145,8 @@ def _from_table(scores: list[Array]) -> Callable[[np.random.Generator], Finalist
             finalists = [tried[place] for place in np.argsort(once)[-ARMS:]]
             means = np.array([seeds.mean() for seeds in finalists])
             if len(set(means)) == ARMS and all(seeds.std() > 0 for seeds in finalists):
-                return means, np.array([rng.choice(seeds, MOST) for seeds in finalists])
+                fewest = min(len(seeds) for seeds in finalists)
+                return means, np.array([rng.permutation(seeds)[:fewest] for seeds in finalists])
 
     return draw
 
@@ -154,6 +156,8 @@ def race(scores: Array, sure: float) -> list[list[float]]:
     arms = [Arm() for _ in scores]
     while (following := next_seed(arms, MOST, maximise=True, sure=sure)) is not None:
         arm = arms[following.arm]
+        if arm.count == scores.shape[1]:  # no more were recorded
+            break
         arm.values.append(float(scores[following.arm, len(arm.values)]))
     return [arm.values for arm in arms]
 

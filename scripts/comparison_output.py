@@ -20,6 +20,7 @@ from search.results.freezing import (
 )
 from search.results.influence import by_influence
 from search.results.leaderboard import causes, counts, latest
+from search.results.outlook import outlook
 from search.results.size import epochs_used
 from search.results.summary import SweepSummary
 from search.study.records import Outcome, TrialRecord, not_retried
@@ -110,6 +111,8 @@ def print_summary(summary: SweepSummary) -> None:
         )
     if cost := Cost.of(summary.records):
         out.print(f"  cost: {cost}")
+    if ahead := outlook(summary.config, summary.records):
+        out.print(f"  {ahead}")
     if summary.importances:
         text = ", ".join(f"{name} {share:.0%}" for name, share in summary.importances.items())
         out.print(f"  importances: {text}")

@@ -28,6 +28,7 @@ from search.results.freezing import best_unfinished, best_unfinished_text
 from search.results.influence import by_influence
 from search.results.leaderboard import cause, cost_text, counts
 from search.results.next_steps import go_on, without_completion
+from search.results.outlook import outlook
 from search.results.summary import trial_json
 from search.study.records import Outcome, TrialRecord, not_retried
 
@@ -69,6 +70,8 @@ def print_result(result: SweepResult) -> None:
     out.print(_this_run(result))
     if cost := Cost.of(result.records):
         out.print(f"cost: {cost}")
+    if ahead := outlook(config, result.records):
+        out.print(str(ahead))
     for record in trials:
         if record.outcome is Outcome.FAILED:
             err.print(f"{record.key} failed ({record.stop_reason}): {cause(record.error or '')}")
@@ -101,6 +104,7 @@ def sweep_end(result: SweepResult) -> SweepEnd:
             "failed": plain([record for record in trials if record.outcome is Outcome.FAILED]),
             "utilisation": used and {**vars(used), "efficiency": used.efficiency},
             "cost": None if (cost := Cost.of(result.records)) is None else vars(cost),
+            "outlook": None if (ahead := outlook(config, result.records)) is None else vars(ahead),
             "report": str(_report_file(config)),
             "mlflow": {} if result.page is None else dict(links(result.page, config)),
             "missing": [*([result.view_missing] if result.view_missing else []), *result.loggers_missing],
@@ -175,6 +179,10 @@ def _next(result: SweepResult) -> tuple[str, list[str]]:
     config = result.config
     if result.stop is not None:
         step = go_on(config, result.records)
+        if result.stop is Stop.WORTHLESS:
+            step = Step(
+                "resume", config.name, config.sweeps_dir, "go on all the same", {"no_stop_when": True}
+            )
         text = f"{result.stop.value}{_so_far(result)}{_then(step)}"
         return text, [] if step is None else [step_command(step)]
     if result.view_missing or result.loggers_missing:

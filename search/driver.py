@@ -29,6 +29,7 @@ from search.ray_tune.session import ray_session
 from search.ray_tune.shared_folder import check_nodes_share
 from search.results.digits import human_seconds, score
 from search.results.leaderboard import outcomes
+from search.results.outlook import check_stop_when
 from search.results.summary import trial_row
 from search.results.utilisation import Utilisation, utilisation
 from search.study.records import Outcome, TrialRecord, ranked
@@ -88,7 +89,7 @@ class SweepResult:
         fruitless = {Outcome.FAILED, Outcome.DIVERGED}
         in_vain = bool(self.records) and all(record.outcome in fruitless for record in self.records)
         shown = self.view_missing is None and not self.loggers_missing
-        return self.stop in (None, Stop.TIME_BUDGET, Stop.HOURS) and shown and not in_vain
+        return self.stop in (None, Stop.TIME_BUDGET, Stop.HOURS, Stop.WORTHLESS) and shown and not in_vain
 
     def dataframe(self) -> pd.DataFrame:
         """A row for each trial, with the columns of an exported CSV."""
@@ -146,6 +147,7 @@ def run_sweep(
     started, started_ms = time.monotonic(), int(time.time() * 1000)
     config = settled(config)
     check_loggers(config.loggers)
+    check_stop_when(config)
     with contextlib.ExitStack() as entered:
         shown = entered.enter_context(Progress(config)) if progress else None
         say = shown.waits_for if shown else lambda _what: None

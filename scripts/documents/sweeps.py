@@ -27,6 +27,14 @@ class Cost(Document):
     is_whole: bool = Field(description="False: there are epochs of which nobody knows what they had.")
 
 
+class Outlook(Document):
+    """What another hour of the same training would bring to the best value."""
+
+    gain: float = Field(description="To be expected.")
+    most: float = Field(description="What comes nine times of ten at most.")
+    noise: float | None = Field(description="Deviation between seeds; null if nothing is known of it.")
+
+
 class SweepEnd(Document):
     """How a launch or a resume ended."""
 
@@ -35,7 +43,7 @@ class SweepEnd(Document):
     metric: str = Field(description="What it optimises.")
     direction: Direction = Field(description="Of the metric.")
     succeeded: bool = Field(description="Whether it ended by itself or by its time budget, all of it shown.")
-    stop: Literal["interrupted", "time_budget", "failures"] | None = Field(
+    stop: Literal["interrupted", "time_budget", "hours", "worthless", "failures"] | None = Field(
         description="Why it ended before the sweep was done; null: it is done."
     )
     seconds: float = Field(description="Wall time of this launch or resume.")
@@ -47,6 +55,7 @@ class SweepEnd(Document):
     failed: list[Trial] = Field(description="Those that failed, without retried ones.")
     utilisation: Utilisation | None = Field(description="Null if no epoch was trained.")
     cost: Cost | None = Field(description="Null if no epoch says what it had.")
+    outlook: Outlook | None = Field(description="Null while too little is known.")
     report: str = Field(description="The HTML file that was written.")
     mlflow: dict[str, str] = Field(description="Addresses of its pages in MLflow's UI, by name.")
     missing: list[str] = Field(description="What MLflow and loggers lack, in words.")
@@ -108,6 +117,7 @@ class Summary(Document):
     )
     pruning: Pruning = Field(description="What it saved.")
     cost: Cost | None = Field(description="Null if no epoch says what it had.")
+    outlook: Outlook | None = Field(description="Null while too little is known.")
     all_trials: list[WholeTrial] | None = Field(description="Every trial by number; null without `--all`.")
 
 

@@ -6,6 +6,7 @@ shows: see `search/config/places.py` and `search/config/credentials.py`.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,7 @@ RENAMED = {
 }
 # Fields that may carry a password.
 URL_FIELDS = ("storage", "tracking_uri", "checkpoints")
+_RATE = re.compile(r"(\d+\.?\d*|\.\d+)(e-?\d+)?/h")
 LoggerName = Literal["tensorboard", "wandb"]
 
 
@@ -53,6 +55,12 @@ class Limits(Settings):
     gpu_hours: float | None = Field(
         default=None, gt=0, description="The same for hours times the GPUs, or shares of one."
     )
+    stop_when: str | None = Field(
+        default=None,
+        description="End the sweep once another hour would probably bring too little: less than a rate of "
+        "the metric such as 0.001/h, or 'worthless': less than half of what seeds differ by, which is known "
+        "of accuracies. By default it is only told.",
+    )
     trial_timeout: Duration | None = Field(
         default=None,
         gt=0,
@@ -67,6 +75,14 @@ class Limits(Settings):
         description="Time that a training function gets to clean up after its trial was pruned or the sweep "
         "stops, such as 60s; then its worker is killed and a new one started.",
     )
+
+    @field_validator("stop_when")
+    @classmethod
+    def _check_stop_when(cls, stop_when: str | None) -> str | None:
+        if stop_when is None or stop_when == "worthless" or _RATE.fullmatch(stop_when):
+            return stop_when
+        raise ValueError(f"{stop_when!r} is neither 'worthless' nor a gain an hour: write it as 0.001/h")
+
     max_attempts: int = Field(
         default=3,
         ge=1,

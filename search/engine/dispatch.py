@@ -17,7 +17,7 @@ from search.config.sweep_config import SweepConfig
 from search.engine.faults import RemembersFaults, remembered
 from search.engine.followed import FollowedTrials
 from search.engine.intake import Intake
-from search.engine.limits import HoursBudget
+from search.engine.limits import HoursBudget, WorthLimit
 from search.engine.messages import Assignment, Message
 from search.engine.observers import Observer, Stop
 from search.engine.supply import Supply
@@ -78,8 +78,9 @@ class Dispatcher(RemembersFaults):
         self._working = WorkingAttempts(config, clock)
         self._stop: Stop | None = None
         self._stop_at = 0.0
-        self._hours = HoursBudget(config)
-        self._trials = FollowedTrials(ledger, config, checkpoints, [self._hours, *observers])
+        self._hours, self._worth = HoursBudget(config), WorthLimit(config)
+        watched: list[Observer] = [self._hours, self._worth, *observers]
+        self._trials = FollowedTrials(ledger, config, checkpoints, watched)
         self._supply = Supply(ledger, config, self._trials, slots, clock)
         self._intake = Intake(ledger, config, self._trials, self.request_stop)
 
@@ -223,3 +224,5 @@ class Dispatcher(RemembersFaults):
             self.request_stop(Stop.TIME_BUDGET)
         elif self._hours.used_up:
             self.request_stop(Stop.HOURS)
+        elif self._worth.reached:
+            self.request_stop(Stop.WORTHLESS)

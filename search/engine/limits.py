@@ -6,9 +6,12 @@ import logging
 import math
 from collections.abc import Callable, Collection, Sequence
 
+from optuna.trial import TrialState
+
 from search.config.sweep_config import SweepConfig
 from search.results.cost import Meter
 from search.results.leaderboard import causes, place_of_fault, typical_seconds
+from search.results.outlook import Progress
 from search.results.size import hours_used_up
 from search.study.records import Outcome, StopReason, TrialRecord
 
@@ -89,6 +92,41 @@ class HoursBudget:
     def used_up(self) -> bool:
         """Whether the sweep has taken what it may."""
         return hours_used_up(self._config, self._meter.cost)
+
+
+class WorthLimit:
+    """Whether another hour is worth it, looked at whenever a trial has ended or is frozen; an observer.
+
+    Example:
+        >>> from spaces.quickstart import SPACE
+        >>> config = SweepConfig(name="day", space=SPACE, objective="math:sqrt", trials=9, max_epochs=1)
+        >>> WorthLimit(config).reached
+        False
+    """
+
+    def __init__(self, config: SweepConfig) -> None:
+        self._stop_when = config.stop_when
+        self._progress = Progress(config)
+        self.reached = False
+
+    def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
+        """What was trained before."""
+        if self._stop_when is not None:
+            self._progress.add(records)
+            self._look(self._stop_when)
+
+    def trial_changed(self, record: TrialRecord) -> None:
+        """What is trained now."""
+        if self._stop_when is not None:
+            self._progress.add([record])
+            if record.frozen or record.state is not TrialState.RUNNING:
+                self._look(self._stop_when)
+
+    def _look(self, stop_when: str) -> None:
+        outlook = self._progress.outlook
+        if not self.reached and outlook is not None and outlook.is_too_little(stop_when):
+            self.reached = True
+            _logger.warning("%s: so `stop_when=%s` ends the sweep", outlook, stop_when)
 
 
 class FailureLimit:

@@ -18,6 +18,7 @@ class Stop(enum.Enum):
     INTERRUPTED = "interrupted"
     TIME_BUDGET = "time budget used up"
     HOURS = "core-hours or GPU-hours used up"
+    WORTHLESS = "another hour would probably bring too little"
     FAILURES = "too many trials failed"
 
 

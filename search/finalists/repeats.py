@@ -102,6 +102,7 @@ def repeats_config(
             "time_budget": None,
             "core_hours": None,
             "gpu_hours": None,
+            "stop_when": None,
             # The saved model is the first seed's: it stays, whatever is asked for later.
             "keep_checkpoints": MOST_SEEDS if kind == "retrain" else 1,
             "sweeps_dir": config.folder / kind,

@@ -9,6 +9,7 @@ from search.config.places import sqlite_file
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown, UserError
 from search.loggers.making import check_loggers
+from search.results.outlook import check_stop_when
 from search.study.database import NoStudies, opened_storage
 
 
@@ -21,6 +22,7 @@ def check_services(config: SweepConfig) -> None:
         UserError: one of them does not.
     """
     check_loggers(config.loggers)
+    check_stop_when(config)
     if config.storage is not None and not _new_file(config.storage):
         # One without studies answers; the launch makes the tables.
         with contextlib.suppress(NoStudies), opened_storage(config.storage, create=False):

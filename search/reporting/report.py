@@ -32,6 +32,7 @@ from search.results.freezing import (
     state_text,
 )
 from search.results.leaderboard import latest, leading, outcomes
+from search.results.outlook import outlook
 from search.results.summary import SweepSummary, summarise
 from search.study.opening import opened_study
 from search.study.records import Outcome
@@ -188,6 +189,7 @@ def _headline(summary: SweepSummary) -> str:
 
 def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
     config, saved, cost = summary.config, summary.savings, Cost.of(summary.records)
+    ahead = outlook(config, summary.records)
     data = config.dataset
     pruned = (
         "pruning saved",
@@ -203,6 +205,7 @@ def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
         *_wall_time(summary),
         ("trained", f"{saved.epochs_run} epochs, {human_seconds(saved.seconds_run)}"),
         *([] if cost is None else [("cost", str(cost))]),
+        *([] if ahead is None else [("outlook", str(ahead))]),
     ]
 
 

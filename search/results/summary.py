@@ -13,6 +13,7 @@ from search.config.sweep_config import SweepConfig
 from search.results.columns import Columns
 from search.results.cost import Cost
 from search.results.leaderboard import Savings, cause, counts, importances, latest, savings
+from search.results.outlook import outlook
 from search.study.opening import opened_study
 from search.study.reading import records_of
 from search.study.records import TrialRecord, ranked
@@ -55,6 +56,7 @@ class SweepSummary:
             "importances": self.importances,
             "pruning": vars(self.savings),
             "cost": None if (cost := Cost.of(self.records)) is None else vars(cost),
+            "outlook": None if (ahead := outlook(self.config, self.records)) is None else vars(ahead),
             "all_trials": [
                 trial_json(record, self.config.metric) | _curve_json(record) for record in self.records
             ]

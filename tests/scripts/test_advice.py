@@ -131,6 +131,7 @@ def ended(config: SweepConfig, stop: Stop | None, capsys: pytest.CaptureFixture[
 ENDS: dict[str, tuple[str, dict[str, Any], Stop | None, int]] = {
     "interrupted": ("cr", {}, Stop.INTERRUPTED, 2),
     "the time is used up": ("c", {}, Stop.TIME_BUDGET, 2),
+    "another hour is worth too little": ("cr", {"stop_when": "1/h"}, Stop.WORTHLESS, 2),
     "the core-hours are used up": ("c", {"core_hours": 0.001}, Stop.HOURS, 2),
     "too many failed, some are left": ("fff", {"trials": 5}, Stop.FAILURES, 2),
     "too many failed, none is left": ("fff", {}, Stop.FAILURES, 3),

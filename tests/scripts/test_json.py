@@ -155,6 +155,9 @@ def test_what_changes_a_sweep(night: SweepConfig, monkeypatch: pytest.MonkeyPatc
         (None, None, 0, None, "retrain_best.py night"),
         (Stop.INTERRUPTED, None, 130, "interrupted", "resume_sweep.py night"),
         (Stop.FAILURES, None, 1, "failures", "resume_sweep.py night"),
+        (Stop.TIME_BUDGET, None, 0, "time_budget", "resume_sweep.py night"),
+        (Stop.HOURS, None, 0, "hours", "resume_sweep.py night"),
+        (Stop.WORTHLESS, None, 0, "worthless", "resume_sweep.py night --no-stop-when"),
         (None, "the server is away", 1, None, "resume_sweep.py night"),
     ],
 )

@@ -53,6 +53,7 @@ OTHER_VALUES: dict[str, Any] = {
     "time_budget": 60.0,
     "core_hours": 7.0,
     "gpu_hours": 7.0,
+    "stop_when": "worthless",
     "trial_timeout": 60.0,
     "cleanup_time": 5.0,
     "ray_address": "auto",

@@ -277,6 +277,21 @@ def test_hours_are_of_what_each_trial_had(limit: str, used: dict[str, float]) ->
     assert dispatcher.stop is Stop.HOURS
 
 
+def test_a_sweep_ends_when_another_hour_is_worth_too_little() -> None:
+    """At a trial's end, and in the next launch at once; without the rule it goes on."""
+    drivers = Drivers(sweep_config(trials=99, pruner="none", max_epochs=1, stop_when="0.5/h"))
+    dispatcher, trials = drivers.start(slots=1), 0
+    while take(dispatcher, f"{trials}") is not None:
+        last = epoch(1, min(0.9, 0.1 * trials), timestamp_ms=2000 * (trials + 1))
+        dispatcher.receive(f"{trials}", Message(epochs=(last,)))
+        dispatcher.receive(f"{trials}", Message(finished=True))
+        dispatcher.ended(f"{trials}")
+        trials += 1
+    assert dispatcher.stop is Stop.WORTHLESS
+    assert 20 < trials < 99, "while it rose, it went on"
+    assert take(drivers.start(slots=1), "again") is None
+
+
 def test_with_nothing_known_of_how_long_a_trial_takes_one_is_started() -> None:
     drivers = Drivers(sweep_config(time_budget=1))
     dispatcher = drivers.start()

@@ -131,6 +131,7 @@ SET: dict[str, tuple[Any, Any]] = {
     "time_budget": (60.0, 90.0),
     "core_hours": (60.0, 90.0),
     "gpu_hours": (60.0, 90.0),
+    "stop_when": ("worthless", "0.1/h"),
     "trial_timeout": (60.0, 90.0),
     "cleanup_time": (5.0, 9.0),
     "max_attempts": (2, 5),

@@ -42,6 +42,7 @@ OTHERS: dict[str, Any] = {
     "time_budget": "1.5h",
     "core_hours": "10",
     "gpu_hours": "2.5",
+    "stop_when": "0.001/h",
     "trial_timeout": "30m",
     "cleanup_time": "5s",
     "max_attempts": "2",

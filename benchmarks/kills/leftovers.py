@@ -43,7 +43,7 @@ class Watch(threading.Thread):
         self._stopped = threading.Event()
         self._ray_folders: set[Path] = set()
         self._orphaned: dict[psutil.Process, tuple[float, float]] = {}  # first and last seen
-        self._shared_before = _shared()
+        self._seen: set[int] = set()  # ids of processes
 
     def run(self) -> None:
         """Look until `processes_left` is asked for."""
@@ -74,7 +74,7 @@ class Watch(threading.Thread):
         """What lies where drivers and trials write, when none is running."""
         places = [*self.works_in.iterdir(), *self._temporary.iterdir(), *self._ray_folders]
         left = [str(place) for place in places if place.exists()]
-        return left + sorted(_shared() - self._shared_before)
+        return left + sorted(_shared(self._seen))
 
     def _look(self) -> list[str]:
         """Note orphans and Ray's folders; the processes that are there and should go."""
@@ -82,6 +82,7 @@ class Watch(threading.Thread):
         for process in self._ours():
             with contextlib.suppress(psutil.Error):
                 found[process.pid] = process, process.ppid(), process.name(), " ".join(process.cmdline())
+        self._seen |= found.keys()
         for process, parent, name, command in found.values():
             self._ray_folders |= {Path(folder) for folder in re.findall(r"/tmp/ray-\w+", command)}
             if not command.startswith(_LINGERING):
@@ -98,7 +99,8 @@ class Watch(threading.Thread):
                     yield process
 
 
-def _shared() -> set[str]:
-    """Tensors in shared memory under a name, whose process (in the name) is dead."""
+def _shared(processes: set[int]) -> set[str]:
+    """Tensors in shared memory under the name of one of these processes, which is dead."""
     names = [each.name for each in _SHARED_MEMORY.glob("torch_*")]
-    return {name for name in names if not psutil.pid_exists(int(name.split("_")[1]))}
+    of = {name: int(name.split("_")[1]) for name in names}
+    return {name for name, process in of.items() if process in processes and not psutil.pid_exists(process)}

@@ -112,6 +112,15 @@ def test_the_growth_of_a_sweep_is_measured() -> None:
 
 
 def test_the_calibration_of_the_statistics_is_measured() -> None:
-    told = run("benchmarks.calibration", "--repeats", "20")
-    assert len(re.findall(r"\d%", told)) == 1 + 6, "one in the heading, two for each of three worlds"
+    told = run("benchmarks.calibration", "--repeats", "10")
+    assert len(re.findall(r"\d%", told)) == 1 + 2 * 5 * 3, "one in the heading, two for each world and method"
     assert "P(best) said" in told
+
+
+def test_what_an_hour_is_worth_is_judged_by_kept_runs(tmp_path: Path) -> None:
+    steps = [1.0] * 25 + [0.5] * 25 + [0.25] * 50
+    (tmp_path / "task-0.json").write_text(json.dumps({"seen": steps}))
+    (tmp_path / "task-1.json").write_text(json.dumps({"seen": [1.0] * 50 + [0.9] * 50}))
+    told = run("benchmarks.worth", "--results", str(tmp_path))
+    assert "1 tasks, 2 sweeps" in told
+    assert len(re.findall(r"^\| \d+ \| \d+% \|", told, re.MULTILINE)) == 4

@@ -43,3 +43,25 @@ def test_where_nothing_is_left_nothing_is_seen(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""], env={**os.environ, **watch.environment}):
         pass
     assert (watch.processes_left(), watch.files_left(), watch.orphans()) == ([], [], [])
+
+
+def test_shared_tensors_of_dead_loader_workers_are_left_and_others_are_not_ours(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    watch.start()
+    started = subprocess.Popen(
+        [sys.executable, "-c", A_LOADERS_WORKER],
+        env={**os.environ, **watch.environment},
+        stdout=subprocess.PIPE,
+    )
+    with started as worker, subprocess.Popen([sys.executable, "-c", ""]) as another:
+        another.wait()
+        shared = [Path("/dev/shm", f"torch_{each.pid}_{tmp_path.name}") for each in (worker, another)]
+        for file in shared:
+            file.touch()
+        try:
+            watch.processes_left(grace_s=0.0)
+            worker.wait()
+            assert watch.files_left() == [shared[0].name]
+        finally:
+            for file in shared:
+                file.unlink()

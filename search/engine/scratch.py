@@ -21,6 +21,8 @@ _LOCK = ".held"
 
 SCRATCH = "sweep-trial-"  # how the folders of attempts begin, in the temporary folder of each node
 SOCKETS = "pymp-"  # how those of `multiprocessing` do
+# A socket's path has 107 bytes at most (sun_path in unix(7)), of which its own part is this.
+_LONGEST_PARENT = 107 - len("/pymp-12345678/listener-12345678")
 
 
 @contextlib.contextmanager
@@ -53,10 +55,23 @@ def hold_sockets() -> IO[str]:
     """Hold the folder in which `multiprocessing` has its sockets, in this process and its children.
 
     Each child would make a folder of its own otherwise, and leave it for good when it is killed. A worker of
-    a torch loader is such a child, for it hands tensors on over a socket.
+    a torch loader is such a child, for it hands tensors on over a socket. Where the temporary folder's path
+    is too long for a socket's, which would leave a loader waiting for ever, it is made in `sockets_parent`.
     """
-    sweep_up(SOCKETS)
-    return _hold(Path(multiprocessing.util.get_temp_dir()))  # made now, it is the children's too
+    parent = sockets_parent()
+    sweep_up(SOCKETS, parent)
+    before, tempfile.tempdir = tempfile.tempdir, str(parent)
+    try:
+        folder = Path(multiprocessing.util.get_temp_dir())  # made now, it is the children's too
+    finally:
+        tempfile.tempdir = before
+    return _hold(folder)
+
+
+def sockets_parent() -> Path:
+    """Where folders of sockets are made: in the temporary folder or, where its path is too long, in /tmp."""
+    parent = tempfile.gettempdir()
+    return Path(parent if len(os.fsencode(parent)) <= _LONGEST_PARENT else "/tmp")
 
 
 def _hold(folder: Path) -> IO[str]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
 
 from search.engine.dispatch import Dispatcher
 from search.engine.messages import WorkerSpec
-from search.engine.signals import current_ending
 from search.engine.worker import make_trainable
 from search.errors import SweepFailed
 from search.ray_tune.placement import Node, Placement
@@ -71,22 +67,6 @@ def slots(placement: Placement) -> Callable[[], int]:
     return count
 
 
-class _HandlerKept(tune.Callback):
-    """Puts the handler of SIGUSR1 back: Ray Tune sets its own, which ends the loop with trials running."""
-
-    def __init__(self) -> None:
-        self._handler = signal.getsignal(signal.SIGUSR1)
-
-    def setup(self, **_info: Any) -> None:  # type: ignore[override]  # all of it is given by name
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGUSR1, self._handler)
-            current_ending().check()  # one may have met Ray's
-
-    def __getstate__(self) -> dict[str, Any]:
-        """As the searcher's: Ray pickles it for a restore that never comes."""
-        return {}
-
-
 def _tuner(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> tune.Tuner:
     scheduler = LedgerScheduler(dispatcher)
     return tune.Tuner(
@@ -102,7 +82,6 @@ def _tuner(dispatcher: Dispatcher, spec: WorkerSpec, folder: Path) -> tune.Tuner
             name="tune",
             storage_path=str(folder),
             stop=SweepStopper(dispatcher, scheduler),
-            callbacks=[_HandlerKept()],
             failure_config=tune.FailureConfig(max_failures=0),  # the dispatcher hands lost trials out again
             # Silent; the one that Ray takes in a notebook clears what the cell has shown.
             verbose=0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from ray.tune.stopper import Stopper
 
 from search.engine.dispatch import Dispatcher
 from search.engine.messages import MESSAGE, Message
+from search.engine.signals import current_ending
 from search.engine.worker import ask_to_stop
 from search.study.records import StopReason
 from search.study.transitions import Decision
@@ -155,6 +158,7 @@ class SweepStopper(Stopper):
     def __init__(self, dispatcher: Dispatcher, scheduler: LedgerScheduler) -> None:
         self._dispatcher = dispatcher
         self._scheduler = scheduler
+        self._handler = signal.getsignal(signal.SIGUSR1)
 
     def __getstate__(self) -> dict[str, Any]:
         """As for the scheduler."""
@@ -165,11 +169,23 @@ class SweepStopper(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Whether what still runs is to be dropped."""
+        """Whether what still runs is to be dropped. Asked at each step of Ray's loop."""
+        self._keep_handler()
         if not self._dispatcher.abandon:
             return False
         self._scheduler.kill_workers()
         return True
+
+    def _keep_handler(self) -> None:
+        """Put the handler of SIGUSR1 back: Ray Tune sets its own, which ends the loop with trials running.
+
+        Not by a callback of Ray's: where there is any, Ray imports wandb to tell which it is.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGUSR1) is not self._handler:
+            signal.signal(signal.SIGUSR1, self._handler)
+            current_ending().check()  # one may have met Ray's
 
 
 def _kill(trial: Trial) -> None:

@@ -14,7 +14,7 @@ import ray
 
 from cifar_cnn.cores import usable_cores
 from search.config.sweep_config import SweepConfig
-from search.engine.scratch import SCRATCH, SOCKETS, delete, held_folder, sweep_up
+from search.engine.scratch import SCRATCH, SOCKETS, delete, held_folder, sockets_parent, sweep_up
 from search.engine.signals import current_ending, handlers_kept
 from search.errors import UserError, shortened
 from search.ray_tune.token import own_token
@@ -74,8 +74,8 @@ def ray_session(config: SweepConfig, say: Callable[[str], None] = lambda _what: 
                     if started:
                         _shut_down(folder)
                     delete(folder)
-                    for family in (SCRATCH, SOCKETS):
-                        sweep_up(family)  # of workers that were killed
+                    sweep_up(SCRATCH)  # of workers that were killed
+                    sweep_up(SOCKETS, sockets_parent())
 
 
 def _refuse_client(address: str | None) -> None:

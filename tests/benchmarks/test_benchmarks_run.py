@@ -101,8 +101,7 @@ def test_kills_are_counted(tmp_path: Path) -> None:
     sweeps = counts["sweeps"]
     assert sweeps["sweeps"] == 2
     assert sweeps["trials"] >= 16
-    # Not files: an installed wandb that a killed driver had imported leaves temporary folders of its own.
-    ours = ("trials_lost", "decisions_wrong", "unlike_undisturbed", "zombies", "processes_left")
+    ours = ("trials_lost", "decisions_wrong", "unlike_undisturbed", "zombies", "processes_left", "files_left")
     wrong = (*ours, "mlflow_duplicates", "mlflow_repairs")
     assert {name: sweeps[name] for name in wrong} == dict.fromkeys(wrong, 0)
 

@@ -18,15 +18,16 @@ time.sleep(60)
 """
 
 
+def loaders_worker(watch: Watch) -> subprocess.Popen[bytes]:
+    """A process that is called as a loader's worker, of the sweep that is watched."""
+    environment = {**os.environ, **watch.environment}
+    return subprocess.Popen([sys.executable, "-c", A_LOADERS_WORKER], env=environment, stdout=subprocess.PIPE)
+
+
 def test_what_is_left_is_seen_and_its_processes_are_ended(tmp_path: Path) -> None:
     watch = Watch(tmp_path)
     watch.start()
-    started = subprocess.Popen(
-        [sys.executable, "-c", A_LOADERS_WORKER],
-        env={**os.environ, **watch.environment},
-        stdout=subprocess.PIPE,
-    )
-    with started as worker:
+    with loaders_worker(watch) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()
         (watch.works_in / "lightning_logs").mkdir()
@@ -48,12 +49,7 @@ def test_where_nothing_is_left_nothing_is_seen(tmp_path: Path) -> None:
 def test_shared_tensors_of_dead_loader_workers_are_left_and_others_are_not_ours(tmp_path: Path) -> None:
     watch = Watch(tmp_path)
     watch.start()
-    started = subprocess.Popen(
-        [sys.executable, "-c", A_LOADERS_WORKER],
-        env={**os.environ, **watch.environment},
-        stdout=subprocess.PIPE,
-    )
-    with started as worker, subprocess.Popen([sys.executable, "-c", ""]) as another:
+    with loaders_worker(watch) as worker, subprocess.Popen([sys.executable, "-c", ""]) as another:
         another.wait()
         shared = [Path("/dev/shm", f"torch_{each.pid}_{tmp_path.name}") for each in (worker, another)]
         for file in shared:

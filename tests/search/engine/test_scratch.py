@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,29 @@ def test_sockets_of_a_killed_process_and_its_children_go_as_its_folder_does(tmp_
             fcntl.flock(lock, fcntl.LOCK_EX)  # which waits for both to be dead
     sweep_up(SOCKETS, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+LISTENS = """
+import os
+from multiprocessing.connection import Listener
+from search.engine.scratch import hold_sockets
+held = hold_sockets()
+with Listener(family="AF_UNIX") as listener:
+    print(len(os.fsencode(listener.address)))
+"""
+
+
+@pytest.mark.parametrize("length", [40, 75, 76, 120])
+def test_sockets_have_a_path_however_long_the_temporary_folders_is(length: int) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        parent = Path(short, "t" * (length - len(short) - 1))
+        parent.mkdir()
+        told = subprocess.run(
+            [sys.executable, "-c", LISTENS],
+            env={**os.environ, "TMPDIR": str(parent)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert told.returncode == 0, told.stderr
+    assert int(told.stdout) <= 107

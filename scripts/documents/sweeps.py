@@ -42,7 +42,9 @@ class SweepEnd(Document):
     folder: str = Field(description="Where its study, checkpoints and report lie.")
     metric: str = Field(description="What it optimises.")
     direction: Direction = Field(description="Of the metric.")
-    succeeded: bool = Field(description="Whether it ended by itself or by its time budget, all of it shown.")
+    succeeded: bool = Field(
+        description="Whether it ended by itself or by a budget or rule of its own, all of it shown."
+    )
     stop: Literal["interrupted", "time_budget", "hours", "worthless", "failures"] | None = Field(
         description="Why it ended before the sweep was done; null: it is done."
     )

@@ -1,10 +1,10 @@
 """What another hour would probably bring, by what the last ones have brought.
 
 The best value so far falls, as a rule, by about the same amount each time that the training behind it
-doubles, and by less later. So the next doubling is taken to bring half of what the last one brought and a
-quarter of what the one before it did, and an hour its share of that, by the logarithm. Replayed on recorded
-curves this is right on average, and nine times of ten no more comes than four times as much
-(docs/search_methods.md).
+doubles, and by less later. So training goes on to bring, a doubling, half of what the last one brought and a
+quarter of what the one before it did, and with each further doubling half as much. Replayed on recorded
+curves, for an hour that is a tenth of the budget, this is about right on average, and nine times of ten no
+more comes than four times as much (docs/search_methods.md).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
+from search.results.statistics import bounds
 from search.study.records import Epoch, TrialRecord
 
 _FEWEST = 8  # trials that have reported, three of them in the first quarter
@@ -111,7 +112,9 @@ class Progress:
         half, quarter = (self._at(trained / part) for part in (2, 4))
         an_hour = 3600 * trained / self._busy_s  # of training, with as many at a time as so far
         gain = expected_gain(best, half, quarter, an_hour / trained)
-        return Outlook(gain, MOST_TIMES * gain, seed_noise(self._config, best))
+        low, high = bounds(self._config.metric, [best])  # an accuracy has 1 above it
+        room = high - best if self._config.goal.maximises else best - low
+        return Outlook(min(gain, room), min(MOST_TIMES * gain, room), seed_noise(self._config, best))
 
     def _at(self, trained: float) -> float:
         return self._best[bisect.bisect_right(self._trained, trained) - 1]
@@ -127,11 +130,12 @@ def expected_gain(best: float, half: float, quarter: float, more: float) -> floa
         more: training to come, in units of that so far.
 
     Example:
-        >>> expected_gain(best=0.8, half=0.7, quarter=0.5, more=1.0)
-        0.1
+        >>> gains = [expected_gain(best=0.8, half=0.7, quarter=0.5, more=more) for more in (0.1, 1.0, 99.0)]
+        >>> [round(gain, 3) for gain in gains]
+        [0.013, 0.072, 0.143]
     """
-    doubling = abs(best - half) / 2 + abs(half - quarter) / 4
-    return round(doubling, 12) * math.log2(1 + more)
+    a_doubling = abs(best - half) / 2 + abs(half - quarter) / 4
+    return a_doubling * (1 - 1 / (1 + more)) / math.log(2)
 
 
 def outlook(config: SweepConfig, records: Sequence[TrialRecord]) -> Outlook | None:

@@ -33,11 +33,12 @@ def trained(
 RISING = [0.5, 0.4, 0.3, 0.2, 0.6, 0.1, 0.2, 0.3, 0.64, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.1]
 
 
-def test_a_doubling_brings_half_of_the_last_one_and_a_quarter_of_the_one_before() -> None:
+def test_a_doubling_begins_with_half_of_the_last_one_and_a_quarter_of_the_one_before_and_slows() -> None:
     hour_is_a_doubling = trained(RISING, seconds=3600 / len(RISING))
     found = outlook(sweep_config(), hour_is_a_doubling)
     assert found is not None
-    assert found.gain == pytest.approx((0.64 - 0.6) / 2 + (0.6 - 0.5) / 4)
+    a_doubling = (0.64 - 0.6) / 2 + (0.6 - 0.5) / 4
+    assert found.gain == pytest.approx(a_doubling * 0.5 / math.log(2))
     assert found.most == pytest.approx(4 * found.gain)
 
 
@@ -47,14 +48,23 @@ def test_an_hour_of_several_at_a_time_is_more_training() -> None:
     assert alone is not None
     assert four is not None
     trained_hours = len(RISING) / 60
-    assert alone.gain / math.log2(1 + 1 / trained_hours) == pytest.approx(
-        four.gain / math.log2(1 + 4 / trained_hours)
+    assert alone.gain / (1 - 1 / (1 + 1 / trained_hours)) == pytest.approx(
+        four.gain / (1 - 1 / (1 + 4 / trained_hours))
     )
 
 
 def test_a_night_between_two_launches_is_no_training() -> None:
     straight = outlook(sweep_config(), trained(RISING))
     assert outlook(sweep_config(), trained(RISING, pause=9999.0)) == straight
+
+
+def test_an_accuracy_has_no_more_to_come_than_there_is_to_one() -> None:
+    """After seconds of training an hour is many doublings."""
+    high = [0.2, 0.1, 0.1, 0.1, 0.9, 0.1, 0.1, 0.1, 0.98, 0.1, 0.1, 0.1]
+    found = outlook(sweep_config(), trained(high, seconds=1.0))
+    assert found is not None
+    assert found.gain == found.most == pytest.approx(0.02)
+    assert found.noise is None
 
 
 def test_smaller_is_better_where_it_is() -> None:

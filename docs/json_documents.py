@@ -19,9 +19,10 @@ _INTRODUCTION = """# Reference: `--json`
 
 Written by `docs/json_documents.py` from the models in `scripts/documents/`.
 
-Every command but `serve_model.py`, whose API is JSON, takes `--json`: its results are one JSON document on
-stdout, and all else (progress, warnings, tables) is on stderr. Exit codes are as ever: 0 done, 1 failed, 2
-usage, 130 interrupted. Every key is always there, and a number that is not finite is null.
+Every command but the servers (`serve_model.py`, `mcp_server.py`) takes `--json`: its results are one JSON
+document on stdout, and all else (progress, warnings, tables) is on stderr. Exit codes are as ever: 0 done,
+1 failed, 2 usage, 130 interrupted. Every key is always there, and a number that is not finite is null.
+[Agents](../how_to/agents.md) get the same documents from `mcp_server.py`.
 
 A command that could not do what it was asked for writes a [Failure](#failure) in place of its document; one
 that is ended by force, or by a fault of its own, writes nothing. A document may come with exit code 1 or

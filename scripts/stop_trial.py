@@ -35,6 +35,22 @@ def stop(
     the epoch under way ends, and gives it another trial. One that no worker has taken yet has failed.
     """
     from scripts.consoles import out
+    from search.study.records import trial_key
+
+    ended = stopped(name, trial, fail, sweeps_dir)
+
+    def show() -> None:
+        done = f"{trial_key(trial)} {ended.trial.state} at {ended.trial.epochs}/{ended.max_epochs}"
+        if ended.driver is None:
+            out.print(f"{done}; nobody drives the sweep, and a resume leaves it as it is")
+        else:
+            out.print(f"{done}; the driver on {ended.driver} stops its worker when the epoch under way ends")
+
+    return Answer(lambda: ended, show)
+
+
+def stopped(name: str, trial: int, fail: bool, sweeps_dir: Path) -> Stopped:
+    """End a trial of a sweep, pruned or failed; what is told of it."""
     from search.config.sweep_config import SweepConfig
     from search.results.summary import trial_json
     from search.study.stopping import stop_trial
@@ -47,15 +63,7 @@ def stop(
         "max_epochs": config.max_epochs,
         "driver": driver,
     }
-
-    def show() -> None:
-        done = f"{record.key} {record.outcome} at {len(record.epochs)}/{config.max_epochs}"
-        if driver is None:
-            out.print(f"{done}; nobody drives the sweep, and a resume leaves it as it is")
-        else:
-            out.print(f"{done}; the driver on {driver} stops its worker when the epoch under way ends")
-
-    return Answer(lambda: Stopped.model_validate(plain), show)
+    return Stopped.model_validate(plain)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,13 @@ def names(requirements: list[str]) -> set[str]:
 SHARED = names(PROJECT["project"]["dependencies"])
 EXTRAS = {name: names(of) for name, of in PROJECT["project"]["optional-dependencies"].items()}
 SWEEP, SERVE = SHARED | EXTRAS["sweep"], SHARED | EXTRAS["serve"]
-LOGGERS = ("tensorboard", "wandb")  # each with an extra of its own, and a module that alone imports it
-ALL = SWEEP | SERVE | EXTRAS["dashboard"] | EXTRAS["tensorboard"] | EXTRAS["wandb"]
+# Modules with an extra of their own, which they alone import.
+WITH_EXTRA = {
+    "search.loggers.tensorboard": "tensorboard",
+    "search.loggers.wandb": "wandb",
+    "scripts.mcp_tools": "mcp",
+}
+ALL = SHARED | set().union(*EXTRAS.values())
 DEV = names(PROJECT["dependency-groups"]["dev"])
 
 
@@ -78,9 +83,9 @@ def packages(imports: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in imports} - {*sys.stdlib_module_names, *OURS, *GIVEN}
 
 
-def with_logger(module: str) -> set[str]:
-    """What is declared for a logger's own module besides."""
-    return EXTRAS[name] if (name := module.removeprefix("search.loggers.")) in LOGGERS else set()
+def own_extra(module: str) -> set[str]:
+    """What is declared for a module alone."""
+    return EXTRAS[WITH_EXTRA[module]] if module in WITH_EXTRA else set()
 
 
 def undeclared(imports: set[str], declared: set[str]) -> list[str]:
@@ -99,12 +104,12 @@ SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py") if "\nif 
 def test_each_script_imports_what_its_extra_declares(script: str) -> None:
     declared = SERVE if script == "serve_model" else SWEEP
     for name in sorted(reached(f"scripts.{script}")):
-        assert not undeclared(HOUSE[name], declared | with_logger(name)), name
+        assert not undeclared(HOUSE[name], declared | own_extra(name)), name
 
 
 def test_every_module_imports_what_is_declared() -> None:
     for name, imports in HOUSE.items():
-        assert not undeclared(imports, SWEEP | SERVE | with_logger(name)), name
+        assert not undeclared(imports, SWEEP | SERVE | own_extra(name)), name
 
 
 @pytest.mark.parametrize("folder", ["tests", "benchmarks", "examples"])

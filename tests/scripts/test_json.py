@@ -39,7 +39,8 @@ from search.tracking.store import SweepPage
 
 DOCS = Path(__file__).parents[2] / "docs"
 RENDERED = runpy.run_path(str(DOCS / "json_documents.py"))
-TAKES_JSON = {script: Path(app.name[0]).name for script, app in APPS.items() if script != "serve"}
+SERVERS = ("serve", "mcp")
+TAKES_JSON = {script: Path(app.name[0]).name for script, app in APPS.items() if script not in SERVERS}
 
 
 def told(script: str, result: Result) -> Any:
@@ -83,7 +84,7 @@ def test_the_page_and_the_schemas_are_what_the_models_say() -> None:
     assert "| anything |" not in page
 
 
-def test_every_command_but_the_server_takes_it() -> None:
+def test_every_command_but_the_servers_takes_it() -> None:
     assert set(TAKES_JSON.values()) == set(DOCUMENTS)
     for script in APPS:
         names = {name for each in APPS[script].assemble_argument_collection() for name in each.names}

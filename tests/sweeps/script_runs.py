@@ -17,6 +17,7 @@ from scripts import (
     evaluate_model,
     launch_sweep,
     list_sweeps,
+    mcp_server,
     report_sweep,
     resume_sweep,
     retrain_best,
@@ -36,6 +37,7 @@ APPS = {
     "serve": serve_model.app,
     "list": list_sweeps.app,
     "stop": stop_trial.app,
+    "mcp": mcp_server.app,
 }
 
 

@@ -30,11 +30,13 @@ def print_sweeps(sweeps: Sequence[Listed], sweeps_dir: Path) -> None:
         "sweep": [sweep.name for sweep in sweeps],
         "state": [str(sweep.state) for sweep in sweeps],
         "best": [_best(sweep) for sweep in sweeps],
+        "trials": [str(sum(sweep.trials.values())) for sweep in sweeps],
         "changed": [_when(sweep.changed_ms) for sweep in sweeps],
         "size": [ByteSize(sweep.bytes).human_readable(decimal=True) for sweep in sweeps],
-        "trials": [_trials(sweep) for sweep in sweeps],
     }
-    out.print(table(cells, kept=len(cells)))
+    kept = len(cells)
+    cells["of which"] = [_outcomes(sweep) for sweep in sweeps]
+    out.print(table(cells, kept))
     for sweep in sweeps:
         if sweep.error is not None:
             out.print(f"{sweep.name} cannot be read: {in_options(sweep.error)}")
@@ -51,7 +53,7 @@ def _when(ms: int | None) -> str:
     return NONE if ms is None else datetime.datetime.fromtimestamp(ms / 1000).strftime("%Y-%m-%d %H:%M")
 
 
-def _trials(sweep: Listed) -> str:
+def _outcomes(sweep: Listed) -> str:
     """`2 complete, 1 pruned`; what nobody works on does not run."""
     unended = "running" if sweep.driver else "unfinished"
     counted = {unended if outcome == "running" else outcome: n for outcome, n in sweep.trials.items()}

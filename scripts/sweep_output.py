@@ -163,7 +163,8 @@ def _print_report(result: SweepResult) -> None:
     config = result.config
     with waiting("writing the report"):
         file = write_report(config.name, config.sweeps_dir, _report_file(config))
-    out.print(f"\nreport:  {file}")
+    here = Path.cwd()
+    out.print(f"\nreport:  {file.relative_to(here) if file.is_relative_to(here) else file}")
     if result.page is None:
         return
     try:

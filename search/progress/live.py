@@ -108,7 +108,8 @@ class Progress:
         self._stop = reason, None if grace_s is None else time.monotonic() + grace_s
 
     def _say(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
+        # A terminal by itself would break words.
+        self._console.print(Text(line), soft_wrap=not isinstance(self._table, TerminalTable))
 
     def _wait_goes_on(self, before: TrialRecord | None, record: TrialRecord) -> None:
         """The first worker that is up has an epoch to come; with that the wait is over."""
@@ -162,7 +163,7 @@ class Progress:
 
     def _status(self) -> str:
         """How far the sweep is, with what people look for first in front."""
-        left = "" if (text := self._tally.left_text) is None else f"{text}, "
+        left = "" if self._stop or (text := self._tally.left_text) is None else f"{text}, "
         return f"{left}{self._tally.counts}, {human_seconds(time.monotonic() - self._started)}"
 
     def _best_line(self) -> str:

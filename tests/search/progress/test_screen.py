@@ -111,7 +111,7 @@ def test_a_repetition_is_called_by_what_it_repeats(width: int) -> None:
         lines = shown(progress, width)
         progress.trial_changed(replace(changes[0], state=TrialState.COMPLETE, epochs=(epoch(1),), value=0.5))
     assert "trial-004, seed 2: complete at 1/3, val_acc 0.5000, the best so far" in told.getvalue()
-    assert "confirming trial-011, trial-004 of night with up to 4 seeds, 3 epochs, max" in told.getvalue()
+    assert "confirming trial-011, trial-004 of night with up to 4 seeds, 3 epochs, \nmax" in told.getvalue()
     assert lines[0].split() == ["training", "state", "val_acc"]
     assert [line.partition("  ")[0] for line in lines[1:4]] == [
         "trial-004, seed 2",

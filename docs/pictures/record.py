@@ -1,9 +1,9 @@
 """Records `session.jsonl`: a sweep launched in one terminal, killed from another, and resumed.
 
-uv run docs/pictures/record.py     # needs tmux and git; in a clone of what is committed, about two minutes
+uv run docs/pictures/record.py     # needs tmux and git; in a clone of what is committed; two minutes
 
-Two terminals of tmux are looked at ten times a second. The recording has a line for each moment at which something
-has changed: the seconds, the terminal, and each changed row as the terminal has it, colours included.
+Two terminals of tmux are looked at ten times a second. The recording has a line for each moment at which
+something has changed: the seconds, the terminal, and each changed row as it is there, colours included.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ class Recorder:
         """Take down what has changed in both terminals."""
         time.sleep(_EVERY_S)
         for name, before in self._rows.items():
-            shown = self.tmux("capture-pane", "-e", "-p", "-t", name).replace(
-                str(self._clone), "~/cifar-sweep"
-            )
+            shown = self.tmux("capture-pane", "-e", "-p", "-t", name)
             rows = [row.rstrip() for row in shown.splitlines()]
             rows += [""] * (ROWS[name] - len(rows))
             changed = {place: row for place, row in enumerate(rows) if row != before[place]}
@@ -122,7 +120,9 @@ def _play(recorder: Recorder) -> None:
     recorder.until("sweep", _in_the_middle)
     recorder.type("other", f"kill -9 {' '.join(map(str, recorder.sweeping('sweep')))}")
     recorder.until("sweep", lambda text: "Killed" in text, and_s=2)
-    recorder.type("sweep", f"clear; {RESUME}")
+    recorder.type("sweep", "clear")
+    recorder.until("sweep", lambda text: text.strip() == "$")
+    recorder.type("sweep", RESUME)
     recorder.until("sweep", lambda text: "next, train" in text, and_s=1)
 
 

@@ -1,4 +1,4 @@
-"""Draws `session.svg`, which moves: what `record.py` has recorded, in less time and with a line that says what is seen.
+"""Draws `session.svg`, which moves: what `record.py` has recorded, faster, and what is seen in words.
 
 uv run docs/pictures/session.py
 """
@@ -10,16 +10,14 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from record import COLUMNS, RECORDING, ROWS
 from rich.style import Style
 from rich.terminal_theme import MONOKAI
-from rich.text import Text
+from rich.text import Span, Text
 
 PICTURE = RECORDING.with_suffix(".svg")
-SPEED = 4
-LONGEST_S = 0.6  # in the picture, between two moments
+SPEED, WAITING_SPEED = 4, 20  # the second where nothing trains: Ray and its workers start
 END_S = 5.0  # that the last moment stays
 _CHAR, _LINE, _EDGE = 7.83, 17, 14  # pixels; the font's characters are 0.6 of its size wide
 _FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
@@ -38,12 +36,15 @@ class Shown:
 
 
 def moments() -> list[tuple[float, str, dict[int, str]]]:
-    """The recording, by the picture's seconds: faster, and shorter where nothing happens."""
-    made, now, before = [], 0.0, 0.0
+    """The recording, by the picture's seconds."""
+    made, now, before, waits = [], 0.0, 0.0, False
     for line in RECORDING.read_text(encoding="utf-8").splitlines():
         at, name, rows = json.loads(line)
-        now, before = now + min((at - before) / SPEED, LONGEST_S), at
+        now, before = now + (at - before) / (WAITING_SPEED if waits else SPEED), at
         made.append((now, name, {int(row): text for row, text in rows.items()}))
+        if name == "sweep":
+            said = "\n".join(rows.values())
+            waits = (waits or "so far" in said) and not re.search("left, |first epoch", said)
     return made
 
 
@@ -74,7 +75,8 @@ def captions(end: float) -> Iterator[Shown]:
         if told[name] and any(re.search(told[name][0][0], text) for text in changed.values()):
             found.append((now, told[name].pop(0)[1]))
     for (begin, text), (until, _) in zip(found, [*found[1:], (end, "")], strict=True):
-        yield Shown(_EDGE, _LINE + 4, Text(text, Style(color=_CAPTION, bold=True)), begin, until)
+        said = Text(text, spans=[Span(0, len(text), Style(color=_CAPTION, bold=True))])
+        yield Shown(_EDGE, _LINE + 4, said, begin, until)
 
 
 def drawn(shown: Shown, end: float) -> str:
@@ -83,10 +85,10 @@ def drawn(shown: Shown, end: float) -> str:
     for part in shown.text.divide(
         sorted({place for span in shown.text.spans for place in (span.start, span.end)})
     ):
-        style = Style.combine([each.style for each in part.spans if isinstance(each.style, Style)])
+        style = Style.combine([Style(), *(s.style for s in part.spans if isinstance(s.style, Style))])
         said = f' fill="{style.color.get_truecolor(MONOKAI).hex}"' if style.color else ""
         said += ' font-weight="bold"' if style.bold else ""
-        text = html.escape(part.plain, quote=False)
+        text = html.escape(part.plain, quote=False).replace(" ", "\N{NO-BREAK SPACE}")  # others are joined
         spans.append(f"<tspan{said}>{text}</tspan>" if said else text)
     values, times = ["hidden", "visible", "hidden"], [0.0, shown.begin / end, shown.end / end]
     if shown.begin == 0:
@@ -114,7 +116,7 @@ def picture() -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {top:g}" width="{width:g}" '
-            f'font-family="{_FONT}" font-size="13" fill="{_INK}" xml:space="preserve">',
+            f'font-family="{_FONT}" font-size="13" fill="{_INK}">',
             "<title>A sweep is launched, killed and resumed</title>",
             f'<rect width="100%" height="100%" rx="8" fill="{_BACKGROUND}"/>',
             f'<text x="{width - _EDGE:g}" y="{_LINE + 4}" text-anchor="end" fill="{_QUIET}">{SPEED}x</text>',

@@ -65,6 +65,10 @@ class Browser:
         """Type into an element; into a file input, the paths of files, a line each."""
         call("POST", f"{self._element(selector)}/value", {"text": text})
 
+    def run(self, script: str) -> Any:
+        """What a piece of JavaScript returns in the page."""
+        return call("POST", f"{self._session}/execute/sync", {"script": script, "args": []})
+
     def screenshot(self, file: Path) -> None:
         """Save what there is to see."""
         file.write_bytes(base64.b64decode(call("GET", f"{self._session}/screenshot")))

@@ -74,7 +74,7 @@ def test_a_person_gets_a_table_and_a_line_for_what_cannot_be_read(folder: Path) 
     told = run_script("list", "--sweeps-dir", folder)
     assert (told.exit_code, told.stderr) == (0, "")
     headings, *lines = told.stdout.splitlines()
-    assert headings.split() == "sweep state best trials changed size of which".split()
+    assert headings.split() == ["sweep", "state", "best", "trials", "changed", "size", "of", "which"]
     rows = {line.split()[0]: " ".join(line.split()) for line in lines[:5]}
     assert rows["done"].startswith("done finished val_acc 0.8000 ")
     assert rows["half"].endswith("1 unfinished, 1 complete, 1 pruned")

@@ -1,9 +1,11 @@
-"""Write a sweep's report: one HTML file that opens anywhere, offline.
+"""Write a sweep's report: one HTML file that opens anywhere, offline. Or serve it while the sweep runs.
 
 # reports/night.html:
 uv run scripts/report_sweep.py night
 # and reports/figures/night/*.pdf, *.svg and *.png, for papers:
 uv run scripts/report_sweep.py night --figures
+# a page that follows the sweep:
+uv run scripts/report_sweep.py night --serve
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from scripts import cli
 from scripts.answers import Answer, answers
@@ -21,7 +24,6 @@ app = cli.app(__file__, __doc__)
 
 
 @app.default
-@cli.stoppable
 @answers
 def report(
     name: Annotated[str, Parameter(help="Name of the sweep; it may be running.")],
@@ -32,21 +34,23 @@ def report(
         cli.Flag,
         Parameter(help="Also write each figure as PDF, SVG and PNG, to figures/NAME beside it."),
     ] = False,
+    serve: Annotated[
+        cli.Flag,
+        Parameter(help="Write nothing: serve the report, always up to date, on this machine until Ctrl-C."),
+    ] = False,
+    port: Annotated[
+        int,
+        Parameter(help="Port of --serve; 0 takes a free one.", validator=Number(gte=0, lte=65535)),
+    ] = 0,
     sweeps_dir: cli.SweepsDir = Path("sweeps"),
 ) -> Answer:
-    """Leaderboard, learning curves, importances, slices, timeline of the workers, failures, environment."""
+    """Leaderboard, all trials, learning curves, importances, slices, timeline of the workers, failures."""
     from scripts.consoles import out
-    from scripts.waiting import waiting
-    from search.reporting.report import write_report
+    from scripts.report_output import follow, write
 
-    file = file or Path("reports", f"{name}.html")
-    with waiting("writing the report"):
-        written = [write_report(name, sweeps_dir, file)]
-    if figures:
-        from search.reporting.paper_figures import write_figures  # pyplot, half a second of imports
-
-        with waiting("drawing the figures"):
-            written += write_figures(name, sweeps_dir, file.parent / "figures" / name)
+    if serve:
+        return follow(name, sweeps_dir, port, alone=file is None and not figures)
+    written = write(name, sweeps_dir, file or Path("reports", f"{name}.html"), figures)
     return Answer(
         lambda: Files(files=[str(path.absolute()) for path in written]),
         lambda: out.print(*written, sep="\n"),

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import optuna
 from plotly.offline import get_plotlyjs
 
 from cifar_cnn.files import write_atomically
 from search.config.credentials import hide_in
 from search.finalists.confirm import newest_confirmation
 from search.reporting import finalists_table
-from search.reporting.figures import Section, parameter_axes, sweep_sections
+from search.reporting.figures import parameter_axes, sweep_sections
+from search.reporting.page_figures import page_section
+from search.reporting.run_links import RunLinks
 from search.reporting.trials_table import trials_table
 from search.reporting.worker_bars import gaps, worker_bars
 from search.results.columns import Columns
@@ -42,13 +42,7 @@ _MOST_ROWS = 20  # of the leaderboard
 _MOST_FAILURES = 10  # told with their tracebacks
 _MOST_FROZEN = 10
 _MOST_CHOICES = 15  # of what free slots did, the newest
-_HEIGHT = 450  # pixels of a figure that does not say
-_PLOTLY = {
-    "responsive": True,
-    "displaylogo": False,
-    "showSendToCloud": False,  # a button that uploads the figure's data
-    "modeBarButtons": [["toImage", "resetScale2d"]],
-}
+Links = Callable[[SweepSummary], RunLinks]
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("search.reporting"),
     autoescape=True,
@@ -58,90 +52,70 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """A section as HTML."""
-
-    title: str
-    note: str
-    figures: list[str]
-    min_width: int  # pixels
-
-
-def write_report(name: str, sweeps_dir: Path, file: Path) -> Path:
+def write_report(name: str, sweeps_dir: Path, file: Path, links: Links = RunLinks.of) -> Path:
     """Write a sweep's report; it may be running.
 
     Args:
         name: of the sweep.
         sweeps_dir: where it lies.
         file: the HTML file to write; self-contained, some 5 MB, most of it plotly.
+        links: gives the addresses of its runs in MLflow.
 
     Raises:
         UserError: there is no such sweep, or its storage does not answer.
     """
-    summary = summarise(name, sweeps_dir)
-    with opened_study(summary.config) as study:
-        html = _render(summary, study)
+    html = report_html(name, sweeps_dir, links)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, html)
     return file
 
 
-def summary_html(summary: SweepSummary, top: int) -> str:
-    """A sweep in short, as a part of another page: its counts, and the best `top` trials."""
-    return _TEMPLATES.get_template("summary.html").render(
-        name=summary.config.name, headline=_headline(summary), **_leaderboard(summary, top)
-    )
+def report_html(name: str, sweeps_dir: Path, links: Links = RunLinks.of, every: float | None = None) -> str:
+    """The page of a report, as of now.
 
-
-def _render(summary: SweepSummary, study: optuna.Study) -> str:
+    Args:
+        name: as of `write_report`, and so are the next two.
+        sweeps_dir: where it lies.
+        links: gives the addresses of its runs.
+        every: seconds after which the page asks its server for what is new, which has `plotly.js` beside it;
+            None: it stands by itself.
+    """
+    summary = summarise(name, sweeps_dir)
+    with opened_study(summary.config) as study:
+        launches = study.user_attrs.get("launches", [])
     config, confirmation = summary.config, newest_confirmation(summary)
-    row_headings, rows = trials_table(summary, [axis.name for axis in parameter_axes(summary)])
+    runs = links(summary)
+    order = [axis.name for axis in parameter_axes(summary)]
     failures = [record for record in summary.records if record.outcome is Outcome.FAILED]
     return _TEMPLATES.get_template("report.html").render(
         config=config,
         headline=_headline(summary),
         facts=_facts(summary),
-        **_leaderboard(summary, _MOST_ROWS),
+        runs=runs,
+        **_leaderboard(summary, _MOST_ROWS, order),
         confirmation_headings=finalists_table.HEADINGS,
         confirmation=[] if confirmation is None else finalists_table.finalist_rows(confirmation),
         rungs=_rungs(summary),
         frozen=_frozen(summary),
         choices=_choices(summary),
-        row_headings=row_headings,
-        rows=rows,
-        sections=[_drawn(section) for section in sweep_sections(summary)],
+        all_trials=trials_table(summary, order, runs.trials).to_json() if summary.records else None,
+        sections=[page_section(section) for section in sweep_sections(summary)],
         failures=failures[:_MOST_FAILURES],
         more_failures=max(0, len(failures) - _MOST_FAILURES),
         space=config.space.describe(),
-        launches=[_launch(launch) for launch in study.user_attrs.get("launches", [])],
-        plotly_js=get_plotlyjs(),
+        launches=[_launch(launch) for launch in launches],
+        plotly_js="" if every else get_plotlyjs(),
+        every=every,
     )
 
 
-def _drawn(section: Section) -> _Drawn:
-    for figure in section.figures.values():
-        figure.update_layout(
-            title=None,
-            height=figure.layout.height or _HEIGHT,
-            template="plotly_white",
-            margin={"l": 50, "r": 20, "t": 40, "b": 50},
-            # Beside the figure it fills a phone, below it stands in the axis's title.
-            legend={
-                "orientation": "h",
-                "xref": "container",
-                "x": 0,
-                "yref": "container",
-                "yanchor": "top",
-                "y": 1,
-            },
-        )
-    config = _PLOTLY if len(section.figures) == 1 else _PLOTLY | {"displayModeBar": False}
-    html = [
-        figure.to_html(full_html=False, include_plotlyjs=False, config=config)
-        for figure in section.figures.values()
-    ]
-    return _Drawn(section.title, section.note, html, section.min_width)
+def summary_html(summary: SweepSummary, top: int) -> str:
+    """A sweep in short, as a part of another page: its counts, and the best `top` trials."""
+    return _TEMPLATES.get_template("summary.html").render(
+        name=summary.config.name,
+        headline=_headline(summary),
+        **_leaderboard(summary, top, summary.importances),
+    )
 
 
 def _rungs(summary: SweepSummary) -> list[list[str]]:
@@ -220,18 +194,25 @@ def _wall_time(summary: SweepSummary) -> list[tuple[str, str]]:
     return [("wall time", f"{human_seconds(wall)}{interrupted}")]
 
 
-def _leaderboard(summary: SweepSummary, most: int) -> dict[str, Any]:
-    """What `leaderboard` in `parts.html` shows: headings, rows of text, and how many more completed."""
+def _leaderboard(summary: SweepSummary, most: int, order: Iterable[str]) -> dict[str, Any]:
+    """What `trials` in `parts.html` shows: headings, rows of text, and how many more completed.
+
+    These parameters come first.
+    """
     config, best = summary.config, summary.leaderboard
     columns = Columns.of([config], ["trial", *_COST])
+    params = dict.fromkeys([*order, *columns.params])
     rows = [
         [key, value, str(len(record.epochs)), human_seconds(record.train_seconds), *params]
-        for record, (key, value, *params) in zip(
-            best[:most], leading(best[:most], columns.params), strict=True
-        )
+        for record, (key, value, *params) in zip(best[:most], leading(best[:most], params), strict=True)
     ]
     return {
-        "headings": ["trial", columns.metrics[config.metric], *_COST, *columns.params.values()],
+        "headings": [
+            "trial",
+            columns.metrics[config.metric],
+            *_COST,
+            *(columns.params[name] for name in params),
+        ],
         "leaderboard": rows,
         "more": max(0, len(best) - most),
     }

@@ -34,7 +34,8 @@ def parameter_slice(axis: ParameterAxis, points: Sequence[Point], metric: str, g
     """One parameter against the metric, small."""
     figure = go.Figure()
     drawn = [point for point in points if axis.position(point.record.params.get(axis.name)) is not None]
-    add_marks(figure, drawn, metric, goal, [axis.position(each.record.params[axis.name]) for each in drawn])
+    places = [axis.position(each.record.params[axis.name]) for each in drawn]
+    add_marks(figure, drawn, goal, places, [each.told(metric, axis.name) for each in drawn])
     return (
         figure.update_layout(height=220, showlegend=False)
         .update_xaxes(**_axis(axis), tickangle=0)
@@ -43,33 +44,33 @@ def parameter_slice(axis: ParameterAxis, points: Sequence[Point], metric: str, g
 
 
 def add_marks(
-    figure: go.Figure, points: Sequence[Point], metric: str, goal: Goal, x: Sequence[float | None]
+    figure: go.Figure, points: Sequence[Point], goal: Goal, x: Sequence[float | None], told: Sequence[str]
 ) -> None:
     """Draw trials as marks: complete ones in the metric's colour, others hollow and faint, the best a star.
 
     Args:
         figure: to draw on.
         points: the trials.
-        metric: what their values are called.
         goal: of the sweep.
         x: where each of them stands.
+        told: what is said of each when it is pointed at.
     """
     best = best_of(points, goal)
-    placed = list(zip(points, x, strict=True))
-    complete = [(point, place) for point, place in placed if point.complete]
-    shades = {"colorscale": colours(goal), "color": [point.value for point, _ in complete], "size": 7}
+    placed = list(zip(points, x, told, strict=True))
+    complete = [each for each in placed if each[0].complete]
+    shades = {"colorscale": colours(goal), "color": [point.value for point, _, _ in complete], "size": 7}
     for name, chosen, marker in (
-        ("not complete", [(point, place) for point, place in placed if not point.complete], _HOLLOW),
+        ("not complete", [each for each in placed if not each[0].complete], _HOLLOW),
         ("complete", complete, shades),
-        ("best", [(point, place) for point, place in placed if point is best], _STAR),
+        ("best", [each for each in placed if each[0] is best], _STAR),
     ):
         figure.add_scatter(
             name=name,
-            x=[place for _, place in chosen],
-            y=[point.value for point, _ in chosen],
+            x=[place for _, place, _ in chosen],
+            y=[point.value for point, _, _ in chosen],
             mode="markers",
             marker=marker,
-            hovertext=[point.told(metric, *point.record.params) for point, _ in chosen],
+            hovertext=[text for _, _, text in chosen],
             hoverinfo="text",
         )
 
@@ -84,7 +85,10 @@ def parallel_coordinates(
     middle = [[_FROM + place * step, colour] for place, colour in enumerate(SCALE)]
     scale = [[0.0, _PALE], [_FROM, _PALE], *middle, [_TO, BEST], [1.0, BEST]]
     line = {"color": _shades(points, goal), "colorscale": scale, "cmin": 0, "cmax": 1}
-    return go.Figure(go.Parcoords(line=line, dimensions=dimensions, labelangle=-20, labelside="bottom"))
+    unseen = {"size": 1, "color": "rgba(0, 0, 0, 0)"}  # the ends of ranges, which the labels would stand upon
+    return go.Figure(
+        go.Parcoords(line=line, dimensions=dimensions, labelangle=-20, labelside="bottom", rangefont=unseen)
+    )
 
 
 def _shades(points: Sequence[Point], goal: Goal) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -11,10 +12,11 @@ from search.config.sweep_config import SweepConfig
 from search.reporting.points import Point, steps_of
 from search.reporting.space_figures import add_marks
 from search.reporting.style import BEST, COLOURS
-from search.reporting.worker_bars import are_legible, gaps, joined_by_trial, worker_bars
+from search.reporting.worker_bars import WorkerBar, are_legible, gaps, joined_by_trial, worker_bars
 from search.results.digits import human_seconds
 from search.study.records import Outcome, TrialRecord, ranked
 
+_LIGHT = (Outcome.PRUNED, Outcome.FROZEN)  # colours upon which text is black
 _SYMBOLS = {Outcome.PRUNED: "x", Outcome.FROZEN: "diamond"}  # at a curve's end
 
 
@@ -76,7 +78,8 @@ def _ends(drawn: Sequence[TrialRecord], metric: str, colour: str) -> go.Scatter:
 def history(points: Sequence[Point], metric: str, goal: Goal) -> go.Figure:
     """What each trial came to, by number, and as steps the best of those that had completed up to there."""
     figure = go.Figure()
-    add_marks(figure, points, metric, goal, [point.record.number for point in points])
+    told = [point.told(metric, *point.record.params) for point in points]
+    add_marks(figure, points, goal, [point.record.number for point in points], told)
     if steps := steps_of(points, goal):
         figure.add_scatter(
             name="best so far",
@@ -92,8 +95,7 @@ def history(points: Sequence[Point], metric: str, goal: Goal) -> go.Figure:
 def timeline(records: Sequence[TrialRecord]) -> go.Figure:
     """Who trained what when, in minutes: a row a worker, a bar an epoch; what is empty stood idle.
 
-    Where epochs are too many to be told apart a trial's are one bar. A trial's number is on its first bar at
-    each worker.
+    Where epochs are too many to be told apart a trial's are one bar. Upon the bars of a trial is its number.
     """
     figure = go.Figure()
     all_bars = worker_bars(records)
@@ -102,29 +104,29 @@ def timeline(records: Sequence[TrialRecord]) -> go.Figure:
     breaks = gaps(all_bars)
     legible = are_legible(all_bars)
     whole = joined_by_trial(all_bars)
-    numbered = {(bar.record.number, bar.first) for bar in whole}
-    if not legible:
-        all_bars = whole
     rows = list(dict.fromkeys(bar.worker for bar in sorted(all_bars, key=lambda bar: bar.row)))
     for outcome, colour in COLOURS.items():
-        bars = [bar for bar in all_bars if bar.record.outcome is outcome]
+        bars = [bar for bar in (all_bars if legible else whole) if bar.record.outcome is outcome]
         figure.add_bar(
-            orientation="h",
+            **_placed(bars),
             name=outcome,
-            y=[bar.worker for bar in bars],
-            x=[bar.seconds / 60 for bar in bars],
-            base=[bar.start_s / 60 for bar in bars],
             marker={"color": colour, "line": {"color": "white", "width": int(legible)}},
-            text=[
-                str(bar.record.number) if (bar.record.number, bar.first) in numbered else "" for bar in bars
-            ],
-            textposition="inside",
-            insidetextanchor="middle",
-            textangle=0,
             hovertext=[f"{bar.record.key}, {bar.epochs}: {bar.seconds:.1f} s" for bar in bars],
             hoverinfo="text",
             showlegend=bool(bars),
         )
+    figure.add_bar(
+        **_placed(whole),
+        name="numbers",
+        marker_color="rgba(0, 0, 0, 0)",
+        text=[str(bar.record.number) for bar in whole],
+        textfont_color=["black" if bar.record.outcome in _LIGHT else "white" for bar in whole],
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        hoverinfo="skip",
+        showlegend=False,
+    )
     for begin, end in breaks:
         figure.add_vrect(
             x0=begin / 60,
@@ -142,3 +144,12 @@ def timeline(records: Sequence[TrialRecord]) -> go.Figure:
         xaxis_title="minutes since the first epoch began",
         yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": rows},
     )
+
+
+def _placed(bars: Sequence[WorkerBar]) -> dict[str, Any]:
+    return {
+        "orientation": "h",
+        "y": [bar.worker for bar in bars],
+        "x": [bar.seconds / 60 for bar in bars],
+        "base": [bar.start_s / 60 for bar in bars],
+    }

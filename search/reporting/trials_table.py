@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from search.reporting.page_figures import embedded
 from search.results.columns import Columns
-from search.results.digits import all_shown, human_seconds, scores
+from search.results.digits import human_seconds, score, shown
 from search.results.leaderboard import latest
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
@@ -18,56 +20,75 @@ _OWN = ("trial", "state", "epochs", "train time")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What a cell says, and what its column is sorted by: numbers as such, else text.
+class TrialsTable:
+    """A row of cells for each trial, by number. A cell is its text and what its column is sorted by.
+
+    That is a number where it is one; None is of what does not exist, and stands last.
 
     Example:
-        >>> Cell("2 min 05 s", 125.0).by
-        125.0
+        >>> table = TrialsTable(["trial"], curve_at=1, rows=[Row([("trial-007", 7)], "0,20 80,0", None)])
+        >>> table.to_json()
+        '{"headings":["trial"],"curve_at":1,"rows":[[[["trial-007",7]],"0,20 80,0",null]]}'
     """
 
-    text: str
-    by: float | str | None = None  # None: what does not exist, which stands last
+    headings: list[str]
+    curve_at: int  # before which of the cells a row's curve stands
+    rows: list[Row]
+
+    def to_json(self) -> str:
+        """All of it, for a page's script to show."""
+        rows = [
+            [[text if by == text else [text, by] for text, by in row.cells], row.curve, row.address]
+            for row in self.rows
+        ]
+        table = {"headings": self.headings, "curve_at": self.curve_at, "rows": rows}
+        return embedded(json.dumps(table, separators=(",", ":")))
 
 
 @dataclass(frozen=True)
 class Row:
-    """A trial: its cells, and the points of its curve as SVG writes them.
+    """A trial.
 
     Example:
-        >>> Row("0,20 80,0", [Cell("trial-007", 7)]).cells[0].text
-        'trial-007'
+        >>> Row([("2 min 05 s", 125.0)], "0,20 80,0", None).cells[0]
+        ('2 min 05 s', 125.0)
     """
 
-    curve: str
-    cells: list[Cell]
+    cells: list[tuple[str, float | str | None]]
+    curve: str  # its points, as SVG writes them
+    address: str | None  # of its run in MLflow
 
 
-def trials_table(summary: SweepSummary, params: Sequence[str]) -> tuple[list[str], list[Row]]:
-    """The headings, and a row for each trial by number, its parameters in this order."""
+def trials_table(summary: SweepSummary, params: Sequence[str], addresses: Mapping[str, str]) -> TrialsTable:
+    """The table of all trials, with parameters in this order.
+
+    Args:
+        summary: of the sweep.
+        params: its parameters.
+        addresses: of trials' runs in MLflow, by key.
+    """
     config, records = summary.config, summary.records
     columns = Columns.of([config], _OWN)
     values = [latest(record, config.metric) for record in records]
-    shown = scores(values)
-    texts = {name: all_shown([record.params.get(name) for record in records]) for name in params}
     top = [value for record in records for value in _values(record, config.metric)]
     low, high = min(top, default=0.0), max(top, default=0.0)
-    headings = ["trial", "state", columns.metrics[config.metric], "epochs", "train time"]
+    own = ["trial", "state", columns.metrics[config.metric], "epochs", "train time"]
     rows = [
         Row(
-            _curve(_values(record, config.metric), config.max_epochs, low, (high - low) or 1.0),
             [
-                Cell(record.key, record.number),
-                Cell(record.outcome, record.outcome),
-                Cell(shown[place], values[place]),
-                Cell(str(len(record.epochs)), len(record.epochs)),
-                Cell(human_seconds(record.train_seconds), record.train_seconds),
-                *(Cell(texts[name][place], _sorted_by(record.params.get(name))) for name in params),
+                (record.key, record.number),
+                (record.outcome, record.outcome),
+                (score(values[place]), values[place]),
+                (str(len(record.epochs)), len(record.epochs)),
+                (human_seconds(record.train_seconds), round(record.train_seconds, 3)),
+                *((shown(value), _sorted_by(value)) for value in map(record.params.get, params)),
             ],
+            _curve(_values(record, config.metric), config.max_epochs, low, (high - low) or 1.0),
+            addresses.get(record.key),
         )
         for place, record in enumerate(records)
     ]
-    return [*headings, *(columns.params[name] for name in params)], rows
+    return TrialsTable([*own, *(columns.params[name] for name in params)], own.index("epochs"), rows)
 
 
 def _values(record: TrialRecord, metric: str) -> list[float]:

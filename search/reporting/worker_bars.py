@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from search.study.records import TrialRecord
 
-_SHORTEST_GAP_S = 60  # a shorter one is a start of workers
+_SHORTEST_GAP_S = 60  # a shorter one is a start of workers, or of a trial's next epoch
 _MOST_IN_A_ROW = 60  # bars that are wide enough for an edge and a number, on average
 
 
@@ -85,11 +85,15 @@ def are_legible(bars: Sequence[WorkerBar]) -> bool:
 
 
 def joined_by_trial(bars: Sequence[WorkerBar]) -> list[WorkerBar]:
-    """One bar where the same worker went on with the same trial."""
+    """One bar where the same worker went straight on with the same trial."""
     joined: list[WorkerBar] = []
     for bar in bars:
         before = joined[-1] if joined else None
-        if before and (before.record.number, before.row) == (bar.record.number, bar.row):
+        if (
+            before
+            and (before.record.number, before.row) == (bar.record.number, bar.row)
+            and bar.start_s - before.start_s - before.seconds < _SHORTEST_GAP_S
+        ):
             seconds = bar.start_s + bar.seconds - before.start_s
             joined[-1] = dataclasses.replace(before, last=bar.last, seconds=seconds)
         else:

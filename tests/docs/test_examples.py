@@ -31,6 +31,7 @@ WITH_EXAMPLES = [
 READ_A_SWEEP = {  # called `night`
     "search.progress.live",
     "search.reader",
+    "search.reporting.run_links",
     "search.results.listing",
     "search.results.summary",
 }

@@ -10,11 +10,34 @@ import sys
 from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
+from search.config.credentials import without_userinfo
+
+UI_PORT = 5000
 # Without it a browser that has never seen the experiment opens the page for GenAI work.
 _MACHINE_LEARNING = {"workflowType": "machine_learning"}
 
 # The job runner alone is eight of the ten processes that the server starts by default.
 _SERVER_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def base_url(tracking_uri: str, port: int = UI_PORT) -> str:
+    """The address of the UI: the server's own, or the one that the printed command starts."""
+    return without_userinfo(tracking_uri) if is_server(tracking_uri) else f"http://127.0.0.1:{port}"
+
+
+def is_server(tracking_uri: str) -> bool:
+    """Whether the store is a server, which has a UI of its own."""
+    return tracking_uri.lower().startswith(("http://", "https://"))
+
+
+def run_link(base_url: str, run_id: str) -> str:
+    """The page of a run."""
+    return _page(base_url, f"runs/{quote(run_id, safe='')}", _MACHINE_LEARNING)
+
+
+def artifact_page(experiment_id: str, run_id: str, file: str) -> str:
+    """The page that shows a file of a run, as a link within the UI."""
+    return f"#/{_runs_page(experiment_id)}/{quote(run_id, safe='')}/artifacts/{quote(file)}"
 
 
 def compare_link(base_url: str, experiment_ids: Sequence[str], run_ids: Sequence[str]) -> str:
@@ -63,17 +86,13 @@ def ui_arguments(
     None where a server runs already, at an http address. Two processes and half a gigabyte, where a
     plain `mlflow server` takes ten and more than two.
     """
-    if _is_server(tracking_uri):
+    if is_server(tracking_uri):
         return None
     # By module: the environment's `bin` need not be on PATH.
     listen = ["--host", host, "--port", str(port), "--workers", "1"]
     arguments = [sys.executable, "-m", "mlflow", "server", *listen]
     # Not as an argument: those of a process are for everybody to read, and the URI may hold a password.
     return arguments, {**_SERVER_ENVIRONMENT, "MLFLOW_BACKEND_STORE_URI": tracking_uri}
-
-
-def _is_server(tracking_uri: str) -> bool:
-    return tracking_uri.lower().startswith(("http://", "https://"))
 
 
 def _runs_page(experiment_id: str) -> str:

@@ -8,24 +8,22 @@ import socket
 import subprocess
 from collections.abc import Callable, Sequence
 
-from search.config.credentials import without_userinfo
 from search.config.places import local_path
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
-from search.tracking.pages.links import compare_link, leaderboard_link, ui_arguments, view_link
+from search.tracking.pages.links import (
+    UI_PORT,
+    base_url,
+    compare_link,
+    leaderboard_link,
+    ui_arguments,
+    view_link,
+)
 from search.tracking.pages.saved_views import view_key
 from search.tracking.store import SweepPage, TrackingStore
 from search.tracking.uri import absolute_uri
-
-UI_PORT = 5000
-
-
-def base_url(tracking_uri: str, port: int = UI_PORT) -> str:
-    """The address of the UI: the server's own, or the one that the printed command starts."""
-    served = tracking_uri.startswith(("http://", "https://"))
-    return without_userinfo(tracking_uri) if served else f"http://127.0.0.1:{port}"
 
 
 def sweep_page(summary: SweepSummary) -> SweepPage | None:

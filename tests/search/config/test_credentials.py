@@ -24,8 +24,8 @@ from search.errors import UserError
 from search.launching.launch import resumed
 from search.study.database import check_url
 from search.study.launch_notes import describe_launch
-from search.tracking.pages.links import ui_arguments
-from search.tracking.pages.server import base_url, serve_ui
+from search.tracking.pages.links import base_url, ui_arguments
+from search.tracking.pages.server import serve_ui
 
 HIDDEN = [
     ("postgresql+psycopg://me:pw@host/db", "postgresql+psycopg://me:***@host/db"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from search.reporting.paper_figures import write_figures
 from search.reporting.parameter_axis import ParameterAxis
 from search.reporting.points import Point, points_of
 from search.reporting.report import write_report
+from search.reporting.run_links import RunLinks
 from search.reporting.surface import surface
 from search.reporting.trial_figures import learning_curves, timeline
 from search.reporting.trials_table import trials_table
@@ -66,12 +68,13 @@ def test_a_report_stands_by_itself(trials: int, tmp_path: Path) -> None:
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", html), "nothing is loaded from elsewhere"
     assert ("Learning curves" in body) == ("Timeline of the workers" in body) == (trials > 0)
     assert len(re.findall(r"<td>trial-\d{3}</td>", body)) == {0: 0, 1: 1, 20: 13, 300: 20}[trials]
+    assert ("All trials" in body) == (trials > 0)
     assert ("Parameter importances" in body) == (trials >= 20)
     assert (" core-hours of training" in body) == (trials > 0)
     assert ("&lt;script&gt;alert(1)" in body) == (trials >= 20)
     assert "<script>alert" not in body
     assert len(html) < 8_000_000
-    assert body.count("Plotly.newPlot") == body.count('"showSendToCloud": false'), "nothing is sent elsewhere"
+    assert "showSendToCloud: false" in body, "nothing is sent elsewhere"
 
 
 @pytest.mark.parametrize("most", [7, None], ids=["stopped", "ended"])
@@ -169,8 +172,9 @@ def test_curves_and_bars_are_those_of_the_study(tmp_path: Path) -> None:
     assert list(ends["pruned"].y) == [
         record.epochs[-1].metrics["val_acc"] for record in records if record.state is TrialState.PRUNED
     ]
-    bars = timeline(records).data
+    *bars, numbers = timeline(records).data
     assert sum(len(bar.x) for bar in bars) == sum(len(record.epochs) for record in records)
+    assert sorted(map(int, numbers.text)) == [record.number for record in records]
     assert {name for bar in bars for name in bar.y} == {"worker 1", "worker 2"}
 
 
@@ -188,7 +192,8 @@ def test_what_a_browser_draws_does_not_grow_with_the_sweep(
     config = study_of(tmp_path, 300)
     summary = summarise(config.name, tmp_path)
     assert len(learning_curves(config, summary.records).data) == 2 * 3 + 1
-    assert sum(len(bar.x) for bar in timeline(summary.records).data) == 300, "a bar a trial"
+    *bars, numbers = timeline(summary.records).data
+    assert sum(len(bar.x) for bar in bars) == len(numbers.x) == 300, "a bar a trial"
     *_, slices, parallel, contour, _ = figures.sweep_sections(summary)
     assert slices.title == "Slices (50 of 300 trials)"
     marks = slices.figures["slice_lr"].data
@@ -202,18 +207,49 @@ def test_what_a_browser_draws_does_not_grow_with_the_sweep(
 def test_all_trials_are_in_a_table_with_what_each_column_is_sorted_by(tmp_path: Path) -> None:
     config = study_of(tmp_path, 300)
     summary = summarise(config.name, tmp_path)
-    headings, rows = trials_table(summary, ["lr", "momentum", "optimizer"])
-    assert headings == ["trial", "state", "val_acc", "epochs", "train time", "lr", "momentum", "optimizer"]
-    assert [row.cells[0].text for row in rows] == [record.key for record in summary.records]
-    assert [row.cells[2].by for row in rows][7] == pytest.approx(0.307), (
-        "the one that failed, at its last value"
-    )
-    assert [row.cells[6].by for row in rows] == [each.params.get("momentum") for each in summary.records]
+    table = trials_table(summary, ["lr", "momentum", "optimizer"], {"trial-007": "http://mlflow/#/runs/7"})
+    assert table.headings == [
+        "trial",
+        "state",
+        "val_acc",
+        "epochs",
+        "train time",
+        "lr",
+        "momentum",
+        "optimizer",
+    ]
+    rows = table.rows
+    assert [row.cells[0] for row in rows] == [(record.key, record.number) for record in summary.records]
+    assert rows[7].cells[2] == ("0.3070", 0.307), "the one that failed, at its last value"
+    assert [row.cells[6][1] for row in rows] == [each.params.get("momentum") for each in summary.records]
+    assert [row.address for row in rows if row.address] == [rows[7].address]
     assert len(set(rows[1].curve.split())) == 1
     assert rows[0].curve.split()[1].startswith("40,"), "its second epoch of three stands in the middle"
-    html = write_report(config.name, tmp_path, tmp_path / "report.html").read_text()
-    assert html.count("<polyline") == 300
-    assert "wall time" in html
+    shown = json.loads(table.to_json())
+    assert len(shown["rows"]) == 300
+    assert shown["rows"][7][2] == "http://mlflow/#/runs/7"
+
+
+def test_a_report_leads_to_the_runs_in_mlflow_and_says_how_to_open_it(tmp_path: Path) -> None:
+    config = study_of(tmp_path, 2)
+    with opened_storage(config.storage_url) as storage:
+        open_ledger(config, storage).set_run_id(0, "0a1b")
+    served = config.model_copy(update={"tracking_uri": "http://me:pw@mlflow:5000"})
+    summary = summarise(config.name, tmp_path)
+    run = "/#/runs/{}?workflowType=machine_learning"
+    of_server = RunLinks.of(dataclasses.replace(summary, config=served), "feed")
+    assert of_server.sweep == "http://mlflow:5000" + run.format("feed")
+    assert (of_server.trials, of_server.first) == (
+        {"trial-000": "http://mlflow:5000" + run.format("0a1b")},
+        "",
+    )
+    of_file = RunLinks.of(summary, "feed", "open it so")
+    assert of_file.first == "First open MLflow's UI: open it so"
+    html = write_report(config.name, tmp_path, tmp_path / "report.html", lambda _: of_file).read_text()
+    body = html.partition("</script>")[2]
+    for address in (of_file.sweep, of_file.trials["trial-000"]):
+        assert f'href="{address}"' in body
+    assert of_file.first.replace("'", "&#39;") in body
 
 
 def test_importances_say_what_they_are_of_how_many_trials_and_how_sure(tmp_path: Path) -> None:
@@ -242,7 +278,7 @@ def test_a_timeline_is_in_minutes_and_names_what_was_interrupted() -> None:
     bars = next(trace for trace in figure.data if trace.x)
     assert list(bars.base) == pytest.approx([0, 1, 2, 59, 60])
     assert list(bars.x) == pytest.approx([1] * 5)
-    assert list(bars.text) == ["0", "", "1", "", ""]
+    assert list(figure.data[-1].text) == ["0", "1", "1"], "a trial that went on later has its number twice"
     (gap,) = figure.layout.shapes
     assert (gap.x0, gap.x1) == pytest.approx((3, 59))
     assert [each.text for each in figure.layout.annotations] == ["interrupted, 56 min 00 s"]

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from scripts.consoles import err, out
-from scripts.sweep_output import stdout_for_results
+from scripts.consoles import err, out, stdout_for_results
 from search.config.sweep_config import SweepConfig
 from search.errors import TrackingDown
 from search.finalists.confirm import Confirmation, confirm

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sys
 import textwrap
 from typing import Any
 
@@ -38,3 +40,8 @@ def _fill(line: str, columns: int) -> str:
 # What is printed holds users' errors and paths: brackets and colons in them are no markup.
 out = Screen(width=_WIDTH, soft_wrap=True, highlight=False, markup=False, emoji=False)
 err = Screen(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def stdout_for_results() -> contextlib.AbstractContextManager[object]:
+    """While a sweep runs: Ray prints what happens to its workers on stdout, whatever it is told."""
+    return contextlib.redirect_stdout(sys.stderr)

@@ -8,6 +8,8 @@ uv run scripts/launch_sweep.py night --space baseline --dataset cifar10 \\
 uv run scripts/launch_sweep.py mine --space my_space.py \\
     --dataset folder --data-dir images --dry-run
 uv run scripts/launch_sweep.py examples/quickstart.toml --trials 30
+# from launch to a registered model, out of the epochs of 40 trainings:
+uv run scripts/launch_sweep.py night --budget 40x --finish
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ def launch(
     Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
     """
     from scripts.waiting import waiting
+    from search.finalists.finishing import check_finish
     from search.launching.claim import claimed
     from search.launching.launch import check_new
     from search.launching.sweep_file import asked, write
@@ -81,7 +84,9 @@ def launch(
         return Answer(lambda: saved, lambda: out.print(written))
     with waiting("checking what was asked for; images are decoded once"):
         config = request.config(stem)
-    check_new(config)
+        check_new(config)
+        if config.finish:
+            check_finish(config)
     if dry_run:
         from scripts.plan_output import planned
 

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from search.config.model import is_duration
 
 # Options that are given once a value are called after one value.
-_NAMES = {"sampler_args": "sampler-arg", "pruner_args": "pruner-arg", "loggers": "logger"}
+_NAMES = {"sampler_args": "sampler-arg", "pruner_args": "pruner-arg", "loggers": "logger", "prior": "around"}
 _METAVARS = {int: "INT", float: "FLOAT", Path: "PATH", ByteSize: "SIZE", int | str: "SIZE"}
 _positions = itertools.count(1)  # of groups in the help
 

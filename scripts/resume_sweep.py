@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from scripts import cli
 from scripts.answers import Answer, answers
 from scripts.options import options, takes
+from search.config.finishing import Finishing
 from search.config.resources import Resources
 from search.config.run_settings import Limits, Places
 from search.config.size import Size
@@ -26,6 +27,7 @@ app = cli.app(__file__, __doc__)
     *options("How large the sweep is", Size, shows_defaults=False),
     *options("Resources of the trials", Resources, shows_defaults=False),
     *options("When the sweep or a trial is ended", Limits, shows_defaults=False),
+    *options("What comes after the search", Finishing, shows_defaults=False),
     *options("Where things are", Places, shows_defaults=False),
 )
 @cli.stoppable
@@ -53,11 +55,14 @@ def resume(
     """
     from scripts.sweep_output import run_and_print
     from scripts.waiting import waiting
+    from search.finalists.finishing import check_finish
     from search.launching.launch import check_skippable, resumed
 
     paths = {} if data_dir is None else {"paths": {"data": str(data_dir.absolute())}}
     with waiting("reading the sweep, and looking at its data"):
         config = resumed(name, sweeps_dir, {**given, **paths})
+        if config.finish:
+            check_finish(config)
     check_skippable(config, skip_trial or ())
     return run_and_print(config, retry_failed=retry_failed, skip=skip_trial or ())
 

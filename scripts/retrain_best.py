@@ -23,6 +23,7 @@ from cyclopts.validators import Number
 from scripts import cli
 from scripts.answers import Answer, answers
 from scripts.options import options, takes
+from search.config.finishing import FINALISTS, SEEDS
 from search.config.resources import Resources
 from search.config.run_settings import Stores
 
@@ -44,14 +45,14 @@ def retrain(
     *,
     top: Annotated[
         int, Parameter(help="Finalists: the best distinct configurations.", validator=_AT_LEAST_ONE)
-    ] = 3,
+    ] = FINALISTS,
     seeds: Annotated[
         int,
         Parameter(
             help="Fresh seeds of a finalist, on average at most, and of the winner's retraining.",
             validator=_AT_LEAST_ONE,
         ),
-    ] = 3,
+    ] = SEEDS,
     sure: Annotated[
         float,
         Parameter(
@@ -134,6 +135,7 @@ def retrain(
     return retrain_and_print(
         summary,
         finalists,
+        confirmations=0 if len(finalists) == seeds == 1 else len(finalists) * seeds,
         seeds=seeds,
         sure=sure,
         max_epochs=max_epochs,

@@ -8,15 +8,15 @@ from scripts import cli
 from scripts.answers import Answer
 from scripts.commands import typed
 from scripts.confirmation_output import confirm_and_tell, print_confirmation
-from scripts.consoles import err, out
+from scripts.consoles import err, out, stdout_for_results
 from scripts.documents.models import Retraining
-from scripts.sweep_output import stdout_for_results
 from search.finalists.confirm import Confirmation, confirm_config
 from search.finalists.publish import Published
 from search.finalists.reads_of_test import check_test_read, has_read_test
 from search.finalists.repeats import failure_summary
 from search.finalists.retrain import Retrained, retrain, retrain_config
 from search.finalists.training_images import TrainingImages
+from search.policy.race import SURE
 from search.results.digits import human_seconds, score, shown
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
@@ -27,25 +27,40 @@ def retrain_and_print(
     summary: SweepSummary,
     finalists: Sequence[TrialRecord],
     *,
+    confirmations: int,
     seeds: int,
-    sure: float,
-    max_epochs: int | None,
-    all_data: str | None,
+    sure: float = SURE,
+    max_epochs: int | None = None,
+    all_data: str | None = None,
     images: TrainingImages | None,
     model_name: str,
-    test_again: bool,
+    test_again: bool = False,
 ) -> Answer:
-    """Say what it will cost, confirm, retrain, and print the results."""
+    """Say what it will cost, confirm, retrain, and print the results.
+
+    Args:
+        summary: of the sweep.
+        finalists: its trials that are compared.
+        confirmations: trainings of all of them together at most; 0: the first one is taken as it is.
+        seeds: retrainings of the winner.
+        sure: P(best) that ends the comparison before.
+        max_epochs: as of `retrain_config`.
+        all_data: as of `retrain_config`.
+        images: as of `retrain_config`.
+        model_name: in MLflow's registry.
+        test_again: read the test split though it was read before.
+    """
     configs = [retrain_config(summary, each, seeds, max_epochs, all_data, images) for each in finalists]
     possible = [config.name for config in configs]
     check_test_read(summary.config, possible, again=test_again)
-    quick = len(finalists) == seeds == 1
-    err.print(cost(summary, finalists, 0 if quick else seeds, seeds, max_epochs, images))
+    quick = confirmations == 0
+    err.print(cost(summary, finalists, confirmations, seeds, max_epochs, images))
     confirmation, missing = None, None
     if not quick:
         # Once one of them is tested, what was confirmed stays: another winner could not be tested any more.
         retry = not has_read_test(summary.config, possible)
-        confirming = confirm_config(summary, finalists, seeds, sure)
+        most_each = -(-confirmations // len(finalists))
+        confirming = confirm_config(summary, finalists, most_each, sure, confirmations)
         confirmation, missing = confirm_and_tell(confirming, finalists, retry_failed=retry)
         print_confirmation(summary, confirmation, sure)
     winner = finalists[0] if confirmation is None else confirmation.winner.record
@@ -69,28 +84,28 @@ def retrain_and_print(
 def cost(
     summary: SweepSummary,
     finalists: Sequence[TrialRecord],
-    confirm_seeds: int,
+    confirmations: int,
     retrain_seeds: int,
     max_epochs: int | None,
     images: TrainingImages | None,
 ) -> str:
-    """What is about to be trained, in runs, epochs and time; with no seeds to confirm, nothing is."""
+    """What is about to be trained, in runs, epochs and time."""
     final = max_epochs or summary.config.max_epochs
-    runs = len(finalists) * confirm_seeds
     epoch_s = [record.train_seconds / len(record.epochs) for record in finalists if record.epochs]
     mean = sum(epoch_s) / len(epoch_s) if epoch_s else 0.0
-    epochs = runs * summary.config.max_epochs + retrain_seeds * final
+    epochs = confirmations * summary.config.max_epochs + retrain_seeds * final
     seconds, on = mean * epochs, ""
     if images is not None and summary.config.dataset is not None:
         more = images.count / summary.config.dataset.sizes["train"]
         seconds += mean * retrain_seeds * final * (more - 1)
         on = f" on {images.count:,} images"
     confirming = ""
-    if confirm_seeds:
-        confirming = f"confirm {_plural(len(finalists), 'finalist')} with up to {_plural(runs, 'seed')}, "
-    most = "up to " if len(finalists) > 1 and confirm_seeds else ""
+    if confirmations:
+        seeds = _plural(confirmations, "seed")
+        confirming = f"confirm {_plural(len(finalists), 'finalist')} with up to {seeds}, "
+    most = "up to " if len(finalists) > 1 and confirmations else ""
     return (
-        f"{confirming}retrain x {retrain_seeds}{on}: {most}{_plural(runs + retrain_seeds, 'run')}, "
+        f"{confirming}retrain x {retrain_seeds}{on}: {most}{_plural(confirmations + retrain_seeds, 'run')}, "
         f"{_plural(epochs, 'epoch')}; about {human_seconds(seconds)} if run one at a time, less if "
         "several run at once"
     )

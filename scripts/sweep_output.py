@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +11,10 @@ from typing import Any
 from scripts import cli
 from scripts.answers import Answer
 from scripts.commands import command, in_options, installed, step_command
-from scripts.consoles import err, out
+from scripts.consoles import err, out, stdout_for_results
+from scripts.documents.parts import Document
 from scripts.documents.sweeps import SweepEnd
+from scripts.finish_output import finish_and_print, print_spending
 from scripts.screen import leaderboard, print_links
 from scripts.waiting import waiting
 from search.config.sweep_config import SweepConfig
@@ -22,35 +22,46 @@ from search.driver import SweepResult, run_sweep
 from search.engine.ending import INTERRUPTED
 from search.engine.observers import Stop
 from search.errors import Step, TrackingDown
+from search.finalists.spending import spending
+from search.launching.plan import budgets
 from search.results.cost import Cost
 from search.results.digits import human_seconds
 from search.results.freezing import best_unfinished, best_unfinished_text
 from search.results.influence import by_influence
-from search.results.leaderboard import cause, cost_text, counts
+from search.results.leaderboard import cause, counts
 from search.results.next_steps import go_on, without_completion
 from search.results.outlook import outlook
 from search.results.summary import trial_json
 from search.study.records import Outcome, TrialRecord, not_retried
 
+_UNFINISHED = (Stop.INTERRUPTED, Stop.FAILURES)
 _TOP = 5  # rows of the leaderboard that ends a sweep
 
 
 def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequence[int] = ()) -> Answer:
-    """Run a sweep with its progress shown, and print how it ended."""
+    """Run a sweep with its progress shown, print how it ended and, if it is asked for, finish it."""
+    for heading, text in budgets(config):
+        err.print(f"{heading}: {text}")
     with stdout_for_results():
         result = run_sweep(config, retry_failed=retry_failed, skip=skip)
-    print_result(result)
-    code = cli.DONE if result.succeeded else cli.FAILED
-    return Answer(lambda: sweep_end(result), code=INTERRUPTED if result.stop is Stop.INTERRUPTED else code)
+    finishes = config.finish and result.stop not in _UNFINISHED and result.best is not None
+    print_result(result, finishes=finishes)
+    code = cli.DONE if result.succeeded and finishes == config.finish else cli.FAILED
+    code = INTERRUPTED if result.stop is Stop.INTERRUPTED else code
+    if not finishes:
+        return Answer(lambda: sweep_end(result), code=code)
+    finished = finish_and_print(result)
+    print_report(result)
+    return Answer(lambda: sweep_end(result, finished.document()), code=code or finished.code)
 
 
-def stdout_for_results() -> contextlib.AbstractContextManager[object]:
-    """While a sweep runs: Ray prints what happens to its workers on stdout, whatever it is told."""
-    return contextlib.redirect_stdout(sys.stderr)
+def print_result(result: SweepResult, *, finishes: bool = False) -> None:
+    """The last screen of a sweep: leaderboard, cost, where to look, what to type next.
 
-
-def print_result(result: SweepResult) -> None:
-    """The last screen of a sweep: leaderboard, cost, where to look, what to type next."""
+    Args:
+        result: how it ended.
+        finishes: what is next, is done at once.
+    """
     config = result.config
     trials = not_retried(result.records)
     summary = counts(trials)
@@ -64,24 +75,23 @@ def print_result(result: SweepResult) -> None:
         out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config, order))
     out.print(
         f"{summary[Outcome.COMPLETE]} complete, {waiting}{summary[Outcome.PRUNED]} pruned{diverged}, "
-        f"{summary[Outcome.FAILED]} failed{unfinished} of {of} trials; "
-        f"{cost_text(config, result.records)}"
+        f"{summary[Outcome.FAILED]} failed{unfinished} of {of} trials"
     )
     out.print(_this_run(result))
-    if cost := Cost.of(result.records):
-        out.print(f"cost: {cost}")
+    print_spending(spending(config, result.records), config, result.seconds)
     if ahead := outlook(config, result.records):
         out.print(str(ahead))
     for record in trials:
         if record.outcome is Outcome.FAILED:
             err.print(f"{record.key} failed ({record.stop_reason}): {cause(record.error or '')}")
     _print_page(result)
-    _print_report(result)
-    out.print(f"\n{_next(result)[0]}")
+    print_report(result)
+    if not finishes:
+        out.print(f"\n{_next(result)[0]}")
 
 
-def sweep_end(result: SweepResult) -> SweepEnd:
-    """The same for programs."""
+def sweep_end(result: SweepResult, retraining: Document | None = None) -> SweepEnd:
+    """The same for programs, with what finished it."""
     from search.tracking.pages.server import links
 
     config, used, trials = result.config, result.utilisation, not_retried(result.records)
@@ -104,11 +114,13 @@ def sweep_end(result: SweepResult) -> SweepEnd:
             "failed": plain([record for record in trials if record.outcome is Outcome.FAILED]),
             "utilisation": used and {**vars(used), "efficiency": used.efficiency},
             "cost": None if (cost := Cost.of(result.records)) is None else vars(cost),
+            "spending": spending(config, result.records).to_json(config),
             "outlook": None if (ahead := outlook(config, result.records)) is None else vars(ahead),
             "report": str(_report_file(config)),
             "mlflow": {} if result.page is None else dict(links(result.page, config)),
             "missing": [*([result.view_missing] if result.view_missing else []), *result.loggers_missing],
-            "next": _next(result)[1],
+            "retraining": retraining,
+            "next": _next(result)[1] if retraining is None else [],
         }
     )
 
@@ -155,7 +167,7 @@ def _report_file(config: SweepConfig) -> Path:
     return config.folder / "report.html"
 
 
-def _print_report(result: SweepResult) -> None:
+def print_report(result: SweepResult) -> None:
     """Write the report beside the study and log it to the sweep's run."""
     from search.reporting.report import write_report  # plotly, a second of imports
     from search.tracking.store import TrackingStore

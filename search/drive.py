@@ -139,10 +139,11 @@ class Drive:
                 wait_for_storage(self.config.storage_url, error)
 
     def _with_time_left(self) -> SweepConfig:
-        """The configuration with what is left of its time budget."""
+        """The configuration with what is left of the time that its search may take."""
         if self.config.time_budget is None:
             return self.config
-        left = max(1.0, self.config.time_budget - (time.monotonic() - self.began_at))
+        searching = self.config.time_budget * (1 - self.config.kept_share)
+        left = max(1.0, searching - (time.monotonic() - self.began_at))
         return self.config.model_copy(update={"time_budget": left})
 
     def _while_storage_answers(self, config: SweepConfig) -> Driven:

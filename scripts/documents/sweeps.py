@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from scripts.documents.models import Retraining
 from scripts.documents.parts import Counts, Direction, Document, Trial, WholeTrial
 
 
@@ -35,6 +36,22 @@ class Outlook(Document):
     noise: float | None = Field(description="Deviation between seeds; null if nothing is known of it.")
 
 
+class Spending(Document):
+    """What a sweep has spent, its confirmations and retrainings included, and what is left of its budgets."""
+
+    search: int = Field(description="Epochs of its own trials.")
+    confirm: int = Field(description="Epochs of its confirmations.")
+    retrain: int = Field(description="Epochs of its retrainings.")
+    saved: int = Field(
+        description="Epochs that training every trial to its end would have taken beyond those that were "
+        "trained: of pruned and frozen trials and, where it was not worth another hour, of those to begin."
+    )
+    cost: Cost | None = Field(description="Of all three; null if no epoch says what it had.")
+    epochs_left: int | None = Field(description="Null where no such budget was given.")
+    core_hours_left: float | None = Field(description="The same.")
+    gpu_hours_left: float | None = Field(description="The same.")
+
+
 class SweepEnd(Document):
     """How a launch or a resume ended."""
 
@@ -56,11 +73,13 @@ class SweepEnd(Document):
     leaderboard: list[Trial] = Field(description="The five best complete trials, the best first.")
     failed: list[Trial] = Field(description="Those that failed, without retried ones.")
     utilisation: Utilisation | None = Field(description="Null if no epoch was trained.")
-    cost: Cost | None = Field(description="Null if no epoch says what it had.")
+    cost: Cost | None = Field(description="Of its own trials; null if no epoch says what it had.")
+    spending: Spending = Field(description="Of its epochs, with its confirmations and retrainings.")
     outlook: Outlook | None = Field(description="Null while too little is known.")
     report: str = Field(description="The HTML file that was written.")
     mlflow: dict[str, str] = Field(description="Addresses of its pages in MLflow's UI, by name.")
     missing: list[str] = Field(description="What MLflow and loggers lack, in words.")
+    retraining: Retraining | None = Field(description="What `--finish` made of it; null without it.")
     next: list[str] = Field(description="The command that goes on from here, if there is one.")
 
 

@@ -100,4 +100,6 @@ def _typed(value: Any) -> str:
     """A value as a person may have typed it."""
     if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
         return " ".join(value)
+    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        return " ".join(",".join(f"{name}={part}" for name, part in each.items()) for each in value)
     return value if isinstance(value, str) and value.strip() == value != "" else repr(value)

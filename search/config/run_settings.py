@@ -6,6 +6,7 @@ shows: see `search/config/places.py` and `search/config/credentials.py`.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
 from search.config.credentials import HIDDEN, hide
+from search.config.finishing import Finishing
 from search.config.model import Duration, Room, Settings
 from search.config.names import check_experiment
 from search.config.places import absolute, absolute_place, absolute_url
@@ -79,9 +81,11 @@ class Limits(Settings):
     @field_validator("stop_when")
     @classmethod
     def _check_stop_when(cls, stop_when: str | None) -> str | None:
-        if stop_when is None or stop_when == "worthless" or _RATE.fullmatch(stop_when):
+        if stop_when is None or stop_when == "worthless":
             return stop_when
-        raise ValueError(f"{stop_when!r} is neither 'worthless' nor a gain an hour: write it as 0.001/h")
+        if not _RATE.fullmatch(stop_when) or not 0 < float(stop_when.removesuffix("/h")) < math.inf:
+            raise ValueError("neither 'worthless' nor a gain an hour above 0: write it as 0.001/h")
+        return stop_when
 
     max_attempts: int = Field(
         default=3,
@@ -179,7 +183,7 @@ class Places(Stores):
         return check_experiment(name)
 
 
-class RunSettings(Places, Limits, Resources, Size):
+class RunSettings(Places, Finishing, Limits, Resources, Size):
     """Everything that may differ when a sweep is resumed.
 
     Example:

@@ -65,6 +65,11 @@ class SweepConfig(Definition, RunSettings):
     @model_validator(mode="after")
     def _check_one_training(self) -> Self:
         if self.budget_epochs is not None and self.budget_epochs < self.max_epochs:
+            if self.finish:
+                raise ValueError(
+                    f"`budget={self.budget}` with {self.kept_epochs} epochs kept back to `finish` trains no "
+                    f"trial to its end, which takes {self.max_epochs}: give more, or leave `finish` out"
+                )
             raise ValueError(
                 f"`budget={self.budget}` trains no trial to its end, which takes {self.max_epochs} epochs: "
                 "give `budget=1x` or more, or fewer `max_epochs`"
@@ -90,11 +95,21 @@ class SweepConfig(Definition, RunSettings):
         return f"{place.rstrip('/')}/{self.name}{mark}{options}"
 
     @property
-    def budget_epochs(self) -> int | None:
-        """Epochs that are trained in all; None: the sweep's size is in trials alone."""
+    def whole_epochs(self) -> int | None:
+        """Epochs that are trained in all, to finish too; None: the sweep's size is in trials alone."""
         if isinstance(self.budget, str):
             return int(self.budget.removesuffix("x")) * self.max_epochs
         return self.budget
+
+    @property
+    def kept_epochs(self) -> int:
+        """Epochs of those that are kept back to finish."""
+        return self.kept_trainings((self.whole_epochs or 0) / self.max_epochs) * self.max_epochs
+
+    @property
+    def budget_epochs(self) -> int | None:
+        """Epochs that the search may train; None: the sweep's size is in trials alone."""
+        return None if self.whole_epochs is None else self.whole_epochs - self.kept_epochs
 
     @property
     def most_trials(self) -> int:
@@ -108,7 +123,9 @@ class SweepConfig(Definition, RunSettings):
         if self.budget_epochs is None:
             return f"{self.most_trials} trials of up to {self.max_epochs} epochs"
         epochs = f"{self.budget_epochs} epochs in trials of up to {self.max_epochs}"
-        return epochs if self.trials is None else f"{epochs}, {self.most_trials} trials at most"
+        kept = f"; {self.kept_epochs} more are kept back to finish" if self.finish else ""
+        trials = "" if self.trials is None else f", {self.most_trials} trials at most"
+        return f"{epochs}{trials}{kept}"
 
     def definition(self) -> Definition:
         """What the trials are: the part that a resume may not change."""

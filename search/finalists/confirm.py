@@ -117,7 +117,11 @@ class Confirmation:
 
 
 def confirm_config(
-    summary: SweepSummary, finalists: Sequence[TrialRecord], seeds: int, sure: float = SURE
+    summary: SweepSummary,
+    finalists: Sequence[TrialRecord],
+    seeds: int,
+    sure: float = SURE,
+    most: int | None = None,
 ) -> SweepConfig:
     """The race over seeds that confirms finalists on the sweep's own split, for as many epochs.
 
@@ -128,6 +132,7 @@ def confirm_config(
         finalists: its trials that race.
         seeds: of each finalist, on average at most.
         sure: P(best) that ends the race before.
+        most: trainings of all of them together, if fewer.
 
     Raises:
         UserError: as `repeats_config`, or `sure` is no such probability.
@@ -138,7 +143,8 @@ def confirm_config(
     config = repeats_config(summary, "confirm", f"race-{numbers}", finalists, seeds)
     trials = ",".join(str(record.number) for record in finalists)
     tags = {"sweep.of_trials": trials, SURE_TAG: f"{sure:g}"}
-    return config.model_copy(update={"tags": config.tags | tags})
+    trainings = config.trials if most is None else most
+    return config.model_copy(update={"tags": config.tags | tags, "trials": trainings})
 
 
 def confirm(

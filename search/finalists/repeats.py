@@ -103,6 +103,7 @@ def repeats_config(
             "core_hours": None,
             "gpu_hours": None,
             "stop_when": None,
+            "finish": False,
             # The saved model is the first seed's: it stays, whatever is asked for later.
             "keep_checkpoints": MOST_SEEDS if kind == "retrain" else 1,
             "sweeps_dir": config.folder / kind,

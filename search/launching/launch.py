@@ -23,6 +23,7 @@ from search.config.run_settings import URL_FIELDS
 from search.config.size import sized
 from search.config.sweep_config import SweepConfig
 from search.errors import Step, UserError
+from search.results.cost import Cost
 from search.study.database import NoStudies, check_url, opened_storage, printable
 from search.study.opening import NoStudyYet, existing_study, known_study
 from search.study.reading import TrialCount, check_unfinished, records_of
@@ -144,7 +145,7 @@ def _check_study(config: SweepConfig, changes: Mapping[str, Any]) -> None:
     try:
         with existing_study(config, whole=False) as (_, study):
             existing = TrialCount().of(study.get_trials(deepcopy=False))
-            trained = sum(len(record.epochs) for record in records_of(study)) if "budget" in changes else 0
+            records = records_of(study) if changes.keys() & {"budget", "core_hours", "gpu_hours"} else []
     except NoStudyYet:
         return
     if "trials" in changes and config.trials is not None and config.trials < existing:
@@ -152,13 +153,26 @@ def _check_study(config: SweepConfig, changes: Mapping[str, Any]) -> None:
             f"`trials={config.trials}`: sweep {config.name!r} has {existing} already; give more to let it "
             "grow, or leave `trials` out to finish those"
         )
-    if config.budget_epochs is not None and config.budget_epochs < trained:
+    trained = sum(len(record.epochs) for record in records)
+    if config.whole_epochs is not None and config.whole_epochs < trained:
         raise UserError(
             f"`budget={config.budget}`: sweep {config.name!r} has trained {trained} epochs already; give "
             "more to let it grow, or leave `budget` out to finish those"
         )
+    _check_hours(config, changes, Cost.of(records))
     if "tracking_uri" not in changes and known_study(config) is not None:
         check_tracking_there(config)
+
+
+def _check_hours(config: SweepConfig, changes: Mapping[str, Any], cost: Cost | None) -> None:
+    """That hours which are given now are more than the sweep has taken."""
+    for field, unit in (("core_hours", "core-hours"), ("gpu_hours", "GPU-hours")):
+        limit, taken = getattr(config, field), 0.0 if cost is None else getattr(cost, field)
+        if field in changes and limit is not None and limit <= taken:
+            raise UserError(
+                f"`{field}={limit:g}`: sweep {config.name!r} has taken {taken:.2g} {unit} already; give more "
+                f"to let it go on, or leave `{field}` out"
+            )
 
 
 def _study_names(storage: str | None) -> list[str]:

@@ -15,8 +15,10 @@ import psutil  # type: ignore[import-untyped]
 from cifar_cnn.cores import usable_cores
 from search.cifar.sweep import largest_configs, sampled_configs
 from search.config.definition import DatasetNote
+from search.config.finishing import MOST_TRAININGS
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
+from search.finalists.finishing import shared_out
 from search.ray_tune.placement import Node, Placement, on_cluster, plan_placement
 from search.results.digits import human_seconds
 
@@ -69,6 +71,7 @@ class Plan:
         space = [f"{name}: {text}" for name, text in config.space.describe()]
         return [
             ("sweep", f"{config.name}: {config.size_text}"),
+            *budgets(config),
             ("trains", _trained(config)),
             ("sampler", config.sampler),
             ("pruner", config.pruner),
@@ -78,6 +81,27 @@ class Plan:
             ("placement", f"{self.slots} at a time, {self.placement}"),
             *(self.cost.lines(config) if self.cost else []),
         ]
+
+
+def budgets(config: SweepConfig) -> list[tuple[str, str]]:
+    """What a sweep may take besides its size, and what is kept back to finish, as headings and texts."""
+    share = config.kept_share
+    given: list[tuple[str, str]] = []  # the whole of each budget, and the part that is kept back
+    if config.finish and config.whole_epochs is not None:
+        given.append((f"{config.whole_epochs} epochs", f"{config.kept_epochs} epochs"))
+    for hours, unit in ((config.core_hours, "core-hours"), (config.gpu_hours, "GPU-hours")):
+        if hours is not None:
+            given.append((f"{hours:g} {unit}", f"{share * hours:.3g} {unit}"))
+    if (time := config.time_budget) is not None:
+        given.append((human_seconds(time), human_seconds(share * time)))
+    whole, kept = (", ".join(texts) for texts in zip(*given, strict=True)) if given else ("", "nothing")
+    lines = [("budget", whole)] if given else []
+    if config.finish:
+        trainings = config.kept_epochs // config.max_epochs if config.kept_epochs else MOST_TRAININGS
+        finalists, confirmations, again = shared_out(trainings)
+        confirm = f"confirm {finalists} finalists with up to {confirmations} seeds, " if confirmations else ""
+        lines.append(("kept back", f"{kept}, to {confirm}retrain x {again} at most"))
+    return lines
 
 
 def plan_sweep(config: SweepConfig) -> Plan:

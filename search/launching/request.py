@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from cifar_cnn.config import DataConfig
+from search.config.finishing import Finishing
 from search.config.goals import Direction
 from search.config.method import MaxEpochs, Method
 from search.config.model import Duration, one_line
@@ -71,7 +72,7 @@ Arguments = Annotated[dict[str, Any], BeforeValidator(_arguments)]
 Configuration = Annotated[dict[str, str], BeforeValidator(_configuration)]
 
 
-class SweepRequest(Places, Limits, Resources, Method, Size):
+class SweepRequest(Places, Finishing, Limits, Resources, Method, Size):
     """A sweep as it is asked for, of CNNs or of a module of one's own; the defaults are the quickstart.
 
     >>> request = SweepRequest.of({"trials": "30", "sampler_args": ["group=true"], "enqueue": ["lr=0.05"]})
@@ -230,5 +231,6 @@ GROUPS: Mapping[str, Sequence[str]] = {
     ),
     "Resources of the trials": tuple(Resources.model_fields),
     "When the sweep or a trial is ended": tuple(Limits.model_fields),
+    "What comes after the search": tuple(Finishing.model_fields),
     "Where things are": (*Places.model_fields, "sweeps_dir"),
 }

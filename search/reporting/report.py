@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 from cifar_cnn.files import write_atomically
 from search.config.credentials import hide_in
 from search.finalists.confirm import newest_confirmation
+from search.finalists.spending import spending
 from search.reporting import finalists_table
 from search.reporting.figures import parameter_axes, sweep_sections
 from search.reporting.page_figures import page_section
@@ -20,13 +21,11 @@ from search.reporting.run_links import RunLinks
 from search.reporting.trials_table import trials_table
 from search.reporting.worker_bars import gaps, worker_bars
 from search.results.columns import Columns
-from search.results.cost import Cost
 from search.results.digits import all_shown, human_seconds, score, scores
 from search.results.freezing import (
     best_unfinished,
     best_unfinished_text,
     choices,
-    freezes,
     furthest_frozen,
     rungs,
     state_text,
@@ -162,23 +161,17 @@ def _headline(summary: SweepSummary) -> str:
 
 
 def _facts(summary: SweepSummary) -> list[tuple[str, str]]:
-    config, saved, cost = summary.config, summary.savings, Cost.of(summary.records)
+    config, trained = summary.config, summary.savings
     ahead = outlook(config, summary.records)
     data = config.dataset
-    pruned = (
-        "pruning saved",
-        f"{saved.epochs_saved} of {saved.epochs_run + saved.epochs_saved} epochs, about "
-        f"{human_seconds(saved.seconds_saved)} of training",
-    )
     sizes = "" if data is None else ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
     return [
         *([] if data is None else [("data", f"{data.name}: {sizes}")]),
         ("budget", config.size_text),
         ("sampler, pruner", f"{config.sampler}, {config.pruner}"),
-        *([] if freezes(summary.records) else [pruned]),
         *_wall_time(summary),
-        ("trained", f"{saved.epochs_run} epochs, {human_seconds(saved.seconds_run)}"),
-        *([] if cost is None else [("cost", str(cost))]),
+        ("trained", f"{trained.epochs_run} epochs, {human_seconds(trained.seconds_run)}"),
+        *spending(config, summary.records).lines(config),
         *([] if ahead is None else [("outlook", str(ahead))]),
     ]
 

@@ -75,7 +75,7 @@ def _driven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             raise Reached(ledger.remaining() + len(ledger.unfinished()))
 
     monkeypatch.setattr("scripts.sweep_output.run_sweep", run_sweep)
-    monkeypatch.setattr("scripts.sweep_output._print_report", lambda result: None)
+    monkeypatch.setattr("scripts.sweep_output.print_report", lambda result: None)
     monkeypatch.setattr("sys.argv", ["launch_sweep.py"])  # which a refusal tells
     monkeypatch.chdir(tmp_path)
 
@@ -193,7 +193,8 @@ def test_a_sweep_that_was_stopped_before_a_trial_was_complete_names_the_best_tha
             for epoch in range(trained + 1, (choice.until or 9) + 1):
                 ledger.report(number, Epoch(epoch, {"val_acc": number / 10}, 0, "host:1", checkpoint="kept"))
     told = ended(config, Stop.INTERRUPTED, capsys)
-    assert "0 complete, 3 frozen, 0 pruned, 0 failed of 3 trials; 5 of 81 epochs trained\n" in told
+    assert "0 complete, 3 frozen, 0 pruned, 0 failed of 3 trials\n" in told
+    assert "spent: 5 epochs\nleft: 76 of 81 epochs\nsaved: 22 epochs, against" in told
     (advice,) = [line for line in told.splitlines() if "resume_sweep" in line]
     assert advice.startswith(
         "interrupted; no trial is complete yet, best so far trial-002, frozen at 3 of 9; resume it with:  "

@@ -178,7 +178,7 @@ def test_how_a_sweep_ended(
         return SweepResult(config, records, stop, missing, 9.0, page, Utilisation(2, 8.0, 12.0, 1.0))
 
     monkeypatch.setattr("scripts.sweep_output.run_sweep", run_sweep)
-    monkeypatch.setattr("scripts.sweep_output._print_report", lambda _: None)
+    monkeypatch.setattr("scripts.sweep_output.print_report", lambda _: None)
     (night.sweeps_dir.parent / "mlflow.db").touch()
     result = run_script("resume", "night", "--json")
     assert result.exit_code == code, result.stderr

@@ -81,7 +81,7 @@ def test_more_seeds_are_of_the_same_retraining(capsys: pytest.CaptureFixture[str
 
 
 def test_the_cost_is_in_trainings_and_time() -> None:
-    assert cost(SUMMARY, [BEST, SECOND], 3, 3, None, None) == (
+    assert cost(SUMMARY, [BEST, SECOND], 6, 3, None, None) == (
         "confirm 2 finalists with up to 6 seeds, retrain x 3: up to 9 runs, 36 epochs; about "
         "6 min 00 s if run one at a time, less if several run at once"
     )

@@ -54,6 +54,8 @@ OTHER_VALUES: dict[str, Any] = {
     "core_hours": 7.0,
     "gpu_hours": 7.0,
     "stop_when": "worthless",
+    "finish": True,
+    "finish_share": 0.3,
     "trial_timeout": 60.0,
     "cleanup_time": 5.0,
     "ray_address": "auto",
@@ -222,6 +224,9 @@ def test_a_sweep_says_its_size_in_words() -> None:
     assert sweep_config().size_text == "4 trials of up to 3 epochs"
     assert sweep_config(trials=None, budget="20x").size_text == "60 epochs in trials of up to 3"
     assert sweep_config(budget=7).size_text == "7 epochs in trials of up to 3, 4 trials at most"
+    assert sweep_config(trials=None, budget="10x", finish=True).size_text == (
+        "18 epochs in trials of up to 3; 12 more are kept back to finish"
+    )
 
 
 @pytest.mark.parametrize(

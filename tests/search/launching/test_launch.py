@@ -132,6 +132,8 @@ SET: dict[str, tuple[Any, Any]] = {
     "core_hours": (60.0, 90.0),
     "gpu_hours": (60.0, 90.0),
     "stop_when": ("worthless", "0.1/h"),
+    "finish": (False, True),
+    "finish_share": (0.4, 0.3),
     "trial_timeout": (60.0, 90.0),
     "cleanup_time": (5.0, 9.0),
     "max_attempts": (2, 5),
@@ -169,7 +171,7 @@ def test_every_field_of_a_run_can_be_set_at_a_resume() -> None:
     for name in SET:
         option = option_name(name)
         assert option in named
-        assert (f"--no-{option[2:]}" in named) == (name in UNSET or name == "loggers")
+        assert (f"--no-{option[2:]}" in named) == (name in UNSET or name in ("loggers", "finish"))
 
 
 @pytest.mark.parametrize("field", SET)

@@ -43,6 +43,8 @@ OTHERS: dict[str, Any] = {
     "core_hours": "10",
     "gpu_hours": "2.5",
     "stop_when": "0.001/h",
+    "finish": "true",
+    "finish_share": "0.3",
     "trial_timeout": "30m",
     "cleanup_time": "5s",
     "max_attempts": "2",

@@ -64,9 +64,10 @@ def test_a_program_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_cost_is_told_at_the_end_of_a_sweep_and_in_a_comparison(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sweep_output, "_print_report", lambda result: None)
+    monkeypatch.setattr(sweep_output, "print_report", lambda result: None)
     config, ended = sweep_config(), [record(0, epochs=(epoch(1, cpus=900.0, gpus=0.0),))]
     sweep_output.print_result(SweepResult(config, ended, None, None, 1.0, None, None))
     print_summary(SweepSummary(config, "id", ended, {}, savings(ended, 3)))
     told = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert told.count("cost: 0.5 core-hours of training") == 2
+    assert "spent: 1 epoch; 0.5 core-hours of training" in told
+    assert "cost: 0.5 core-hours of training" in told

@@ -114,9 +114,9 @@ def test_when_it_is_too_little(stop_when: str, gain: float, noise: float | None,
     assert Outlook(gain, 4 * gain, noise).is_too_little(stop_when) == ends
 
 
-@pytest.mark.parametrize("stop_when", ["soon", "0.001", "/h", "-1/h", "0.1 /h", "nan/h"])
+@pytest.mark.parametrize("stop_when", ["soon", "0.001", "/h", "-1/h", "0/h", "0.1 /h", "nan/h"])
 def test_what_cannot_be_read_is_refused(stop_when: str) -> None:
-    with pytest.raises(ValueError, match="neither 'worthless' nor a gain an hour: write it as"):
+    with pytest.raises(ValueError, match="neither 'worthless' nor a gain an hour above 0: write it as"):
         sweep_config(stop_when=stop_when)
 
 

@@ -8,6 +8,7 @@ from scripts.consoles import err, out
 from scripts.documents.sweeps import Comparison
 from scripts.screen import leaderboard, print_links
 from search.errors import TrackingDown
+from search.results.configurations import repeated_text
 from search.results.cost import Cost
 from search.results.digits import human_seconds, score
 from search.results.freezing import (
@@ -109,6 +110,8 @@ def print_summary(summary: SweepSummary) -> None:
             f"  pruning saved {saved.epochs_saved} of {saved.epochs_run + saved.epochs_saved} epochs "
             f"({share:.0%}), about {human_seconds(saved.seconds_saved)} of training"
         )
+    if repeated := repeated_text(summary.config, summary.records):
+        out.print(f"  {repeated}")
     if cost := Cost.of(summary.records):
         out.print(f"  cost: {cost}")
     if ahead := outlook(summary.config, summary.records):

@@ -24,6 +24,7 @@ from search.engine.observers import Stop
 from search.errors import Step, TrackingDown
 from search.finalists.spending import spending
 from search.launching.plan import budgets
+from search.results.configurations import repeated_text
 from search.results.cost import Cost
 from search.results.digits import human_seconds
 from search.results.freezing import best_unfinished, best_unfinished_text
@@ -73,6 +74,8 @@ def print_result(result: SweepResult, *, finishes: bool = False) -> None:
     if result.leaderboard:
         order = by_influence(config, result.records)
         out.print(leaderboard([(config, record) for record in result.leaderboard[:_TOP]], config, order))
+    if repeated := repeated_text(config, result.records):
+        out.print(repeated)
     out.print(
         f"{summary[Outcome.COMPLETE]} complete, {waiting}{summary[Outcome.PRUNED]} pruned{diverged}, "
         f"{summary[Outcome.FAILED]} failed{unfinished} of {of} trials"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 
 from search.config.model import one_line
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
+from search.results.configurations import configurations
 from search.results.freezing import best_unfinished, best_unfinished_text
 from search.results.next_steps import without_completion
 from search.results.summary import SweepSummary
@@ -17,8 +17,8 @@ from search.study.records import TrialRecord
 def choose_finalists(summary: SweepSummary, top: int, number: int | None = None) -> list[TrialRecord]:
     """The best distinct configurations of a sweep, one trial each, or the one that was asked for.
 
-    A configuration that was tried more than once is one finalist, by its best trial. One that somebody added
-    to the study with values that the space does not hold is none, for it cannot be trained.
+    A configuration that was tried more than once is one finalist, ranked by the mean of its trials. One that
+    somebody added to the study with values that the space does not hold is none, for it cannot be trained.
 
     Raises:
         UserError: no trial has completed, or there is no such trial, or the space does not hold it.
@@ -39,10 +39,7 @@ def choose_finalists(summary: SweepSummary, top: int, number: int | None = None)
             f"{_so_far(summary)}",
             *steps,
         )
-    distinct: dict[str, TrialRecord] = {}
-    for record in held:
-        distinct.setdefault(json.dumps(dict(record.params), sort_keys=True), record)
-    return list(distinct.values())[:top]
+    return [each.best for each in configurations(held, summary.config.goal)][:top]
 
 
 def _so_far(summary: SweepSummary) -> str:

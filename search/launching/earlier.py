@@ -19,6 +19,7 @@ from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.finalists.confirm import newest_confirmation
 from search.policy.curves.encoding import Encoding
+from search.results.configurations import configurations
 from search.results.summary import SweepSummary, summarise
 from spaces.space import InvalidSpace, ParamValue, SearchSpace
 
@@ -84,7 +85,8 @@ def _best(summary: SweepSummary, config: SweepConfig) -> Iterator[dict[str, Para
         )
     confirmation = newest_confirmation(summary)
     confirmed = [each.record for each in confirmation.finalists] if confirmation else []
-    others = [record for record in summary.leaderboard if record not in confirmed]
+    by_mean = [each.best for each in configurations(summary.records, earlier.goal)]
+    others = [record for record in by_mean if record not in confirmed]
     for record in (*confirmed, *others):
         values = {**earlier.space.fixed, **record.params}
         if fitting := _fitting(values, config.space):

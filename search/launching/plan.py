@@ -76,6 +76,7 @@ class Plan:
             ("sampler", config.sampler),
             ("pruner", config.pruner),
             *zip(["space"] + [""] * (len(space) - 1), space, strict=True),
+            *_seeds(config),
             *_headed("first", config.enqueue),
             *_headed("near", config.prior),
             ("placement", f"{self.slots} at a time, {self.placement}"),
@@ -138,6 +139,14 @@ def _cost(
     images = dataset.sizes["train"] + _FORWARD_SHARE * dataset.sizes["val"]
     epochs = min(config.budget_epochs or math.inf, config.max_epochs * config.most_trials)
     return Cost(speed, images / speed * epochs / slots, largest, available)
+
+
+def _seeds(config: SweepConfig) -> list[tuple[str, str]]:
+    """That a small space is drawn from more than once; a grid is not."""
+    size = config.space.size()
+    if size is None or config.sampler == "grid" or config.most_trials <= size:
+        return []
+    return [("", f"{size} configurations: one that is drawn again is another seed of it")]
 
 
 def _trained(config: SweepConfig) -> str:

@@ -21,6 +21,7 @@ from search.reporting.run_links import RunLinks
 from search.reporting.trials_table import trials_table
 from search.reporting.worker_bars import gaps, worker_bars
 from search.results.columns import Columns
+from search.results.configurations import configurations
 from search.results.digits import all_shown, human_seconds, score, scores
 from search.results.freezing import (
     best_unfinished,
@@ -92,6 +93,7 @@ def report_html(name: str, sweeps_dir: Path, links: Links = RunLinks.of, every: 
         facts=_facts(summary),
         runs=runs,
         **_leaderboard(summary, _MOST_ROWS, order),
+        repeated=_repeated(summary),
         confirmation_headings=finalists_table.HEADINGS,
         confirmation=[] if confirmation is None else finalists_table.finalist_rows(confirmation),
         rungs=_rungs(summary),
@@ -115,6 +117,21 @@ def summary_html(summary: SweepSummary, top: int) -> str:
         headline=_headline(summary),
         **_leaderboard(summary, top, summary.importances),
     )
+
+
+def _repeated(summary: SweepSummary) -> dict[str, list[Any]]:
+    """The table of configurations by their means: headings and rows, if several trials completed one."""
+    config, params = summary.config, list(summary.config.space.parameters)
+    found = configurations(summary.records, config.goal)
+    if all(len(each.records) == 1 for each in found):
+        return {"headings": [], "rows": []}
+    best = found[:_MOST_ROWS]
+    cells = [scores([each.mean for each in best]), [str(len(each.records)) for each in best]]
+    cells += [[", ".join(scores(each.values)) for each in best]]
+    cells += [[", ".join(record.key for record in each.records) for each in best]]
+    cells += [all_shown([each.best.params.get(name) for each in best]) for name in params]
+    headings = [f"mean {config.metric}", "seeds", "each", "trials", *params]
+    return {"headings": headings, "rows": [list(row) for row in zip(*cells, strict=True)]}
 
 
 def _rungs(summary: SweepSummary) -> list[list[str]]:

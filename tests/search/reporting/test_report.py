@@ -20,7 +20,17 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 from script_runs import run_script
-from sweep_makers import CONDITIONAL, epoch, freezing, open_ledger, prune, started, sweep_config
+from sweep_makers import (
+    CONDITIONAL,
+    DISCRETE,
+    epoch,
+    freezing,
+    open_ledger,
+    prune,
+    run_trial,
+    started,
+    sweep_config,
+)
 
 from search.cifar.sweep import OBJECTIVE
 from search.config.sweep_config import SweepConfig
@@ -88,7 +98,8 @@ def test_a_report_of_a_sweep_that_freezes_has_its_rungs_and_choices(tmp_path: Pa
     assert re.findall(r"<td>(\d of 9)</td>", rungs)[0] == "1 of 9"
     choices = body.partition("<h2>What free slots did last</h2>")[2].partition("<h2>")[0]
     assert "<td>thawed trial-0" in choices
-    assert "pruning saved" not in body
+    assert "<dt>spent</dt>" in body
+    assert "against training every trial to its end" in body
     if most is not None:
         assert "No trial is complete yet, best so far trial-0" in body
         frozen = body.partition("<h2>Frozen trials, the furthest first</h2>")[2].partition("<h2>")[0]
@@ -104,6 +115,20 @@ def test_a_report_of_a_sweep_that_freezes_has_its_rungs_and_choices(tmp_path: Pa
     assert (f"no trial has completed yet; best so far of {config.name}: trial-0" in told) == (
         most is not None
     )
+
+
+def test_configurations_with_several_seeds_are_told_by_their_means(tmp_path: Path) -> None:
+    config = sweep_config(tmp_path, space=DISCRETE, trials=12)
+    config.save()
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        for number in range(12):
+            run_trial(ledger, [number / 100] * 3)
+    body = write_report(config.name, tmp_path, tmp_path / "report.html").read_text().partition("</script>")[2]
+    table = body.partition("<h2>Configurations by the mean of their seeds</h2>")[2].partition("</table>")[0]
+    seeds = [int(count) for count in re.findall(r"<td>(\d+)</td>\s*<td>0\.\d", table)]
+    assert sum(seeds) == 12
+    assert max(seeds) > 1
 
 
 def test_a_sweep_that_keeps_failing_is_told_in_short(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "whitened first layer: off": {"whitening": False},
     "identity initialisation: off": {"init": "torch"},
     "widening: doubling": {"widening": "doubling"},
-    "head: hidden, not pooled": {"head": "hidden"},
+    "head: hidden": {"head": "hidden"},
     "GELU: ReLU": {"activation": "relu"},
     "label smoothing: off": {"label_smoothing": 0.0},
     "norm momentum 0.4: 0.1": {"norm_momentum": 0.1},
@@ -65,7 +65,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "cutout: 8 pixels": {"cutout": 8},
     "three convolutions a block": {"convolutions": 3},
     "mirrored evaluation": {"mirrored": True},
-    "Muon": {"optimizer": "muon"},
+    "Muon: SGD": {"optimizer": "sgd"},
     "plain: the baseline's network and training": {
         **{name: TrainConfig().model_dump()[name] for name in RECIPE if name != "width"},
         "batch_size": 128,

@@ -6,7 +6,8 @@
 Each repeat has three finalists whose true means are known. They are compared by three seeds each and by
 races with nine seeds at most. Counted are the best ones found, the seeds, how often 95% intervals cover the
 true mean, and how often an arm that is said to be the best with some probability is. In the made worlds true
-means lie one, two or three times as far apart as seeds do; the last ones break what is assumed. With
+means lie one, two or three times as far apart as seeds do. They are accuracies, of which a rule says how far
+seeds spread; then other metrics, without a rule; the last ones break what is assumed. With
 `--recorded` finalists are the best three of sixteen configurations of a recorded table by one seed each.
 Their seeds are the four or five that were recorded, in random order, and their true means those of all of
 these; a race ends where they do.
@@ -27,13 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.policy.race import Arm, next_seed
-from search.results.statistics import Estimate, estimates
+from search.results.statistics import Estimate, accuracy_deviation, estimates
 
 Array = NDArray[np.float64]
 Finalists = tuple[Array, Array]
 """True means, and seeds of each, (arms, seeds)."""
 
-ARMS, SEEDS, SD = 3, 3, 0.004  # the spread between seeds of CIFAR networks is some tenths of a point
+ARMS, SEEDS = 3, 3
+MEAN, IMAGES = 0.7, 10_000  # accuracies, and of how many images they are
+SD = accuracy_deviation(MEAN, IMAGES)
 MOST = ARMS * SEEDS
 SURE = (0.85, 0.95)  # of the races
 BINS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
@@ -50,6 +53,7 @@ class World:
 
     name: str
     draw: Callable[[np.random.Generator], Finalists]
+    images: int | None = None  # that the metric is an accuracy on
 
 
 @dataclass
@@ -65,9 +69,9 @@ class Tally:
     came_true: Array = field(default_factory=lambda: np.zeros(len(BINS) - 1))
     counts: Array = field(default_factory=lambda: np.zeros(len(BINS) - 1))
 
-    def add(self, means: Array, measured: list[list[float]], raced: bool) -> None:
+    def add(self, means: Array, measured: list[list[float]], images: int | None, raced: bool) -> None:
         """One comparison."""
-        estimated = estimates(dict(enumerate(measured)), raced=raced)
+        estimated = estimates(dict(enumerate(measured)), images=images, raced=raced)
         best = max(estimated, key=lambda arm: estimated[arm].mean)
         self.repeats += 1
         self.right += int(means[best] == means.max())
@@ -88,24 +92,28 @@ class Tally:
 
 def made(
     apart: float,
+    sd: float,
     spreads: Callable[[np.random.Generator], Array],
     noise: Callable[[np.random.Generator, tuple[int, int]], Array],
 ) -> Callable[[np.random.Generator], Finalists]:
-    """Means that lie `apart` times as far as seeds, with these spreads and this noise of deviation 1."""
+    """Means that lie `apart` times as far as seeds, whose deviation is `sd`, with this noise of deviation 1.
+
+    `spreads` draws by how much the arms' deviations differ from it.
+    """
 
     def draw(rng: np.random.Generator) -> Finalists:
-        means = 0.7 + apart * SD * rng.standard_normal(ARMS)
-        return means, means[:, None] + spreads(rng)[:, None] * noise(rng, (ARMS, MOST))
+        means = MEAN + apart * sd * rng.standard_normal(ARMS)
+        return means, means[:, None] + sd * spreads(rng)[:, None] * noise(rng, (ARMS, MOST))
 
     return draw
 
 
 def _equal(_: np.random.Generator) -> Array:
-    return np.full(ARMS, SD)
+    return np.ones(ARMS)
 
 
 def _unequal(rng: np.random.Generator) -> Array:
-    return SD * rng.choice([0.5, 1.0, 2.0], size=ARMS)
+    return rng.choice([0.5, 1.0, 2.0], size=ARMS)
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
@@ -117,9 +125,12 @@ def _heavy(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 
 WORLDS = (
-    *(World(f"normal, {apart} apart", made(apart, _equal, _normal)) for apart in (1, 2, 3)),
-    World("spread 0.5, 1 or 2 times", made(1, _unequal, _normal)),
-    World("heavy tails (t with 3 degrees)", made(1, _equal, _heavy)),
+    *(World(f"{apart} apart", made(apart, SD, _equal, _normal), IMAGES) for apart in (1, 2, 3)),
+    *(World(f"{apart} apart, no rule", made(apart, SD, _equal, _normal)) for apart in (1, 2, 3)),
+    World("seeds half as far apart as by rule", made(2, SD / 2, _equal, _normal), IMAGES),
+    World("seeds twice as far apart as by rule", made(2, SD * 2, _equal, _normal), IMAGES),
+    World("arms' spread 0.5, 1 or 2 times, 1 apart", made(1, SD, _unequal, _normal), IMAGES),
+    World("heavy tails (t with 3 degrees), 1 apart", made(1, SD, _equal, _heavy), IMAGES),
 )
 
 
@@ -151,10 +162,10 @@ def _from_table(scores: list[Array]) -> Callable[[np.random.Generator], Finalist
     return draw
 
 
-def race(scores: Array, sure: float) -> list[list[float]]:
+def race(scores: Array, images: int | None, sure: float) -> list[list[float]]:
     """The seeds of each arm that a race trains."""
     arms = [Arm() for _ in scores]
-    while (following := next_seed(arms, MOST, maximise=True, sure=sure)) is not None:
+    while (following := next_seed(arms, MOST, maximise=True, sure=sure, images=images)) is not None:
         arm = arms[following.arm]
         if arm.count == scores.shape[1]:  # no more were recorded
             break
@@ -169,9 +180,10 @@ def simulate(world: World, repeats: int, seed: int) -> dict[str, Tally]:
     tallies = {name: Tally() for name in (each, *(f"race to {sure:g}" for sure in SURE))}
     for _ in range(repeats):
         means, scores = world.draw(rng)
-        tallies[each].add(means, scores[:, :SEEDS].tolist(), raced=False)
+        tallies[each].add(means, scores[:, :SEEDS].tolist(), world.images, raced=False)
         for sure in SURE:
-            tallies[f"race to {sure:g}"].add(means, race(scores, sure), raced=True)
+            measured = race(scores, world.images, sure)
+            tallies[f"race to {sure:g}"].add(means, measured, world.images, raced=True)
     return tallies
 
 

@@ -115,6 +115,11 @@ class Definition(Method):
         """Classes among which the metric, an accuracy, tells; None: it is another, or nobody has said."""
         return self.dataset.classes if self.dataset and "acc" in self.metric.lower() else None
 
+    @property
+    def validation_images(self) -> int | None:
+        """How many images the metric, an accuracy, is of; None: it is another, or nobody has said."""
+        return self.dataset.sizes["val"] if self.dataset and self.classes else None
+
     def configuration(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """A trial's whole configuration: its sampled parameters and the space's fixed values."""
         return dict(self.space.suggest(FixedTrial(dict(params))))

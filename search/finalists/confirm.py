@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -223,8 +224,11 @@ def _compare(finalists: Sequence[TrialRecord], arms: Sequence[Arm], config: Swee
     within = bounds(goal.metric, chain.from_iterable(arm.values for arm in arms))
     whole = {place: arm.values for place, arm in enumerate(arms) if arm.values and not arm.failed}
     rest = {place: arm.values for place, arm in enumerate(arms) if arm.values and arm.failed}
-    estimated = estimates(whole, maximise=goal.maximises, within=within, raced=raced)
-    for place, estimate in estimates(rest, maximise=goal.maximises, within=within, raced=raced).items():
+    estimate_all = partial(
+        estimates, maximise=goal.maximises, within=within, images=config.validation_images, raced=raced
+    )
+    estimated = estimate_all(whole)
+    for place, estimate in estimate_all(rest).items():
         estimated[place] = replace(estimate, probability_best=None)
     compared = [
         Finalist(finalists[place], tuple(arms[place].values), arms[place].failed, estimate)

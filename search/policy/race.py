@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
-from search.results.statistics import estimates, pooled_deviation
+from search.results.statistics import deviation_between_seeds, estimates
 
 SURE = 0.95  # P(best) that ends a race
 _NORMAL = NormalDist()
@@ -53,7 +53,9 @@ class Next:
     why: str
 
 
-def next_seed(arms: Sequence[Arm], most: int, *, maximise: bool, sure: float = SURE) -> Next | None:
+def next_seed(
+    arms: Sequence[Arm], most: int, *, maximise: bool, sure: float = SURE, images: int | None = None
+) -> Next | None:
     """The arm that gets the next seed; None: the race is over, or has to wait for what runs.
 
     An arm of which a seed failed is out, unless one failed of each: then those with the fewest go on. A
@@ -64,6 +66,7 @@ def next_seed(arms: Sequence[Arm], most: int, *, maximise: bool, sure: float = S
         most: seeds of all arms together, failed ones included.
         maximise: whether larger is better.
         sure: P(best) at which the race is over.
+        images: that values are accuracies on, by which it is known how far seeds spread; None: they are none.
 
     Example:
         >>> clear = [Arm([0.81, 0.80]), Arm([0.60, 0.61]), Arm([0.70, 0.71])]
@@ -79,7 +82,8 @@ def next_seed(arms: Sequence[Arm], most: int, *, maximise: bool, sure: float = S
     first = min(racing, key=lambda place: (racing[place].count, place))  # of those with the fewest seeds
     if len(racing) == 1 or not all(arm.values for arm in racing.values()):
         return Next(first, "its next seed")
-    measured = estimates({place: arm.values for place, arm in racing.items()}, maximise=maximise)
+    seeds = {place: arm.values for place, arm in racing.items()}
+    measured = estimates(seeds, maximise=maximise, images=images)
     sign = 1 if maximise else -1
     leader = max(racing, key=lambda place: (sign * measured[place].mean, -place))
     chance = measured[leader].probability_best
@@ -88,7 +92,7 @@ def next_seed(arms: Sequence[Arm], most: int, *, maximise: bool, sure: float = S
     if chance >= sure:
         return None
     means = {place: sign * estimate.mean for place, estimate in measured.items()}
-    spread, _ = pooled_deviation([arm.values for arm in racing.values()])
+    spread, _ = deviation_between_seeds(list(seeds.values()), images)
     worth = {place: _worth(place, means, arm.count, spread) for place, arm in racing.items()}
     chosen = max(racing, key=lambda place: (worth[place], -racing[place].count, -place))
     return Next(chosen, f"the best so far is it with P = {chance:.2f}, not yet {sure:g}")

@@ -33,6 +33,7 @@ class Race:
         most: trainings of all of them together.
         goal: of the sweep.
         sure: P(best) at which the race is over.
+        images: that the metric is an accuracy on; None: it is another.
 
     Example:
         >>> race = Race(arms=2, most=6, goal=Goal("val_acc", "maximize"))
@@ -42,8 +43,10 @@ class Race:
         1
     """
 
-    def __init__(self, arms: int, most: int, goal: Goal, sure: float = SURE) -> None:
-        self._arms, self._most, self._goal, self._sure = arms, most, goal, sure
+    def __init__(
+        self, arms: int, most: int, goal: Goal, sure: float = SURE, images: int | None = None
+    ) -> None:
+        self._arms, self._most, self._goal, self._sure, self._images = arms, most, goal, sure, images
 
     @classmethod
     def of(cls, config: SweepConfig) -> Race:
@@ -51,7 +54,8 @@ class Race:
         arms = config.space.parameters[ARM]
         assert isinstance(arms, IntDistribution)
         # An earlier version's was a grid, and trained all of it.
-        return cls(arms.high + 1, config.most_trials, config.goal, float(config.tags.get(SURE_TAG, 1)))
+        sure = float(config.tags.get(SURE_TAG, 1))
+        return cls(arms.high + 1, config.most_trials, config.goal, sure, config.validation_images)
 
     @property
     def parameters(self) -> dict[str, BaseDistribution]:
@@ -60,7 +64,8 @@ class Race:
 
     def next(self, records: Iterable[TrialRecord]) -> Next | None:
         """The arm that is trained next; None: the race is over, or waits for what runs."""
-        return next_seed(self.arms(records), self._most, maximise=self._goal.maximises, sure=self._sure)
+        arms, maximise = self.arms(records), self._goal.maximises
+        return next_seed(arms, self._most, maximise=maximise, sure=self._sure, images=self._images)
 
     def is_over(self, records: Iterable[TrialRecord]) -> bool:
         """Whether nothing runs and nothing is to be trained any more."""

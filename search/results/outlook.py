@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
-from search.results.statistics import bounds
+from search.results.statistics import accuracy_deviation, bounds
 from search.study.records import Epoch, TrialRecord
 
 _FEWEST = 8  # trials that have reported, three of them in the first quarter
@@ -146,15 +146,9 @@ def outlook(config: SweepConfig, records: Sequence[TrialRecord]) -> Outlook | No
 
 
 def seed_noise(config: SweepConfig, value: float) -> float | None:
-    """The deviation between seeds, of an accuracy on known images; None of other metrics.
-
-    It is about that of so many coin throws, sqrt(p (1 - p) / n): seeds differ in which images they get
-    wrong, as a calibrated ensemble has to (Jordan 2023, "Calibrated Chaos", arXiv:2304.01910). In this
-    project's recorded curves it is 0.0201, and by this rule 0.0204.
-    """
-    if config.classes is None or config.dataset is None or not 0 < value < 1:
-        return None
-    return math.sqrt(value * (1 - value) / config.dataset.sizes["val"])
+    """The deviation between seeds, by rule, of an accuracy on known images; None of other metrics."""
+    images = config.validation_images
+    return None if images is None or not 0 < value < 1 else accuracy_deviation(value, images)
 
 
 def check_stop_when(config: SweepConfig) -> None:

@@ -1,7 +1,8 @@
 """What a few trainings with different seeds say about configurations, and what they leave open.
 
 Seeds of one configuration are taken for draws from a normal distribution, and all configurations compared
-for equally spread: with three seeds each, a spread of its own would be known too badly to be of use.
+for equally spread: with three seeds each, a spread of its own would be known too badly to be of use. Of an
+accuracy on known images it is known roughly before anything is measured.
 `benchmarks/calibration.py` measures how well intervals and probabilities hold, also where that is wrong.
 """
 
@@ -17,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
-# A race ends when it looks clear, which is sooner where seeds happened to lie close together: its intervals
-# are taken at this level to cover in 95 of 100 (`benchmarks/calibration.py`).
+# A race ends when it looks clear, which is sooner where seeds happened to lie close together: without a rule
+# its intervals are taken at this level to cover in 95 of 100 (`benchmarks/calibration.py`).
 RACED_LEVEL = 0.975
+RULE_FREEDOM = 4  # degrees of freedom that the deviation by rule counts for: it may be half or twice as large
 _DRAWS = 100_000  # P(best) is then known to 0.002
 
 
@@ -53,32 +55,34 @@ def estimates(
     *,
     maximise: bool = True,
     within: tuple[float, float] = (-math.inf, math.inf),
+    images: int | None = None,
     raced: bool = False,
 ) -> dict[int, Estimate]:
     """Compare arms, each measured a few times, independently.
 
     The interval is mean +- t * s / sqrt(n) with the pooled deviation s of all arms (one-way analysis of
     variance; Montgomery, "Design and Analysis of Experiments", ch. 3). The probability is that of the
-    posterior with the reference prior 1/sigma^2, in which s^2 / sigma^2 is chi-squared and each mean is
-    normal around its measured one (Gelman et al., "Bayesian Data Analysis", 3rd ed., ch. 3.2). It is drawn
-    100,000 times with a fixed seed.
+    posterior in which s^2 / sigma^2 is chi-squared and each mean is normal around its measured one (Gelman et
+    al., "Bayesian Data Analysis", 3rd ed., ch. 3.2), drawn 100,000 times with a fixed seed. The prior of
+    sigma^2 is the reference prior 1/sigma^2, or of accuracies a scaled inverse chi-squared around the rule.
 
     Args:
         arms: measurements by arm, at least one each, all finite.
         maximise: whether larger is better.
         within: what a mean can be, to which the intervals are cut; an accuracy lies between 0 and 1.
+        images: that each measurement is an accuracy on; None: they are none, or nobody knows.
         raced: how many there are of each was decided by what they were.
     """
     from scipy.stats import t as student  # half a second of imports that --help does without
 
-    deviation, freedom = pooled_deviation(arms.values())
+    deviation, freedom = deviation_between_seeds(list(arms.values()), images)
     pooled = deviation if freedom else None
     best = _probabilities(arms, pooled, freedom, maximise) if pooled is not None else {}
     estimated = {}
     for arm, values in arms.items():
         mean, half = fmean(values), None
         if pooled is not None:
-            level = RACED_LEVEL if raced else LEVEL
+            level = RACED_LEVEL if raced and images is None else LEVEL
             half = float(student.ppf((1 + level) / 2, freedom)) * pooled / math.sqrt(len(values))
         estimated[arm] = Estimate(
             n=len(values),
@@ -91,13 +95,33 @@ def estimates(
     return estimated
 
 
-def pooled_deviation(groups: Iterable[Sequence[float]]) -> tuple[float, int]:
-    """The deviation within groups and its degrees of freedom; nan with none.
+def accuracy_deviation(accuracy: float, images: int) -> float:
+    """By rule, the deviation of an accuracy between seeds: about that of so many coin throws.
 
-    >>> pooled_deviation([[0.7, 0.9], [0.4]])
+    Seeds differ in which images they get wrong, as a calibrated ensemble has to (Jordan 2023, "Calibrated
+    Chaos", arXiv:2304.01910). In this project's recorded curves it is 0.0201, and by this rule 0.0204.
+
+    >>> accuracy_deviation(0.8, 400)
+    0.02
+    """
+    share = min(max(accuracy, 0.5 / images), 1 - 0.5 / images)  # seeds without an error make one another time
+    return math.sqrt(share * (1 - share) / images)
+
+
+def deviation_between_seeds(groups: Sequence[Sequence[float]], images: int | None) -> tuple[float, int]:
+    """The pooled deviation within groups and its degrees of freedom; nan with none.
+
+    Where groups are accuracies on so many images, what the rule says of the highest counts for some more.
+
+    >>> deviation_between_seeds([[0.7, 0.9], [0.4]], images=None)
     (0.1414..., 1)
+    >>> deviation_between_seeds([[0.7], [0.8]], images=400)
+    (0.02, 4)
     """
     squares, freedom = 0.0, 0
+    if images is not None and groups:
+        expected = accuracy_deviation(max(fmean(values) for values in groups), images)
+        squares, freedom = RULE_FREEDOM * expected**2, RULE_FREEDOM
     for values in groups:
         mean = fmean(values)
         squares += sum((value - mean) ** 2 for value in values)

@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState
 from sweep_makers import epoch, open_ledger, sweep_config
 
+from search.config.definition import DatasetNote
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.objective.repeated import ARM, MOST_SEEDS, REPEAT
@@ -60,6 +61,11 @@ def noisy(*means: float, spread: float = 0.01) -> Score:
 
 def test_a_race_that_is_clear_is_over_soon() -> None:
     assert len(race(confirming(), noisy(0.9, 0.5, 0.4))) == 4, "one seed each, and how far seeds spread"
+
+
+def test_of_accuracies_it_is_known_how_far_seeds_spread() -> None:
+    note = DatasetNote(name="digits", digest="a", sizes={"train": 100, "val": 400}, classes=10)
+    assert len(race(confirming(dataset=note), noisy(0.9, 0.5, 0.4))) == 3, "one seed each"
 
 
 def test_seeds_go_to_those_that_are_hard_to_tell_apart() -> None:

@@ -51,6 +51,17 @@ def test_a_single_measurement_borrows_the_spread_of_the_others() -> None:
     assert found[0].mean - found[0].low == pytest.approx(math.sqrt(3) * (found[1].mean - found[1].low))
 
 
+def test_the_spread_of_accuracies_is_known_by_rule_and_corrected_by_what_is_measured() -> None:
+    once = estimates({0: [0.8], 1: [0.7]}, images=400)[0]
+    assert once.high is not None
+    assert once.high - 0.8 == pytest.approx(stats.t.ppf(0.975, 4) * 0.02)
+    assert once.probability_best == pytest.approx(stats.t.cdf(0.1 / 0.02 / math.sqrt(2), 4), abs=0.005)
+    wider = estimates({0: [0.7, 0.9], 1: [0.6, 0.8]}, images=400)[0]
+    assert wider.high is not None
+    deviation = math.sqrt((4 * 0.02**2 + 2 * 0.02) / 6)
+    assert wider.high - 0.8 == pytest.approx(stats.t.ppf(0.975, 6) * deviation / math.sqrt(2))
+
+
 def test_arms_without_spread_share_the_probability_of_a_tie() -> None:
     found = estimates({0: [0.5, 0.5], 1: [0.5, 0.5], 2: [0.4, 0.4]})
     assert [found[arm].probability_best for arm in range(3)] == [0.5, 0.5, 0.0]

@@ -82,7 +82,8 @@ def launch(
         written = f"{save_config} is written, nothing was started; launch it with:  {command}"
         saved = SavedFile(file=str(save_config.absolute()), next=[command])
         return Answer(lambda: saved, lambda: out.print(written))
-    with waiting("checking what was asked for; images are decoded once"):
+    decoded = "" if request.module else "; images are decoded once"
+    with waiting(f"checking what was asked for{decoded}"):
         config = request.config(stem)
         check_new(config)
         if config.finish:

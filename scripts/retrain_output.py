@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from scripts import cli
 from scripts.answers import Answer
-from scripts.commands import typed
+from scripts.commands import installed, typed
 from scripts.confirmation_output import confirm_and_tell, print_confirmation
 from scripts.consoles import err, out, stdout_for_results
 from scripts.documents.models import Retraining
@@ -145,7 +145,7 @@ def retraining(
 def print_retrained(summary: SweepSummary, winner: TrialRecord, retrained: Retrained, quick: bool) -> None:
     """Test accuracy with what is known of it, where the model is, how to load it."""
     params = ", ".join(f"{name}={shown(value)}" for name, value in winner.params.items())
-    out.print(f"retrained trial {winner.number} of {summary.config.name}: {params}")
+    out.print(f"retrained {winner.key} of {summary.config.name}: {params}")
     _print_pairs([*_trained_on(retrained), *_test(retrained)])
     for caution in _cautions(summary, winner, retrained, quick):
         out.print(caution)
@@ -219,7 +219,7 @@ def _serve(retrained: Retrained) -> str | None:
         return None
     if retrained.tested.images is not None:
         return f"{typed('serve_model.py')} {folder}"
-    return f"mlflow models serve -m {folder} --env-manager local"
+    return installed(f"mlflow models serve -m {folder} --env-manager local")
 
 
 def _in_mlflow(published: Published) -> Iterator[tuple[str, str]]:

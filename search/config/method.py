@@ -61,5 +61,5 @@ class Method(Settings):
             return direction
         by_name = direction_of(metric)
         if metric != cls.model_fields["metric"].default:
-            _logger.info("%s: so its name tells, direction= says otherwise", Goal(metric, by_name))
+            _logger.info("%s, as its name tells; `direction` says otherwise", Goal(metric, by_name))
         return by_name

@@ -126,13 +126,16 @@ class Progress:
         was_frozen = before is not None and before.frozen
         if record.outcome is Outcome.RUNNING:
             choice = choice_since(before, record)
-            return self._with_summary(str(choice)) if choice and choice.thawed else None
+            return self._with_summary(self._choice_text(choice)) if choice and choice.thawed else None
         if was_frozen and record.outcome in (Outcome.FROZEN, Outcome.PRUNED):
             return None  # how far it came was told when it froze
         naming = self._tally.naming
         if self._table:
             return end_line(record, self._config, naming, is_best=self._tally.best[:1] == [record])
         return self._with_summary(end_text(record, self._config, naming))
+
+    def _choice_text(self, choice: Choice) -> str:
+        return choice.said_of(self._tally.naming.see(choice.record))
 
     def _with_summary(self, line: str) -> str:
         """The line, and in a log how far the sweep is by it; a live table shows that already."""
@@ -146,7 +149,7 @@ class Progress:
         """The trials that run, and how far the sweep is."""
         lines = [f"{self._status()} so far", self._best_line()]
         lines += [] if self._waits is None else [wait_line(*self._waits)]
-        lines += [] if self._choice is None else [f"last choice: {self._choice}"]
+        lines += [] if self._choice is None else [f"last choice: {self._choice_text(self._choice)}"]
         lines += [] if self._stop is None else [stop_line(*self._stop)]
         return Frame(running_table(self._config, self._tally, self._began), lines, KEPT)
 

@@ -45,7 +45,11 @@ class Choice:
     thawed: bool
 
     def __str__(self) -> str:
-        did = f"{'thawed' if self.thawed else 'began'} {self.record.key}"
+        return self.said_of(self.record.key)
+
+    def said_of(self, name: str) -> str:
+        """The same of a trial that is called something else than by its key."""
+        did = f"{'thawed' if self.thawed else 'began'} {name}"
         return did if self.hand_out.why == _NEW else f"{did}: {self.hand_out.why}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import warnings
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -76,15 +77,18 @@ def save_module(module: nn.Module, example: Tensor, card: ModuleCard, folder: Pa
     if not isinstance(output, Tensor):
         raise NotExported(f"its forward returns {type(output).__name__}: return a tensor")
     try:
-        mlflow.pytorch.save_model(
-            module,
-            part,
-            signature=infer_signature(example.numpy(), output.numpy()),
-            input_example=example.numpy(),
-            serialization_format="pt2",
-            pip_requirements=[f"torch=={version('torch')}", f"numpy=={version('numpy')}"],
-            metadata=json.loads(json.dumps(asdict(card), default=str)),
-        )
+        with warnings.catch_warnings():
+            # Of every recurrent layer, whose flat list of weights it takes for attributes.
+            warnings.filterwarnings("ignore", "The tensor attributes? .* assigned during export", UserWarning)
+            mlflow.pytorch.save_model(
+                module,
+                part,
+                signature=infer_signature(example.numpy(), output.numpy()),
+                input_example=example.numpy(),
+                serialization_format="pt2",
+                pip_requirements=[f"torch=={version('torch')}", f"numpy=={version('numpy')}"],
+                metadata=json.loads(json.dumps(asdict(card), default=str)),
+            )
     except Exception as error:  # of whatever kind torch.export raises of code that it cannot follow
         shutil.rmtree(part, ignore_errors=True)
         raise NotExported(f"torch.export cannot follow its forward ({_cause(error)})") from error

@@ -51,7 +51,7 @@ def test_what_is_said_goes_before_what_the_name_tells() -> None:
 def test_it_is_said_where_the_name_decided(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     config = sweep_config(metric="val_loss")
-    assert caplog.messages == ["minimising val_loss: so its name tells, direction= says otherwise"]
+    assert caplog.messages == ["minimising val_loss, as its name tells; `direction` says otherwise"]
     caplog.clear()
     SweepConfig.model_validate(dict(config))
     sweep_config(metric="val_loss", direction="minimize")

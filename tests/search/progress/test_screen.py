@@ -20,6 +20,7 @@ from search.progress.frame import Frame
 from search.progress.live import Progress
 from search.progress.naming import Naming
 from search.progress.terminal import Sized, SteadyConsole
+from search.study.hand_outs import HandOut
 from search.study.records import StopReason, TrialRecord
 from spaces.registry import load_space
 
@@ -100,8 +101,9 @@ def test_a_repetition_is_called_by_what_it_repeats(width: int) -> None:
         trials=4,
         name="night.confirm-race-011-004",
     )
+    next_seed = HandOut(until=None, cost=3, reports=0, why="its next seed")
     changes = [
-        record(number, TrialState.RUNNING, params={"arm": arm, "repeat": repeat})
+        record(number, TrialState.RUNNING, params={"arm": arm, "repeat": repeat}, hand_outs=(next_seed,))
         for number, (arm, repeat) in enumerate([(1, 1), (0, 0), (1, 0)])
     ]
     told = io.StringIO()
@@ -118,6 +120,7 @@ def test_a_repetition_is_called_by_what_it_repeats(width: int) -> None:
         "trial-011, seed 1",
         "trial-004, seed 1",
     ]
+    assert "last choice: began trial-004, seed 1: its next seed" in lines
     assert "arm" not in " ".join(lines)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from scripts.answers import Answer
-from scripts.commands import command
 from scripts.consoles import err
+from scripts.screen import run_links
 from scripts.waiting import waiting
 from search.engine.signals import ends_when_asked
 from search.errors import TrackingDown, UserError
-from search.reporting.run_links import RunLinks
 from search.results.summary import SweepSummary, summarise
+
+if TYPE_CHECKING:
+    from search.tracking.store import SweepPage  # loads MLflow
 
 
 def write(name: str, sweeps_dir: Path, file: Path, figures: bool) -> Sequence[Path]:
@@ -22,7 +24,8 @@ def write(name: str, sweeps_dir: Path, file: Path, figures: bool) -> Sequence[Pa
 
     with ends_when_asked(to_the_last=True):
         with waiting("writing the report"):
-            written = [write_report(name, sweeps_dir, file, lambda each: links(each, sweep_run_id(each)))]
+            summary = summarise(name, sweeps_dir)
+            written = [write_report(summary, file, run_links(summary, page_of(summary)))]
         if figures:
             from search.reporting.paper_figures import write_figures  # pyplot, half a second of imports
 
@@ -51,27 +54,22 @@ def follow(name: str, sweeps_dir: Path, port: int, alone: bool) -> Answer:
         if not alone:
             raise UserError("--serve writes no file: leave out --file and --figures")
         with waiting("reading the sweep"):
-            run_id = sweep_run_id(summarise(name, sweeps_dir))
-        serve_report(
-            lambda: report_html(name, sweeps_dir, lambda summary: links(summary, run_id), EVERY_S),
-            port,
-            lambda address: err.print(f"report of {name} on {address}; Ctrl-C ends it"),
-        )
+            page = page_of(summarise(name, sweeps_dir))
+
+        def html() -> str:
+            summary = summarise(name, sweeps_dir)
+            return report_html(summary, run_links(summary, page), EVERY_S)
+
+        serve_report(html, port, lambda address: err.print(f"report of {name} on {address}; Ctrl-C ends it"))
 
     return Answer(document, show)
 
 
-def links(summary: SweepSummary, run_id: str | None) -> RunLinks:
-    """Where MLflow shows a sweep's own run, if there is one, and its trials', and how to open it."""
-    return RunLinks.of(summary, run_id, f"{command('compare_trials.py', summary.config)} --ui")
-
-
-def sweep_run_id(summary: SweepSummary) -> str | None:
-    """The id of a sweep's run in MLflow; None if it has none there, or the store does not answer."""
+def page_of(summary: SweepSummary) -> SweepPage | None:
+    """Where MLflow shows a sweep; None if it has no run there, or the store does not answer."""
     from search.tracking.pages.server import sweep_page
 
     try:
-        page = sweep_page(summary)
+        return sweep_page(summary)
     except TrackingDown:
         return None
-    return None if page is None else page.sweep_run_id

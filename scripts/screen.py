@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.table import Table
@@ -12,10 +13,15 @@ from rich.text import Text
 from scripts.commands import command
 from scripts.consoles import out
 from search.config.sweep_config import SweepConfig
+from search.reporting.run_links import RunLinks
 from search.results.columns import Columns, fitted
 from search.results.digits import human_seconds
 from search.results.leaderboard import leading
+from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
+
+if TYPE_CHECKING:
+    from search.tracking.store import SweepPage  # loads MLflow
 
 
 def leaderboard(
@@ -78,3 +84,8 @@ def print_links(
     else:
         for name, address in links:
             out.print(f"  {name:<12} {address}")
+
+
+def run_links(summary: SweepSummary, page: SweepPage | None) -> RunLinks:
+    """Where MLflow shows a sweep's own run, if there is one, and its trials', and how to open it."""
+    return RunLinks.of(summary, page, f"{command('compare_trials.py', summary.config)} --ui")

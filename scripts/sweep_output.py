@@ -15,7 +15,7 @@ from scripts.consoles import err, out, stdout_for_results
 from scripts.documents.parts import Document
 from scripts.documents.sweeps import SweepEnd
 from scripts.finish_output import finish_and_print, print_spending
-from scripts.screen import leaderboard, print_links
+from scripts.screen import leaderboard, print_links, run_links
 from scripts.waiting import waiting
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult, run_sweep
@@ -32,7 +32,7 @@ from search.results.influence import by_influence
 from search.results.leaderboard import cause, counts
 from search.results.next_steps import go_on, without_completion
 from search.results.outlook import outlook
-from search.results.summary import trial_json
+from search.results.summary import summarise, trial_json
 from search.study.records import Outcome, TrialRecord, not_retried
 
 _UNFINISHED = (Stop.INTERRUPTED, Stop.FAILURES)
@@ -172,20 +172,21 @@ def _report_file(config: SweepConfig) -> Path:
 
 def print_report(result: SweepResult) -> None:
     """Write the report beside the study and log it to the sweep's run."""
-    from search.reporting.report import write_report  # plotly, a second of imports
-    from search.tracking.store import TrackingStore
+    from search.reporting.paper_figures import importances_figure  # pyplot, half a second of imports
+    from search.reporting.report import write_report  # plotly, a second
+    from search.tracking.sweep_report import log_report
 
-    config = result.config
+    config, page = result.config, result.page
     with waiting("writing the report"):
-        file = write_report(config.name, config.sweeps_dir, _report_file(config))
+        summary = summarise(config.name, config.sweeps_dir)
+        file = write_report(summary, _report_file(config), run_links(summary, page))
     here = Path.cwd()
     out.print(f"\nreport:  {file.relative_to(here) if file.is_relative_to(here) else file}")
-    if result.page is None:
+    if page is None:
         return
     try:
-        TrackingStore(config.tracking_uri, config.experiment, create=False).add_files(
-            result.page.sweep_run_id, [file], None
-        )
+        with waiting("adding the report to MLflow"):
+            log_report(page, summary, file, importances_figure(summary))
     except TrackingDown as error:
         err.print(f"{error}; the report is not in MLflow")
 

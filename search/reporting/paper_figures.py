@@ -62,6 +62,14 @@ def write_figures(name: str, sweeps_dir: Path, folder: Path) -> list[Path]:
     return files
 
 
+def importances_figure(summary: SweepSummary) -> Figure | None:
+    """The importances as a figure by itself; None with too few trials."""
+    if not summary.importances:
+        return None
+    with mpl.rc_context(_STYLE):
+        return draw.importances(summary.importances, len(summary.leaderboard))
+
+
 def _figures(summary: SweepSummary) -> Iterator[tuple[str, Figure]]:
     metric, goal = summary.config.metric, summary.config.goal
     points, axes = points_of(summary), parameter_axes(summary)

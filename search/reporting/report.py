@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,7 @@ from search.results.freezing import (
 )
 from search.results.leaderboard import latest, leading, outcomes
 from search.results.outlook import outlook
-from search.results.summary import SweepSummary, summarise
-from search.study.opening import opened_study
+from search.results.summary import SweepSummary
 from search.study.records import Outcome
 
 _COST = ("epochs", "train time")  # columns of the leaderboard beside the metric and the parameters
@@ -42,7 +41,6 @@ _MOST_ROWS = 20  # of the leaderboard
 _MOST_FAILURES = 10  # told with their tracebacks
 _MOST_FROZEN = 10
 _MOST_CHOICES = 15  # of what free slots did, the newest
-Links = Callable[[SweepSummary], RunLinks]
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("search.reporting"),
     autoescape=True,
@@ -52,39 +50,30 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-def write_report(name: str, sweeps_dir: Path, file: Path, links: Links = RunLinks.of) -> Path:
-    """Write a sweep's report; it may be running.
+def write_report(summary: SweepSummary, file: Path, runs: RunLinks | None = None) -> Path:
+    """Write a sweep's report.
 
     Args:
-        name: of the sweep.
-        sweeps_dir: where it lies.
+        summary: of the sweep, which may be running.
         file: the HTML file to write; self-contained, some 5 MB, most of it plotly.
-        links: gives the addresses of its runs in MLflow.
-
-    Raises:
-        UserError: there is no such sweep, or its storage does not answer.
+        runs: where MLflow shows it; by default without the sweep's own run, whose id its study does not tell.
     """
-    html = report_html(name, sweeps_dir, links)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, html)
+    write_atomically(file, report_html(summary, runs))
     return file
 
 
-def report_html(name: str, sweeps_dir: Path, links: Links = RunLinks.of, every: float | None = None) -> str:
-    """The page of a report, as of now.
+def report_html(summary: SweepSummary, runs: RunLinks | None = None, every: float | None = None) -> str:
+    """The page of a report.
 
     Args:
-        name: as of `write_report`, and so are the next two.
-        sweeps_dir: where it lies.
-        links: gives the addresses of its runs.
+        summary: as of `write_report`, and so is the next.
+        runs: where MLflow shows the sweep.
         every: seconds after which the page asks its server for what is new, which has `plotly.js` beside it;
             None: it stands by itself.
     """
-    summary = summarise(name, sweeps_dir)
-    with opened_study(summary.config) as study:
-        launches = study.user_attrs.get("launches", [])
     config, confirmation = summary.config, newest_confirmation(summary)
-    runs = links(summary)
+    runs = runs or RunLinks.of(summary)
     order = [axis.name for axis in parameter_axes(summary)]
     failures = [record for record in summary.records if record.outcome is Outcome.FAILED]
     return _TEMPLATES.get_template("report.html").render(
@@ -104,7 +93,7 @@ def report_html(name: str, sweeps_dir: Path, links: Links = RunLinks.of, every: 
         failures=failures[:_MOST_FAILURES],
         more_failures=max(0, len(failures) - _MOST_FAILURES),
         space=config.space.describe(),
-        launches=[_launch(launch) for launch in launches],
+        launches=[_launch(launch) for launch in summary.launches],
         plotly_js="" if every else get_plotlyjs(),
         every=every,
     )

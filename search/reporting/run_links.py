@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from search.config.credentials import hide
 from search.results.summary import SweepSummary
 from search.tracking.pages.links import base_url, is_server, run_link
+
+if TYPE_CHECKING:
+    from search.tracking.store import SweepPage  # loads MLflow
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,9 @@ class RunLinks:
     Example:
         >>> from pathlib import Path
         >>> from search.results.summary import summarise
-        >>> RunLinks.of(summarise("night", Path("sweeps")), sweep_run_id="0a1b").sweep
-        'http://127.0.0.1:5000/#/runs/0a1b?workflowType=machine_learning'
+        >>> links = RunLinks.of(summarise("night", Path("sweeps")), opens_ui="mlflow ui")
+        >>> links.first
+        "First open MLflow's UI: mlflow ui"
     """
 
     sweep: str | None
@@ -31,20 +36,20 @@ class RunLinks:
 
     @classmethod
     def of(
-        cls, summary: SweepSummary, sweep_run_id: str | None = None, opens_ui: str | None = None
+        cls, summary: SweepSummary, page: SweepPage | None = None, opens_ui: str | None = None
     ) -> RunLinks:
         """The addresses of a sweep.
 
         Args:
             summary: of the sweep.
-            sweep_run_id: of its own run, if that is known.
+            page: where its store shows it, if that is known.
             opens_ui: the command that opens the UI on a store which is no server.
         """
         uri = summary.config.tracking_uri
-        base = base_url(uri)
-        first = "" if is_server(uri) else f"First open MLflow's UI: {opens_ui or f'on {hide(uri)}'}"
+        base, experiment = base_url(uri), None if page is None else page.experiment_id
+        runs = {each.key: each.run_id for each in summary.records if each.run_id is not None}
         return cls(
-            sweep=None if sweep_run_id is None else run_link(base, sweep_run_id),
-            trials={each.key: run_link(base, each.run_id) for each in summary.records if each.run_id},
-            first=first,
+            sweep=None if page is None else run_link(base, page.sweep_run_id, experiment),
+            trials={key: run_link(base, run_id, experiment) for key, run_id in runs.items()},
+            first="" if is_server(uri) else f"First open MLflow's UI: {opens_ui or f'on {hide(uri)}'}",
         )

@@ -20,6 +20,7 @@ from search.results.freezing import freezes
 from search.results.size import epochs_used, trials_used
 from search.study.records import Outcome, TrialRecord, not_retried, ranked
 
+_NOTED = 5  # trials in a sweep's note
 _FEWEST_FOR_IMPORTANCE = 5  # complete trials that have a parameter; with fewer its importance is noise
 
 
@@ -151,15 +152,12 @@ def summary_note(config: SweepConfig, records: Sequence[TrialRecord]) -> str:
     count = counts(not_retried(records))
     frozen = f"{count[Outcome.FROZEN]} frozen, " if count[Outcome.FROZEN] else ""
     lines = [
-        f"**{config.name}**: space `{config.space.name}`, sampler `{config.sampler}`, "
-        f"pruner `{config.pruner}`.",
-        "",
-        f"{trials_used(config, records)}: {count[Outcome.COMPLETE]} complete, {frozen}"
+        f"**{config.name}**: {trials_used(config, records)}: {count[Outcome.COMPLETE]} complete, {frozen}"
         f"{count[Outcome.PRUNED]} pruned, {count[Outcome.DIVERGED]} diverged, "
         f"{count[Outcome.FAILED]} failed, {count[Outcome.RUNNING]} running. "
         f"{cost_text(config, records)}.",
     ]
-    best = ranked(records, config.goal)[:3]
+    best = ranked(records, config.goal)[:_NOTED]
     if best:
         columns = Columns.of([config], ["trial"])
         headings = ["trial", columns.metrics[config.metric], *columns.params.values()]

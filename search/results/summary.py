@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class SweepSummary:
     records: list[TrialRecord]
     importances: dict[str, float]  # by parameter, largest first; empty with too few trials
     savings: Savings
+    launches: list[dict[str, Any]] = field(default_factory=list)  # what it ran with, each time
 
     @property
     def leaderboard(self) -> list[TrialRecord]:
@@ -85,6 +86,7 @@ def summary_of(config: SweepConfig, study: optuna.Study) -> SweepSummary:
         records=records,
         importances=importances(study),
         savings=savings(records, config.max_epochs),
+        launches=study.user_attrs.get("launches", []),
     )
 
 

@@ -2,8 +2,8 @@
 
 For others: `TrackingConnection` opens the store while Ray starts, `MlflowView` follows a sweep,
 `check_store` and its `NoExperiment` tell beforehand whether there is one; `TrackingStore`, with the
-`SweepPage` it shows, and `log_confirmation` add to what a sweep has there. The folders `models`, `pages`
-and `repair` say what they offer.
+`SweepPage` it shows, `log_confirmation` and `log_report` add to what a sweep has there. The folders `models`,
+`pages` and `repair` say what they offer.
 """
 
 import os

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from search.results.columns import apart
 from search.results.leaderboard import Best
 from search.study.records import Outcome, TrialRecord
 
+IMPORTANCES = "importances"
 TAG_LETTERS = 5000  # of a tag or note; MLflow takes 8,000 bytes
 # The words of mlflow.optuna, so that both kinds of sweep read alike.
 STATUSES = {
@@ -44,10 +45,13 @@ class Point:
 def trial_points(config: SweepConfig, record: TrialRecord, skip: int = 0) -> list[Point]:
     """A trial's metrics as MLflow shows them, without its first `skip` epochs."""
     final = f"final_{config.metric}"
+    # The UI's comparison of runs opens on the metric that a run got first.
     points = [
         Point(name, epoch.epoch, epoch.timestamp_ms, epoch.metrics[key])
         for epoch in record.epochs[skip:]
-        for key, name in apart("metric", epoch.metrics, [final]).items()
+        for key, name in sorted(
+            apart("metric", epoch.metrics, [final]).items(), key=lambda pair: pair[0] != config.metric
+        )
     ]
     points += [
         Point(name, step, epoch.timestamp_ms, value)
@@ -97,6 +101,13 @@ def log_names(config: SweepConfig) -> dict[str, str]:
         and distribution.log
         and (logarithm := f"{name}_log10") not in parameters
     }
+
+
+def importance_points(importances: Mapping[str, float], trials: int, timestamp_ms: int) -> list[Point]:
+    """The parameters' importances by how many complete trials they are of, in a section of their own."""
+    return [
+        Point(f"{IMPORTANCES}/{name}", trials, timestamp_ms, share) for name, share in importances.items()
+    ]
 
 
 def sweep_params(config: SweepConfig) -> dict[str, str]:

@@ -16,6 +16,7 @@ from search.config.sweep_config import SweepConfig
 from search.driver import run_sweep
 from search.policy.making import make_policy
 from search.reporting.report import write_report
+from search.results.summary import summarise
 from search.study.database import opened_storage
 from search.study.opening import open_study
 from search.text import MOST_LETTERS
@@ -61,7 +62,7 @@ def test_what_a_training_function_says_is_kept_by_all(
         assert len(record.error) <= MOST_LETTERS
     assert result.view_missing is None
     check_view(config)
-    page = write_report(config.name, config.sweeps_dir, tmp_path / "report.html").read_text()
+    page = write_report(summarise(config.name, config.sweeps_dir), tmp_path / "report.html").read_text()
     assert ("nul" not in ways) or r"bad header: \x00\x00PNG" in page
 
 
@@ -80,4 +81,4 @@ def test_a_study_of_an_earlier_version_that_holds_such_text_is_shown(
     assert run_sweep(config, fault_objectives.scripted.report_only).view_missing is None
     assert records_in(config)[0].error == r"no file caf\udce9.png"
     check_view(config)
-    write_report(config.name, config.sweeps_dir, tmp_path / "report.html")
+    write_report(summarise(config.name, config.sweeps_dir), tmp_path / "report.html")

@@ -30,9 +30,10 @@ def is_server(tracking_uri: str) -> bool:
     return tracking_uri.lower().startswith(("http://", "https://"))
 
 
-def run_link(base_url: str, run_id: str) -> str:
-    """The page of a run."""
-    return _page(base_url, f"runs/{quote(run_id, safe='')}", _MACHINE_LEARNING)
+def run_link(base_url: str, run_id: str, experiment_id: str | None = None) -> str:
+    """The page of a run; where its experiment is not known the UI shows it among its pages for GenAI work."""
+    within = "runs" if experiment_id is None else _runs_page(experiment_id)
+    return _page(base_url, f"{within}/{quote(run_id, safe='')}", _MACHINE_LEARNING)
 
 
 def artifact_page(experiment_id: str, run_id: str, file: str) -> str:

@@ -14,7 +14,7 @@ from search.config.sweep_config import SweepConfig
 from search.results.leaderboard import best_so_far, summary_note
 from search.results.size import is_used_up
 from search.study.records import TrialRecord
-from search.tracking.conventions import Point, full_key, sweep_points, trial_params, trial_points
+from search.tracking.conventions import IMPORTANCES, Point, full_key, sweep_points, trial_params, trial_points
 from search.tracking.repair.audit import contradicts, duplicate_runs, points, shows_end
 from search.tracking.store import TrackingStore
 
@@ -96,8 +96,8 @@ def _sync_sweep_run(
     """Bring the sweep's own run up to date; returns 1 if that was needed and it was there (`found`)."""
     expected = sweep_points(config, best_so_far(records, config.goal))
     extra, missing = _differences([] if sweep_run is None else points(store, sweep_run), expected)
-    if extra:
-        names = ", ".join(sorted({point.name for point in extra}))
+    # Importances come with the report, which the driver writes at its end.
+    if names := ", ".join(sorted({each.name for each in extra if not each.name.startswith(IMPORTANCES)})):
         _logger.warning("the sweep's run has points of %s that the study does not have; they stay", names)
     finished = _is_finished(config, records)
     end, state = ("FINISHED", "complete") if finished else ("KILLED", "interrupted")

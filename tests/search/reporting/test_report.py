@@ -49,6 +49,7 @@ from search.reporting.trials_table import trials_table
 from search.results.summary import summarise
 from search.study.database import opened_storage
 from search.study.records import StopReason, TrialRecord
+from search.tracking.store import SweepPage
 
 
 def study_of(sweeps_dir: Path, trials: int, **fields: Any) -> SweepConfig:
@@ -73,7 +74,7 @@ def study_of(sweeps_dir: Path, trials: int, **fields: Any) -> SweepConfig:
 @pytest.mark.parametrize("trials", [0, 1, 20, 300])
 def test_a_report_stands_by_itself(trials: int, tmp_path: Path) -> None:
     config = study_of(tmp_path, trials)
-    html = write_report(config.name, tmp_path, tmp_path / "reports" / "try.html").read_text()
+    html = write_report(summarise(config.name, tmp_path), tmp_path / "reports" / "try.html").read_text()
     body = html.partition("</script>")[2]  # after plotly's own code
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", html), "nothing is loaded from elsewhere"
     assert ("Learning curves" in body) == ("Timeline of the workers" in body) == (trials > 0)
@@ -93,7 +94,11 @@ def test_a_report_of_a_sweep_that_freezes_has_its_rungs_and_choices(tmp_path: Pa
     config.save()
     with opened_storage(config.storage_url) as storage:
         freezing(open_ledger(config, storage), config.max_epochs, most)
-    body = write_report(config.name, tmp_path, tmp_path / "report.html").read_text().partition("</script>")[2]
+    body = (
+        write_report(summarise(config.name, tmp_path), tmp_path / "report.html")
+        .read_text()
+        .partition("</script>")[2]
+    )
     rungs = body.partition("<h2>Rungs</h2>")[2].partition("<h2>What free slots")[0]
     assert re.findall(r"<td>(\d of 9)</td>", rungs)[0] == "1 of 9"
     choices = body.partition("<h2>What free slots did last</h2>")[2].partition("<h2>")[0]
@@ -124,7 +129,11 @@ def test_configurations_with_several_seeds_are_told_by_their_means(tmp_path: Pat
         ledger = open_ledger(config, storage)
         for number in range(12):
             run_trial(ledger, [number / 100] * 3)
-    body = write_report(config.name, tmp_path, tmp_path / "report.html").read_text().partition("</script>")[2]
+    body = (
+        write_report(summarise(config.name, tmp_path), tmp_path / "report.html")
+        .read_text()
+        .partition("</script>")[2]
+    )
     table = body.partition("<h2>Configurations by the mean of their seeds</h2>")[2].partition("</table>")[0]
     seeds = [int(count) for count in re.findall(r"<td>(\d+)</td>\s*<td>0\.\d", table)]
     assert sum(seeds) == 12
@@ -139,7 +148,7 @@ def test_a_sweep_that_keeps_failing_is_told_in_short(tmp_path: Path) -> None:
         for number in range(12):
             started(ledger)
             ledger.fail(number, StopReason.ERROR, f"ValueError: {number}")
-    html = write_report(config.name, tmp_path, tmp_path / "report.html").read_text()
+    html = write_report(summarise(config.name, tmp_path), tmp_path / "report.html").read_text()
     assert len(re.findall("<pre>ValueError", html)) == 10
     assert "2 more failed." in html
 
@@ -175,7 +184,7 @@ def test_a_report_tells_the_newest_whole_confirmation_and_stands_without_those_t
     found = newest_confirmation(summarise(config.name, tmp_path))
     assert found is not None
     assert [(len(finalist.values), finalist.failed) for finalist in found.finalists] == [(3, 0)]
-    html = write_report(config.name, tmp_path, tmp_path / "report.html").read_text()
+    html = write_report(summarise(config.name, tmp_path), tmp_path / "report.html").read_text()
     rows = html.partition("Confirmed with fresh seeds")[2].partition("</table>")[0]
     assert len(re.findall(r"<td>trial-\d{3}</td>", rows)) == 2, "the one that failed is there, too"
 
@@ -259,18 +268,21 @@ def test_a_report_leads_to_the_runs_in_mlflow_and_says_how_to_open_it(tmp_path: 
     config = study_of(tmp_path, 2)
     with opened_storage(config.storage_url) as storage:
         open_ledger(config, storage).set_run_id(0, "0a1b")
-    served = config.model_copy(update={"tracking_uri": "http://me:pw@mlflow:5000"})
     summary = summarise(config.name, tmp_path)
-    run = "/#/runs/{}?workflowType=machine_learning"
-    of_server = RunLinks.of(dataclasses.replace(summary, config=served), "feed")
-    assert of_server.sweep == "http://mlflow:5000" + run.format("feed")
-    assert (of_server.trials, of_server.first) == (
-        {"trial-000": "http://mlflow:5000" + run.format("0a1b")},
-        "",
+    served = dataclasses.replace(
+        summary, config=config.model_copy(update={"tracking_uri": "http://me:pw@mlflow:5000"})
     )
-    of_file = RunLinks.of(summary, "feed", "open it so")
+    base, learning = "http://mlflow:5000/#", "?workflowType=machine_learning"
+    page = SweepPage("http://mlflow:5000", experiment_id="3", sweep_run_id="feed")
+    assert RunLinks.of(served, page) == RunLinks(
+        sweep=f"{base}/experiments/3/runs/feed{learning}",
+        trials={"trial-000": f"{base}/experiments/3/runs/0a1b{learning}"},
+        first="",
+    )
+    assert RunLinks.of(served).trials == {"trial-000": f"{base}/runs/0a1b{learning}"}
+    of_file = RunLinks.of(summary, page, "open it so")
     assert of_file.first == "First open MLflow's UI: open it so"
-    html = write_report(config.name, tmp_path, tmp_path / "report.html", lambda _: of_file).read_text()
+    html = write_report(summarise(config.name, tmp_path), tmp_path / "report.html", of_file).read_text()
     body = html.partition("</script>")[2]
     for address in (of_file.sweep, of_file.trials["trial-000"]):
         assert f'href="{address}"' in body

@@ -190,7 +190,7 @@ def test_the_note_of_a_sweep_that_freezes_tells_its_epochs_and_no_savings() -> N
     )
     note = summary_note(sweep_config(trials=None, budget="20x"), [frozen, record(1, value=0.5)])
     assert "2 trials: 1 complete, 1 frozen, 0 pruned, 0 diverged, 0 failed, 0 running. " in note
-    assert note.splitlines()[2].endswith(" 1 of 60 epochs trained.")
+    assert note.splitlines()[0].endswith(" 1 of 60 epochs trained.")
 
 
 def test_the_note_counts_a_retry_once_and_a_grid_as_what_it_holds() -> None:

@@ -29,7 +29,9 @@ from search.tracking.store import TrackingStore
 
 READERS: dict[str, Callable[[SweepConfig], object]] = {
     "compare": lambda config: summarise(config.name, config.sweeps_dir),
-    "report": lambda config: write_report(config.name, config.sweeps_dir, config.folder / "report.html"),
+    "report": lambda config: write_report(
+        summarise(config.name, config.sweeps_dir), config.folder / "report.html"
+    ),
     "retrain": check_idle,
     "sync": lambda config: sync_sweep(config.name, config.sweeps_dir),
     "resume": lambda config: resumed(config.name, config.sweeps_dir, changes={}),

@@ -29,7 +29,7 @@ from search.results.cost import Cost
 from search.results.digits import human_seconds
 from search.results.freezing import best_unfinished, best_unfinished_text
 from search.results.influence import by_influence
-from search.results.leaderboard import cause, counts
+from search.results.leaderboard import cause, counts, failure_text
 from search.results.next_steps import go_on, without_completion
 from search.results.outlook import outlook
 from search.results.summary import summarise, trial_json
@@ -86,7 +86,7 @@ def print_result(result: SweepResult, *, finishes: bool = False) -> None:
         out.print(str(ahead))
     for record in trials:
         if record.outcome is Outcome.FAILED:
-            err.print(f"{record.key} failed ({record.stop_reason}): {cause(record.error or '')}")
+            err.print(f"{record.key} {failure_text(record)}")
     _print_page(result)
     print_report(result)
     if not finishes:

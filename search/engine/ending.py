@@ -22,6 +22,7 @@ from types import FrameType
 ENDS_WITHIN_S = 25.0  # after the first signal; preemption gives 30 s before it kills
 AT_ONCE_S = 8.0  # after the second one
 _AGAIN_S = 0.1  # until an interrupt that was lost is raised again
+_ENDED = b"interrupted: the program did not stop in time and was ended; resume the sweep to continue\n"
 INTERRUPTED = 130  # the exit code
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # the last is what Slurm is asked to send
@@ -201,9 +202,7 @@ class Ending:
         # sequence brings a terminal's cursor back, which a live display hides.
         cursor = b"\x1b[?25h" if os.isatty(2) else b""
         with contextlib.suppress(OSError):
-            os.write(
-                2, cursor + b"interrupted: the program hung and was ended; resume the sweep to continue\n"
-            )
+            os.write(2, cursor + _ENDED)
         os._exit(INTERRUPTED)
 
 

@@ -196,6 +196,12 @@ def place_of_fault(error: str) -> str:
     return f" ({own[-1][0]}, line {own[-1][1]}, in {own[-1][2]})" if own else ""
 
 
+def failure_text(record: TrialRecord) -> str:
+    """`failed (error): ValueError: no such file`; a trial that was ended from outside has no error."""
+    why = cause(record.error) if record.error else ""
+    return f"failed ({record.stop_reason}){': ' if why else ''}{why}"
+
+
 def causes(records: Sequence[TrialRecord]) -> list[str]:
     """Why trials failed, a line for each distinct cause with the trials that it ended.
 
@@ -204,8 +210,7 @@ def causes(records: Sequence[TrialRecord]) -> list[str]:
     trials: dict[str, list[str]] = {}  # by cause
     for record in records:
         if record.outcome is Outcome.FAILED:
-            why = f"failed ({record.stop_reason}): {cause(record.error or '')}"
-            trials.setdefault(why, []).append(record.key)
+            trials.setdefault(failure_text(record), []).append(record.key)
     return [f"{keys[0]}{_and_more(keys)} {why}" for why, keys in trials.items()]
 
 

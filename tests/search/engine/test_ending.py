@@ -84,7 +84,7 @@ def test_what_hangs_in_a_library_is_ended_by_force_after_its_last_act(
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (130, "cleaned up")
-    assert "the program hung and was ended; resume the sweep to continue" in err
+    assert "the program did not stop in time and was ended; resume the sweep to continue" in err
 
 
 def test_an_interrupt_that_python_passes_over_is_not_told_as_an_error(

@@ -252,7 +252,9 @@ def test_causes_that_are_alike_are_told_once_with_their_trials() -> None:
         record(number, TrialState.FAIL, stop_reason=StopReason.ERROR, error=error)
         for number, error in enumerate(["ValueError: a", "ValueError: a", "KeyError: 'b'", "ValueError: a"])
     ]
-    assert causes([*failed, record(4, value=0.5)]) == [
+    outside = record(5, TrialState.FAIL, stop_reason=StopReason.EXTERNAL)
+    assert causes([*failed, record(4, value=0.5), outside]) == [
         "trial-000 and 2 more failed (error): ValueError: a",
         "trial-002 failed (error): KeyError: 'b'",
+        "trial-005 failed (external)",
     ]

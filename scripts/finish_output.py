@@ -11,7 +11,7 @@ from scripts.retrain_output import retrain_and_print
 from scripts.waiting import waiting
 from search.config.sweep_config import SweepConfig
 from search.driver import SweepResult
-from search.errors import SweepFailed
+from search.errors import SweepFailed, UserError
 from search.finalists.finishing import Time, plan_finish
 from search.finalists.retrain import default_model_name
 from search.finalists.spending import Spending, spending
@@ -26,6 +26,9 @@ def finish_and_print(result: SweepResult) -> Answer:
     try:
         with waiting("looking at the images that the best is retrained on"):
             plan = plan_finish(summary, _time_left(result))
+    except UserError as error:  # what was asked for was sound, and the search is done
+        raise SweepFailed(str(error)) from error
+    try:
         finished = retrain_and_print(
             summary,
             plan.finalists,
@@ -43,10 +46,13 @@ def finish_and_print(result: SweepResult) -> Answer:
 
 
 def _time_left(result: SweepResult) -> Time | None:
-    if result.config.time_budget is None:
+    """What is left to train in: both a confirmation and a retraining start and end as slowly as the sweep."""
+    config, used = result.config, result.utilisation
+    if config.time_budget is None:
         return None
-    slots = 1 if result.utilisation is None else result.utilisation.slots
-    return Time(result.config.time_budget - result.seconds, slots)
+    if used is None:  # nothing was trained in this launch
+        return Time(config.time_budget - result.seconds, slots=1)
+    return Time(config.time_budget - result.seconds - 2 * (result.seconds - used.wall_s), used.slots)
 
 
 def print_spending(spent: Spending, config: SweepConfig, seconds: float) -> None:

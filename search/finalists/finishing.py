@@ -123,9 +123,10 @@ def plan_finish(summary: SweepSummary, time: Time | None) -> Finish:
                 most = min(confirmations, SEEDS * len(best[:top]))
                 return Finish(best[:top], most, again, images)
     left.check()
+    own = _size(config, _choices_of_images(summary, best)[-1])
     raise UserError(
-        f"what is left of the budget of sweep {config.name!r} does not pay for one training of "
-        f"{config.max_epochs} epochs: {_more(config)}",
+        f"what is left of the budget of sweep {config.name!r} pays for {left.trainings:.1f} trainings like "
+        f"its best, and to retrain that takes {own:.1f}: {_more(config)}",
         _more(config),
     )
 
@@ -162,6 +163,12 @@ class _Left:
                     hours = min(hours, (limit - so_far) / one)
         seconds = sum(record.train_seconds for record in like) * a_training
         return cls(config, epochs, hours, time, seconds)
+
+    @property
+    def trainings(self) -> float:
+        """How many it pays for, one after the other."""
+        in_time = math.inf if self.time is None else self.time.seconds / max(self.seconds, 1e-9)
+        return max(0.0, min(self.epochs, self.hours, in_time))
 
     def pays(self, confirmations: int, retrainings: int, size: float) -> bool:
         """Whether it pays for so many, of which a retraining has so many times the sweep's images."""

@@ -16,7 +16,7 @@ from cifar_cnn.cores import usable_cores
 from search.config.sweep_config import SweepConfig
 from search.engine.scratch import SCRATCH, SOCKETS, delete, held_folder, sockets_parent, sweep_up
 from search.engine.signals import current_ending, handlers_kept
-from search.errors import UserError, shortened
+from search.errors import SweepFailed, UserError, shortened
 from search.ray_tune.token import own_token
 
 # How Ray Tune behaves here; each would otherwise do something that the study does better, or print
@@ -101,14 +101,17 @@ def _connect(address: str | None, folder: Path) -> None:
 
 def _start(folder: Path) -> None:
     _check_loopback()
-    ray.init(
-        address="local",
-        num_cpus=usable_cores(),  # Ray itself counts the machine's; none where the quota is below one
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        _temp_dir=str(folder),
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=usable_cores(),  # Ray itself counts the machine's; none where the quota is below one
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(folder),
+        )
+    except Exception as error:  # raised bare by Ray if a busy machine does not start its processes in time
+        raise SweepFailed(f"Ray did not start ({shortened(str(error))}): run it again to go on") from error
 
 
 def _join(address: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import ray
 from sweep_makers import sweep_config
 
-from search.errors import UserError
+from search.errors import SweepFailed, UserError
 from search.ray_tune.session import ray_session
 
 
@@ -43,5 +43,21 @@ def test_a_driver_outside_of_the_cluster_is_refused() -> None:
     with (
         pytest.raises(UserError, match="driven from one of the cluster's nodes: run it there"),
         ray_session(sweep_config(ray_address="ray://head:10001")),
+    ):
+        pass
+
+
+def test_a_machine_that_is_too_busy_to_start_ray_is_told_so_on_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def times_out(**_: object) -> None:
+        raise Exception("The current node timed out during startup.")  # as Ray does
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "init", times_out)
+    with (
+        pytest.raises(SweepFailed, match=r"Ray did not start \(The current node timed out .*: run it again"),
+        ray_session(sweep_config()),
     ):
         pass

@@ -11,9 +11,10 @@ from optuna.trial import TrialState
 from sweep_makers import record, sweep_config
 
 from search.config.sweep_config import SweepConfig
-from search.errors import UserError
+from search.driver import SweepResult
+from search.errors import SweepFailed, UserError
 from search.finalists.choosing import choose_finalists
-from search.finalists.confirm import Confirmation, confirmed
+from search.finalists.confirm import Confirmation, confirm, confirmed
 from search.finalists.repeats import failure_summary
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary
@@ -56,6 +57,16 @@ def confirmation(records: Sequence[TrialRecord], direction: str = "maximize") ->
 
 def ranking(found: Confirmation) -> list[int]:
     return [finalist.record.number for finalist in found.finalists]
+
+
+def test_finalists_of_which_all_seeds_fail_are_told_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, failed = confirming(), trainings(*[[math.nan] * SEEDS] * len(FINALISTS))
+    ended = SweepResult(config, failed, None, None, 1.0, None, None)
+    monkeypatch.setattr("search.finalists.confirm.run_repeats", lambda *_, **__: ended)
+    told = "could not be confirmed: 9 diverged .*: run the command again .*, or choose another finalist"
+    with pytest.raises(SweepFailed, match=told) as failure:
+        confirm(config, FINALISTS)
+    assert "\n" not in str(failure.value)
 
 
 def test_the_best_mean_wins() -> None:

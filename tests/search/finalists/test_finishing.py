@@ -15,6 +15,7 @@ from search.finalists import finishing
 from search.finalists.confirm import confirm_config
 from search.finalists.finishing import Time, plan_finish
 from search.finalists.training_images import TrainingImages
+from search.launching.launch import _check_study
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary
 from search.study.records import TrialRecord
@@ -128,7 +129,7 @@ def on_disk(config: SweepConfig, completed: int) -> None:
         for _ in range(completed):
             number = ledger.start(ledger.ask().number).number
             for position in (1, 2, 3):
-                ledger.report(number, epoch(position, worker=f"host:{number}"))
+                ledger.report(number, epoch(position, worker=f"host:{number}", cpus=1.0, gpus=1.0))
             ledger.complete(number)
 
 
@@ -138,6 +139,15 @@ def test_a_resume_is_refused_before_it_starts_if_nothing_is_left_to_finish_with(
     with pytest.raises(UserError, match="has used its budget up"):
         finishing.check_finish(sweep_config(budget="2x", finish=True, **fields))
     finishing.check_finish(sweep_config(budget="4x", finish=True, **fields))
+
+
+@pytest.mark.parametrize("field", ["core_hours", "gpu_hours"])
+def test_a_resume_with_hours_that_are_used_up_is_refused(tmp_path: Path, field: str) -> None:
+    on_disk(sweep_config(tmp_path), 2)  # 12 seconds
+    told = rf"`{field}=0.003`: sweep 'try' has taken 0.0033 .* already; give more to let it go on, or leave"
+    with pytest.raises(UserError, match=told):
+        _check_study(sweep_config(tmp_path, **{field: 0.003}), {field: 0.003})
+    _check_study(sweep_config(tmp_path, **{field: 0.004}), {field: 0.004, "tracking_uri": "elsewhere"})
 
 
 def test_a_resume_that_goes_on_after_the_test_is_refused(tmp_path: Path) -> None:

@@ -147,7 +147,9 @@ class Progress:
 
     def _frame(self) -> Frame:
         """The trials that run, and how far the sweep is."""
-        lines = [f"{self._status()} so far", self._best_line()]
+        # What people look for first is in front.
+        left = "" if self._stop or (text := self._tally.left_text) is None else f"{text}, "
+        lines = [f"{left}{self._status()} so far", self._best_line()]
         lines += [] if self._waits is None else [wait_line(*self._waits)]
         lines += [] if self._choice is None else [f"last choice: {self._choice_text(self._choice)}"]
         lines += [] if self._stop is None else [stop_line(*self._stop)]
@@ -165,9 +167,8 @@ class Progress:
         return self._waits is None
 
     def _status(self) -> str:
-        """How far the sweep is, with what people look for first in front."""
-        left = "" if self._stop or (text := self._tally.left_text) is None else f"{text}, "
-        return f"{left}{self._tally.counts}, {human_seconds(time.monotonic() - self._started)}"
+        """How far the sweep is, and for how long it has been driven."""
+        return f"{self._tally.counts}, {human_seconds(time.monotonic() - self._started)}"
 
     def _best_line(self) -> str:
         """The best so far with its parameters, which a table of what runs does not show."""

@@ -35,10 +35,16 @@ def running_table(config: SweepConfig, tally: Tally, began: bool) -> dict[str, l
 
 def best_table(config: SweepConfig, tally: Tally) -> dict[str, list[str]]:
     """The best trials, by heading."""
-    columns = Columns.of([config], ["trial"])
-    headings = ["trial", columns.metrics[config.metric], *columns.params.values()]
-    rows = leading(tally.best, columns.params)
-    return {heading: [row[place] for row in rows] for place, heading in enumerate(headings)}
+    naming = tally.naming
+    columns = Columns.of([config], [naming.heading])
+    rows = leading(tally.best, naming.params)
+    cells = {
+        naming.heading: [naming.see(record) for record in tally.best],
+        columns.metrics[config.metric]: [row[1] for row in rows],
+    }
+    for place, name in enumerate(naming.params, 2):
+        cells[columns.params[name]] = [row[place] for row in rows]
+    return cells
 
 
 def _state(record: TrialRecord, config: SweepConfig, tally: Tally, began: bool) -> str:

@@ -302,18 +302,20 @@ def test_the_notebook_explores_it(home: Path, monkeypatch: pytest.MonkeyPatch) -
     notebook = nbformat.read(ROOT / "notebooks" / "explore_sweep.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
     # What a person does: cells are run twice, and the champion is one of another sweep's images.
-    setup, predict = (
-        next(cell for cell in notebook.cells if cell.id == name) for name in ("setup", "predict")
-    )
+    cells = {cell.id: cell for cell in notebook.cells}
     others = nbformat.v4.new_code_cell(OTHER_CHAMPION, id="others")
-    again = nbformat.from_dict({**predict, "id": "predict-again"})
-    notebook.cells = [*notebook.cells, nbformat.from_dict({**setup, "id": "setup-again"}), others, again]
+    again = [
+        nbformat.from_dict({**cells[name], "id": f"{name}-again"})
+        for name in ("home", "sweep", "champion", "predict")
+    ]
+    notebook.cells = [*notebook.cells, *again[:2], others, *again[2:]]
     below = {"metadata": {"path": str(home / "sweeps")}}
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources=below).execute()
     shown = {cell.id: str(cell.get("outputs")) for cell in notebook.cells}
-    assert f"night: {TRIALS} trials" in shown["setup"]
-    assert all("image/png" in shown[cell] for cell in ("curves", "predict"))
-    assert f"night: {TRIALS} trials" in shown["setup-again"]
+    assert f"night: {TRIALS} trials" in shown["sweep"]
+    assert shown["sweep-again"].count("night: ") == 1, "what is there is looked at alone"
+    assert all("image/png" in shown[cell] for cell in ("curves", "importances", "confirmed", "predict"))
+    assert "P(best)" in shown["confirmed"]
     assert "plotly" in shown["figures"]
     assert "the champion learnt from other images (others) than night" in shown["predict-again"]
     assert "image/png" not in shown["predict-again"]

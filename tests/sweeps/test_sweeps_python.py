@@ -134,3 +134,26 @@ def test_the_notebook_that_runs_a_sweep(tmp_path: Path, monkeypatch: pytest.Monk
     assert "'alpha': " in shown["best"]
     assert "plotly" in shown["figure"]
     assert not any("Missing packages" in text for text in shown.values()), "Ray's advice"
+
+
+@pytest.mark.slow
+def test_the_notebook_that_explores_makes_a_sweep_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEPS_HOME", str(tmp_path))
+    monkeypatch.delenv("SWEEP", raising=False)
+    notebook = nbformat.read(ROOT / "notebooks" / "explore_sweep.ipynb", as_version=4)
+    cells = {cell.id: cell for cell in notebook.cells}
+    made = "SweepRequest(name=SWEEP)"
+    small = "SweepRequest(name=SWEEP, trials=6, max_epochs=2, pruner='none', train_size=300, val_size=200)"
+    assert made in cells["sweep"].source
+    cells["sweep"].source = cells["sweep"].source.replace(made, small)
+    beside = {"metadata": {"path": str(ROOT / "notebooks")}}
+    NotebookClient(notebook, timeout=240, kernel_name="python3", resources=beside).execute()
+    shown = {cell.id: str(cell.get("outputs")) for cell in notebook.cells}
+    assert all("image/png" in shown[cell] for cell in ("curves", "importances", "confirmed", "predict"))
+    assert shown["importances"].count("'image/png': 'iVBOR") == 2, "bars and slices"
+    assert ", seed 1" in shown["confirmed"]
+    assert "repeat" not in shown["confirmed"]
+    said = [output.text for cell in notebook.cells for output in cell.get("outputs", ()) if "text" in output]
+    assert [text.partition(":")[0] for text in said] == ["explored"], "no warning"

@@ -51,6 +51,7 @@ def test_the_table_changes_in_place_and_the_best_trials_stay(tmp_path: Path) -> 
     assert table.data["text/html"].index("trial-001") < table.data["text/html"].index("trial-000")
     assert "2/4 done" in table.data["text/plain"]
     assert "so far" not in table.data["text/plain"]
+    assert " left" not in table.data["text/plain"], "it is over"
     assert [output.text for output in cell.outputs if output.get("name") == "stdout"] == ["after it\n"]
 
 

@@ -122,6 +122,7 @@ def test_a_repetition_is_called_by_what_it_repeats(width: int) -> None:
     ]
     assert "last choice: began trial-004, seed 1: its next seed" in lines
     assert "arm" not in " ".join(lines)
+    assert progress._last_frame().columns == {"training": ["trial-004, seed 2"], "val_acc": ["0.5000"]}
 
 
 def test_a_retrainings_seeds_are_counted_and_one_that_is_tried_again_is_the_same() -> None:

@@ -1,8 +1,8 @@
-"""The mission's three: how deep, how wide, how fast to learn; all else as TrainConfig has it.
+"""The mission's three: how deep, how wide, how fast to learn; all else as suits short trainings.
 
 depth   2 to 4 blocks. The first halving or two of a 32x32 image leave it large, the fifth would leave a
-        single pixel; and each block doubles the channels, which makes its weights four times as many.
-width   16 to 128 channels in the first block, doubling in each later one. In steps of 16 rather than
+        single pixel.
+width   16 to 128 channels in the first block, four times as many in later ones. In steps of 16 rather than
         on a log scale: a log scale draws widths such as 37, and matrix hardware is at its best with
         channel counts that are multiples of 8 (NVIDIA, "Convolutional Layers User's Guide"), so that
         the odd ones would cost time and teach nothing. Cheap networks lose their share by it; pruning
@@ -10,7 +10,9 @@ width   16 to 128 channels in the first block, doubling in each later one. In st
 lr      0.001 to 1, on a log scale (Bergstra and Bengio 2012, "Random Search for Hyper-Parameter
         Optimization"). He et al. 2016 ("Deep Residual Learning for Image Recognition") train with 0.1
         on CIFAR-10; the range reaches two decades below it and one above.
-fixed   SGD with momentum 0.9, as He et al. have it: a range of learning rates fits one optimizer.
+fixed   SGD with momentum 0.9, as He et al. have it: a range of learning rates fits one optimizer. The pieces
+        of a network for short trainings that were worth something here (docs/network.md): on 8,000 images,
+        after six epochs at lr 0.1 and depth 3, accuracy is 0.72 with them and 0.64 without (n = 1).
 """
 
 from optuna.distributions import FloatDistribution, IntDistribution
@@ -25,5 +27,16 @@ SPACE = SearchSpace(
         "width": IntDistribution(16, 128, step=16),
         "lr": FloatDistribution(1e-3, 1.0, log=True),
     },
-    fixed={"optimizer": "sgd", "momentum": 0.9},
+    fixed={
+        "widening": "early",
+        "whitening": True,
+        "head": "pooled",
+        "norm_momentum": 0.4,
+        "optimizer": "sgd",
+        "momentum": 0.9,
+        "bias_lr": 64.0,
+        "label_smoothing": 0.2,
+        "augmentation": 0.5,
+        "flip": "alternating",
+    },
 )

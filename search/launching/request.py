@@ -83,7 +83,9 @@ class SweepRequest(Places, Finishing, Limits, Resources, Method, Size):
     name: str | None = Field(
         default=None, description="Name of the sweep; by default the sweep file's or the space's, numbered."
     )
-    space: str = Field(default="quickstart", description="quickstart, baseline, wide, or a Python file.")
+    space: str = Field(
+        default="quickstart", description="quickstart, baseline, fast, wide, resnet, or a Python file."
+    )
     module: str | None = Field(
         default=None,
         description="A LightningModule of your own, as nets:Net in this folder or installed, or as "

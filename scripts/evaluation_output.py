@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from scripts.consoles import err, out
@@ -29,11 +29,11 @@ class EvaluationProgress:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(20),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[images]}"),
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("", total=None)
+        self._task = self._bar.add_task("", total=None, images="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -51,7 +51,8 @@ class EvaluationProgress:
                 f"{self._name}: {doing}" + (f", {done:,} of {total:,} images" if total else "")
             )
         self._doing = doing
-        self._bar.update(self._task, description=doing, completed=done, total=total or None)
+        images = f"{done}/{total}" if total else ""
+        self._bar.update(self._task, description=doing, completed=done, total=total or None, images=images)
 
 
 def evaluation(sweep: str, examined: Examination, missing: str | None, mends: Sequence[str]) -> Evaluation:

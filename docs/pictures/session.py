@@ -17,7 +17,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Span, Text
 
 PICTURE = RECORDING.with_suffix(".svg")
-SPEED, WAITING_SPEED = 4, 20  # the second where nothing trains: Ray and its workers start
+SPEED, WAITING_SPEED = 6, 30  # the second where nothing trains: Ray and its workers start
 END_S = 5.0  # that the last moment stays
 _CHAR, _LINE, _EDGE = 7.83, 17, 14  # pixels; the font's characters are 0.6 of its size wide
 _FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"

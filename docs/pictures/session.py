@@ -82,9 +82,8 @@ def captions(end: float) -> Iterator[Shown]:
 def drawn(shown: Shown, end: float) -> str:
     """A text as SVG, visible at its time of each round."""
     spans = []
-    for part in shown.text.divide(
-        sorted({place for span in shown.text.spans for place in (span.start, span.end)})
-    ):
+    ends = {place for span in shown.text.spans for place in (span.start, span.end)}
+    for part in shown.text.divide(sorted(ends)):
         style = Style.combine([Style(), *(s.style for s in part.spans if isinstance(s.style, Style))])
         said = f' fill="{style.color.get_truecolor(MONOKAI).hex}"' if style.color else ""
         said += ' font-weight="bold"' if style.bold else ""
@@ -95,7 +94,7 @@ def drawn(shown: Shown, end: float) -> str:
         values, times = values[1:], times[1:]
     if shown.end >= end:
         values, times = values[:-1], times[:-1]
-    moves = ";".join(values), ";".join(f"{time:.4f}".rstrip("0") for time in times)
+    moves = ";".join(values), ";".join(f"{round(time, 4):g}" for time in times)
     return (
         f'<text x="{shown.x:g}" y="{shown.y:g}" visibility="hidden">{"".join(spans)}'
         f'<animate attributeName="visibility" calcMode="discrete" dur="{end:.1f}s" repeatCount="indefinite" '

@@ -17,7 +17,8 @@ _WIDTH = 1000
 class Screen(Console):
     """A console that breaks prose between words in a terminal, which by itself breaks it anywhere.
 
-    A line with two spaces in it has something to copy, a command or a place, and is left to the terminal.
+    What comes after two spaces is there to be copied, a command or a place, and stays whole: after a colon it
+    has a line of its own if it does not fit. Rows of other kinds are left to the terminal.
     """
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -29,12 +30,17 @@ class Screen(Console):
 
 def _broken(text: str) -> str:
     columns = shutil.get_terminal_size().columns
-    lines = text.split("\n")
-    return "\n".join(line if "  " in line else _fill(line, columns) for line in lines)
+    return "\n".join(_fitted(line, columns) for line in text.split("\n"))
 
 
-def _fill(line: str, columns: int) -> str:
-    return textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False)
+def _fitted(line: str, columns: int) -> str:
+    prose, gap, copied = line.partition("  ")
+    if gap and not prose.endswith(":"):
+        return line
+    filled = textwrap.fill(prose, columns, break_long_words=False, break_on_hyphens=False)
+    last = filled.rpartition("\n")[2]
+    fits = not copied or len(last) + len(gap) + len(copied) <= columns
+    return f"{filled}{gap}{copied}" if fits else f"{filled}\n{gap}{copied}"
 
 
 # What is printed holds users' errors and paths: brackets and colons in them are no markup.

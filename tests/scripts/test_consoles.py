@@ -11,9 +11,7 @@ from scripts import list_output, screen
 from scripts.consoles import Screen
 from search.results.listing import Listed
 
-COMMAND = (
-    "resume it with:  uv run scripts/resume_sweep.py night --sweeps-dir /a/long/way/to/a/folder/of/sweeps"
-)
+COMMAND = "uv run scripts/resume_sweep.py night --sweeps-dir /a/long/way/to/a/folder"
 PROSE = "4 complete, 4 pruned, 0 failed, 1 unfinished of 9 trials; 16 epochs trained, 8 saved by pruning"
 
 
@@ -35,14 +33,22 @@ def lines(shown: Screen) -> list[str]:
     return [line.rstrip() for line in shown.file.getvalue().splitlines()]
 
 
-def test_prose_breaks_between_words_and_a_command_is_left_to_the_terminal(shown: Screen) -> None:
-    shown.print(PROSE)
-    shown.print(COMMAND)
+def test_prose_breaks_between_words_and_a_command_stays_whole(shown: Screen) -> None:
+    shown.print(f"{PROSE}; resume it with:  {COMMAND}")
+    if not shown.is_terminal:
+        assert lines(shown) == [f"{PROSE}; resume it with:  {COMMAND}"]
+        return
     *prose, command = lines(shown)
-    assert command == COMMAND
-    assert " ".join(prose) == PROSE
-    assert max(map(len, prose)) <= 80 or not shown.is_terminal
-    assert len(prose) == (2 if shown.is_terminal else 1)
+    assert command == f"  {COMMAND}"
+    assert " ".join(prose) == f"{PROSE}; resume it with:"
+    assert len(prose) == 2
+    assert max(map(len, prose)) <= 80
+
+
+def test_a_row_is_left_to_the_terminal(shown: Screen) -> None:
+    row = f"model folder     /{'a' * 100}"
+    shown.print(row)
+    assert lines(shown) == [row]
 
 
 def test_a_word_that_is_wider_than_the_terminal_is_not_cut(shown: Screen) -> None:

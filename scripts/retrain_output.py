@@ -10,6 +10,7 @@ from scripts.commands import installed, typed
 from scripts.confirmation_output import confirm_and_tell, print_confirmation
 from scripts.consoles import err, out, stdout_for_results
 from scripts.documents.models import Retraining
+from scripts.waiting import steps
 from search.finalists.confirm import Confirmation, confirm_config
 from search.finalists.publish import Published
 from search.finalists.reads_of_test import check_test_read, has_read_test
@@ -65,13 +66,14 @@ def retrain_and_print(
         print_confirmation(summary, confirmation, sure)
     winner = finalists[0] if confirmation is None else confirmation.winner.record
     config = configs[finalists.index(winner)]
-    with stdout_for_results():
+    with stdout_for_results(), steps(summary.config.name) as say:
         retrained = retrain(
             summary,
             config,
             confirmation,
             model_name=model_name,
             test_again=test_again,
+            say=say,
         )
     print_retrained(summary, winner, retrained, quick)
     lacks = [text for text in (missing, retrained.published.missing) if text is not None]

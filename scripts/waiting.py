@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from scripts.consoles import err
 
@@ -22,3 +22,21 @@ def waiting(what: str) -> Iterator[None]:
     with Progress(*columns, console=err, transient=True) as shown, logs_above(err):
         shown.add_task(what, total=None)
         yield
+
+
+@contextlib.contextmanager
+def steps(name: str) -> Iterator[Callable[[str], None]]:
+    """Show each step of a work as it is told, with the time that it takes; elsewhere a line for each.
+
+    Nothing is shown before the first: something else may be at work on the screen.
+    """
+    with contextlib.ExitStack() as shown:
+
+        def say(what: str) -> None:
+            shown.close()
+            if err.is_terminal:
+                shown.enter_context(waiting(what))
+            else:
+                err.print(f"{name}: {what}")
+
+        yield say

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -145,6 +145,7 @@ def retrain(
     *,
     model_name: str,
     test_again: bool = False,
+    say: Callable[[str], None] = lambda _what: None,
 ) -> Retrained:
     """Train, test, save and register.
 
@@ -161,6 +162,7 @@ def retrain(
         confirmation: that chose the trial, to be told by the model's card; None if there was none.
         model_name: in MLflow's registry.
         test_again: read the test split though another retraining of the sweep has.
+        say: is told what is being done once the trainings have ended: that takes a minute.
 
     Raises:
         UserError: as `run_sweep`; another retraining has read the test split; the data cannot be read.
@@ -175,7 +177,8 @@ def retrain(
         kind = SweepInterrupted if result.stop is Stop.INTERRUPTED else SweepFailed
         raise kind(f"{len(complete)} of {config.most_trials} trainings completed{_how_to_go_on(result)}")
     product = _product(summary, config)
-    evaluations = _evaluations(product, complete)
+    evaluations = _evaluations(product, complete, say)
+    say("saving the model")
     tested = product.tested(evaluations, len(complete))
     test_reads, store_away = _count_reads(product, result)
     # The first seed's model, not the best on test: choosing by test would make its score optimistic.
@@ -186,6 +189,7 @@ def retrain(
     except NotSaved as error:
         not_saved = str(error)
     else:
+        say("adding the model to MLflow")
         tested_ms = max(record.ended_ms or 0 for record in complete)
         published = (
             publish(result, folder, tested, evaluations, model_name, tested_ms, test_reads)
@@ -210,15 +214,18 @@ def _product(summary: SweepSummary, config: SweepConfig) -> Product:
     return Module(summary, config) if is_lightning(config) else Product(summary, config)
 
 
-def _evaluations(product: Product, complete: Sequence[TrialRecord]) -> list[dict[str, Any]]:
+def _evaluations(
+    product: Product, complete: Sequence[TrialRecord], say: Callable[[str], None]
+) -> list[dict[str, Any]]:
     """Of each training on the test split, which is read for it once; none where there is no test."""
     if not product.has_test():
         return []
     config = product.config
     evaluations = []
-    for record in complete:
+    for place, record in enumerate(complete, 1):
         file = config.folder / "final" / f"{record.key}.test.json"
         if not file.exists():
+            say(f"testing model {place} of {len(complete)}")
             evaluation = product.evaluate(final_checkpoint(config, record))
             # Not before, for it may have failed; and not after the result can be seen.
             note_test_read(product.summary.config, config.name, product.test_set())

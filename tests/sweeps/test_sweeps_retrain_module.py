@@ -78,7 +78,15 @@ def retrained(summary: SweepSummary) -> Retrained:
         pytest.approx(1)
     )
     config = retrain_config(summary, confirmation.winner.record, 2, 3, "all_digits:AllDigits")
-    return retrain(summary, config, confirmation, model_name="mlp")
+    told: list[str] = []
+    retrained = retrain(summary, config, confirmation, model_name="mlp", say=told.append)
+    assert told == [
+        "testing model 1 of 2",
+        "testing model 2 of 2",
+        "saving the model",
+        "adding the model to MLflow",
+    ]
+    return retrained
 
 
 def test_fresh_seeds_train_on_the_data_that_were_named(retrained: Retrained) -> None:

@@ -13,7 +13,7 @@ from search.results.columns import Columns, apart
 from search.results.leaderboard import cause, latest, outcomes
 from search.results.summary import SweepSummary, summary_of
 from search.study.records import TrialRecord
-from search.study.snapshot import snapshot
+from search.study.snapshot import snapshot, with_epochs_joined
 
 if TYPE_CHECKING:  # half a second of imports each, that `open_sweep` alone does without
     import pandas as pd
@@ -47,7 +47,6 @@ class Sweep:
 
     Attributes:
         config: what defines the sweep and how it is run.
-        study: a copy of its Optuna study in memory, for any of Optuna's own tools.
 
     Example:
         >>> sweep = open_sweep("night")
@@ -65,11 +64,10 @@ class Sweep:
     """
 
     config: SweepConfig
-    study: optuna.Study
 
     def __init__(self, config: SweepConfig) -> None:
         self.config = config
-        self.study = snapshot(config)
+        self._snapshot = snapshot(config)
 
     def refresh(self) -> Self:
         """Read the study again, and return this sweep.
@@ -78,14 +76,23 @@ class Sweep:
             UserError: the storage does not answer, or the study is gone.
         """
         self.config = SweepConfig.load(self.config.name, self.config.sweeps_dir)  # a resume may let it grow
-        self.study = snapshot(self.config)
-        self.__dict__.pop("summary", None)
+        self._snapshot = snapshot(self.config)
+        for made in ("summary", "study"):
+            self.__dict__.pop(made, None)
         return self
 
     @functools.cached_property
     def summary(self) -> SweepSummary:
         """Records, importances of the parameters, and what pruning saved."""
-        return summary_of(self.config, self.study)
+        return summary_of(self.config, self._snapshot)
+
+    @functools.cached_property
+    def study(self) -> optuna.Study:
+        """A copy of its Optuna study in memory, for any of Optuna's own tools.
+
+        What a trial reported at each epoch is together in its attribute `epochs`.
+        """
+        return with_epochs_joined(self._snapshot)
 
     @property
     def records(self) -> list[TrialRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 
 import optuna
@@ -11,6 +12,8 @@ from optuna.trial import FrozenTrial
 
 from search.config.sweep_config import SweepConfig
 from search.study.opening import opened_study
+from search.study.reading import record_of
+from search.study.records import epoch_attr
 
 
 def snapshot(config: SweepConfig) -> optuna.Study:
@@ -20,10 +23,31 @@ def snapshot(config: SweepConfig) -> optuna.Study:
         UserError: the storage does not answer, or the study is not there; says how to go on.
     """
     with opened_study(config) as study:
-        copy = study_in_memory(study.study_name, study.direction, study.get_trials(deepcopy=False))
-        for name, value in study.user_attrs.items():
-            copy.set_user_attr(name, value)
-    return copy
+        return _copied(study, study.get_trials(deepcopy=False))
+
+
+def with_epochs_joined(study: optuna.Study) -> optuna.Study:
+    """A copy in which what each trial reported is one attribute, `epochs`, and not one for each epoch.
+
+    The study has them apart, for each is written once and never again; in tables they would be a column each.
+    """
+    return _copied(study, map(_joined, study.get_trials(deepcopy=False)))
+
+
+def _copied(study: optuna.Study, trials: Iterable[FrozenTrial]) -> optuna.Study:
+    copied = study_in_memory(study.study_name, study.direction, trials)
+    for name, value in study.user_attrs.items():
+        copied.set_user_attr(name, value)
+    return copied
+
+
+def _joined(trial: FrozenTrial) -> FrozenTrial:
+    joined, epochs = copy.copy(trial), [epoch.to_json() for epoch in record_of(trial).epochs]
+    apart = {epoch_attr(epoch["epoch"]) for epoch in epochs}
+    joined.user_attrs = {name: value for name, value in trial.user_attrs.items() if name not in apart}
+    if epochs:
+        joined.user_attrs["epochs"] = epochs
+    return joined
 
 
 def study_in_memory(name: str, direction: StudyDirection, trials: Iterable[FrozenTrial]) -> optuna.Study:

@@ -226,6 +226,15 @@ def test_what_is_written_to_its_study_reaches_no_sweep(night: Ledger, tmp_path: 
     assert len(night.study.get_trials()) == 8
 
 
+def test_its_study_has_a_trials_epochs_together(night: Ledger, tmp_path: Path) -> None:
+    sweep = open_sweep("night", tmp_path)
+    columns = [name for name in sweep.study.trials_dataframe() if "epoch" in name]
+    assert columns == ["user_attrs_epochs"]
+    for trial, record in zip(sweep.study.trials, sweep.records, strict=True):
+        assert trial.user_attrs.get("epochs", []) == [each.to_json() for each in record.epochs]
+        assert trial.intermediate_values == {each.epoch: each.metrics["val_acc"] for each in record.epochs}
+
+
 def test_everything_of_the_public_face_is_there() -> None:
     assert {name: getattr(search, name).__name__ for name in search.__all__} == {
         name: name for name in search.__all__

@@ -63,10 +63,18 @@ def steps_of(points: Sequence[Point], goal: Goal) -> list[tuple[int, float]]:
 def thinned(points: Sequence[Point], goal: Goal, most: int) -> tuple[Sequence[Point], str]:
     """At most so many of the points, and words for a title; all, and no words, if there are no more.
 
-    The best is among them, and the others are an even choice by rank.
+    Half of them completed, if so many did. The best is among them, and the others are an even choice by rank.
     """
     if len(points) <= most:
         return points, ""
-    ordered = sorted(points, key=lambda point: (not point.complete, goal.sort_key(point.value)))
-    some = [ordered[place * len(points) // most] for place in range(most)]
+    complete, rest = (
+        sorted((each for each in points if each.complete is side), key=lambda each: goal.sort_key(each.value))
+        for side in (True, False)
+    )
+    kept = min(len(complete), max(most // 2, most - len(rest)))
+    some = [*_evenly(complete, kept), *_evenly(rest, most - kept)]
     return sorted(some, key=lambda point: point.record.number), f" ({most:,} of {len(points):,} trials)"
+
+
+def _evenly(points: Sequence[Point], count: int) -> list[Point]:
+    return [points[place * len(points) // count] for place in range(count)]

@@ -46,13 +46,10 @@ def finish_and_print(result: SweepResult) -> Answer:
 
 
 def _time_left(result: SweepResult) -> Time | None:
-    """What is left to train in: both a confirmation and a retraining start and end as slowly as the sweep."""
-    config, used = result.config, result.utilisation
-    if config.time_budget is None:
+    if result.config.time_budget is None:
         return None
-    if used is None:  # nothing was trained in this launch
-        return Time(config.time_budget - result.seconds, slots=1)
-    return Time(config.time_budget - result.seconds - 2 * (result.seconds - used.wall_s), used.slots)
+    slots = 1 if result.utilisation is None else result.utilisation.slots
+    return Time(result.config.time_budget - result.seconds, slots)
 
 
 def print_spending(spent: Spending, config: SweepConfig, seconds: float) -> None:

@@ -21,6 +21,9 @@ from search.config.size import Size
 
 app = cli.app(__file__, __doc__)
 
+# Who gives one of these wants to search on, though what was found is being finished.
+_SEARCHES = {*Size.model_fields, *Limits.model_fields, *Finishing.model_fields}
+
 
 @app.default
 @takes(
@@ -53,16 +56,20 @@ def resume(
     What defines the sweep (space, data, metric, sampler, pruner, epochs) is as it was launched. Options that
     are not given are as at the last launch or resume; one such as `--no-concurrency` takes a value back.
     """
-    from scripts.sweep_output import run_and_print
+    from scripts.sweep_output import go_on_finishing, run_and_print
     from scripts.waiting import waiting
-    from search.finalists.finishing import check_finish
+    from search.finalists.finishing import being_finished, check_finish
     from search.launching.launch import check_skippable, resumed
 
     paths = {} if data_dir is None else {"paths": {"data": str(data_dir.absolute())}}
     with waiting("reading the sweep, and looking at its data"):
         config = resumed(name, sweeps_dir, {**given, **paths})
-        if config.finish:
+        asked = given.keys() & _SEARCHES or retry_failed or skip_trial
+        finishing = being_finished(config) if config.finish and not asked else None
+        if config.finish and finishing is None:
             check_finish(config)
+    if finishing is not None:
+        return go_on_finishing(finishing)
     check_skippable(config, skip_trial or ())
     return run_and_print(config, retry_failed=retry_failed, skip=skip_trial or ())
 

@@ -32,7 +32,7 @@ from search.results.influence import by_influence
 from search.results.leaderboard import cause, counts, failure_text
 from search.results.next_steps import go_on, without_completion
 from search.results.outlook import outlook
-from search.results.summary import summarise, trial_json
+from search.results.summary import SweepSummary, summarise, trial_json
 from search.study.records import Outcome, TrialRecord, not_retried
 
 _UNFINISHED = (Stop.INTERRUPTED, Stop.FAILURES)
@@ -54,6 +54,14 @@ def run_and_print(config: SweepConfig, retry_failed: bool = False, skip: Sequenc
     finished = finish_and_print(result)
     print_report(result)
     return Answer(lambda: sweep_end(result, finished.document()), code=code or finished.code)
+
+
+def go_on_finishing(summary: SweepSummary) -> Answer:
+    """Finish a sweep whose search was ended by time, as the launch had begun to when it was stopped."""
+    result = SweepResult(summary.config, summary.records, None, None, 0.0, None, None)
+    finished = finish_and_print(result)
+    print_report(result)
+    return Answer(lambda: sweep_end(result, finished.document()), code=finished.code)
 
 
 def print_result(result: SweepResult, *, finishes: bool = False) -> None:
@@ -80,7 +88,7 @@ def print_result(result: SweepResult, *, finishes: bool = False) -> None:
         f"{summary[Outcome.COMPLETE]} complete, {waiting}{summary[Outcome.PRUNED]} pruned{diverged}, "
         f"{summary[Outcome.FAILED]} failed{unfinished} of {of} trials"
     )
-    out.print(_this_run(result))
+    out.print(_this_run(result, finishes))
     print_spending(spending(config, result.records), config, result.seconds)
     if ahead := outlook(config, result.records):
         out.print(str(ahead))
@@ -128,7 +136,7 @@ def sweep_end(result: SweepResult, retraining: Document | None = None) -> SweepE
     )
 
 
-def _this_run(result: SweepResult) -> str:
+def _this_run(result: SweepResult, finishes: bool) -> str:
     duration = f"this run {human_seconds(result.seconds)}"
     if used := result.utilisation:
         return (
@@ -140,7 +148,7 @@ def _this_run(result: SweepResult) -> str:
     trained = any(epoch.timestamp_ms >= since_ms for record in result.records for epoch in record.epochs)
     if trained or not result.succeeded:
         return duration
-    step = go_on(result.config, result.records)
+    step = None if finishes else go_on(result.config, result.records)
     return f"{duration}: nothing was left to train{_then(step)}"
 
 

@@ -6,6 +6,7 @@ would have. Only how much time is left does not: what was begun, is gone on with
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from search.config.finishing import FINALISTS, MOST_TRAININGS, SEEDS
 from search.config.folder_file import CONFIG_FILE
-from search.config.sweep_config import SweepConfig
+from search.config.sweep_config import SweepConfig, sweep_names
 from search.errors import Step, UserError
 from search.finalists.choosing import choose_finalists
 from search.finalists.confirm import confirm_config
@@ -23,7 +24,7 @@ from search.finalists.training_images import TrainingImages, training_images
 from search.results.cost import Cost
 from search.results.size import is_over, spent
 from search.results.summary import SweepSummary, summarise
-from search.study.opening import NoStudyYet
+from search.study.opening import NoStudyYet, check_idle
 from search.study.records import TrialRecord
 
 _FEWEST_TO_RACE = 4  # trainings: three that race, and one retraining
@@ -100,6 +101,21 @@ def check_finish(config: SweepConfig) -> None:
             f"not be tested, so {no_finish}, or launch another sweep",
             no_finish,
         )
+
+
+def being_finished(config: SweepConfig) -> SweepSummary | None:
+    """A sweep of which finishing has begun though its search, which time had ended, could go on; else None.
+
+    Raises:
+        UserError: its study cannot be read, or a driver is at work.
+    """
+    if not any(sweep_names(config.folder / kind) for kind in ("confirm", "retrain")):
+        return None
+    summary = dataclasses.replace(summarise(config.name, config.sweeps_dir), config=config)
+    if is_over(config, summary.records):
+        return None
+    check_idle(config)
+    return summary
 
 
 def plan_finish(summary: SweepSummary, time: Time | None) -> Finish:

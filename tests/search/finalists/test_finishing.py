@@ -17,7 +17,7 @@ from search.finalists.finishing import Time, plan_finish
 from search.finalists.training_images import TrainingImages
 from search.launching.launch import _check_study
 from search.results.leaderboard import savings
-from search.results.summary import SweepSummary
+from search.results.summary import SweepSummary, summarise
 from search.study.records import TrialRecord
 
 OWN = DatasetNote(name="cifar10", digest="0a", sizes={"train": 100, "val": 50}, classes=10)
@@ -148,6 +148,19 @@ def test_a_resume_with_hours_that_are_used_up_is_refused(tmp_path: Path, field: 
     with pytest.raises(UserError, match=told):
         _check_study(sweep_config(tmp_path, **{field: 0.003}), {field: 0.003})
     _check_study(sweep_config(tmp_path, **{field: 0.004}), {field: 0.004, "tracking_uri": "elsewhere"})
+
+
+def test_what_time_ended_is_finished_once_that_has_begun(tmp_path: Path) -> None:
+    """A resume has time without end: it would search on, and compare other finalists."""
+    config = sweep_config(tmp_path, finish=True)
+    on_disk(config, 2)
+    assert finishing.being_finished(config) is None
+    summary = summarise(config.name, tmp_path)
+    confirm_config(summary, summary.leaderboard, 2).save()
+    found = finishing.being_finished(config)
+    assert found is not None
+    assert len(found.records) == 2
+    assert finishing.being_finished(sweep_config(tmp_path, finish=True, trials=2)) is None, "none is left"
 
 
 def test_a_resume_that_goes_on_after_the_test_is_refused(tmp_path: Path) -> None:

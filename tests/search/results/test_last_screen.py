@@ -61,6 +61,21 @@ def test_a_program_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line.split() for line in told[-2:]] == [list(link) for link in LINKS]
 
 
+def test_a_sweep_that_is_finished_at_once_advises_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sweep_output, "print_report", lambda result: None)
+    config, ended = sweep_config(trials=3), [record(0, value=0.5, epochs=(epoch(1),))]
+    told = []
+    for finishes in (False, True):
+        result = SweepResult(config, ended, None, None, 1.0, None, None)
+        sweep_output.print_result(result, finishes=finishes)
+        told.append(capsys.readouterr().out)
+    assert told[0].count("resume_sweep.py") == told[0].count("retrain_best.py") == 1
+    assert "this run 1 s: nothing was left to train\n" in told[1]
+    assert not any(script in told[1] for script in ("resume_sweep.py", "retrain_best.py"))
+
+
 def test_the_cost_is_told_at_the_end_of_a_sweep_and_in_a_comparison(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,8 +96,11 @@ def print_result(result: SweepResult, *, finishes: bool = False) -> None:
         if record.outcome is Outcome.FAILED:
             err.print(f"{record.key} {failure_text(record)}")
     _print_page(result)
+    interrupted = result.stop is Stop.INTERRUPTED
+    if interrupted:  # told first, for a stop that takes too long ends the process, and a report takes seconds
+        out.print(f"\n{_next(result)[0]}")
     print_report(result)
-    if not finishes:
+    if not finishes and not interrupted:
         out.print(f"\n{_next(result)[0]}")
 
 

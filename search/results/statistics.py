@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
-# A race ends when it looks clear, which is sooner where seeds happened to lie close together: without a rule
-# its intervals are taken at this level to cover in 95 of 100 (`benchmarks/calibration.py`).
+# A race ends when it looks clear, which is sooner where seeds happened to lie close together: its intervals
+# are taken at this level to cover in 95 of 100 (`benchmarks/calibration.py`).
 RACED_LEVEL = 0.975
 RULE_FREEDOM = 4  # degrees of freedom that the deviation by rule counts for: it may be half or twice as large
 _DRAWS = 100_000  # P(best) is then known to 0.002
@@ -82,7 +82,7 @@ def estimates(
     for arm, values in arms.items():
         mean, half = fmean(values), None
         if pooled is not None:
-            level = RACED_LEVEL if raced and images is None else LEVEL
+            level = RACED_LEVEL if raced else LEVEL
             half = float(student.ppf((1 + level) / 2, freedom)) * pooled / math.sqrt(len(values))
         estimated[arm] = Estimate(
             n=len(values),

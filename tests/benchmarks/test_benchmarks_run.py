@@ -113,7 +113,7 @@ def test_the_growth_of_a_sweep_is_measured() -> None:
 
 def test_the_calibration_of_the_statistics_is_measured() -> None:
     told = run("benchmarks.calibration", "--repeats", "10")
-    assert len(re.findall(r"\d%", told)) == 1 + 2 * 5 * 3, "one in the heading, two for each world and method"
+    assert len(re.findall(r"\d%", told)) == 1 + 2 * 10 * 3, "the heading, and two for each world and method"
     assert "P(best) said" in told
 
 

@@ -54,7 +54,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, s
 
 
 def _page(url: str, folder: Path, wanted: Sequence[str]) -> str:
-    """The page in a fresh browser, as soon as it shows all that is wanted, or after half a minute."""
+    """The page in a fresh browser, as soon as it shows all that is wanted, or after two minutes."""
     with browsing(folder, width=2400, height=2400) as browser:
         browser.open(url)
         return browser.source_with(wanted)

@@ -12,6 +12,7 @@ from sweep_makers import epoch, record, sweep_config
 from scripts import screen, sweep_output
 from scripts.comparison_output import print_summary
 from search.driver import SweepResult
+from search.engine.observers import Stop
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary
 from spaces.registry import load_space
@@ -74,6 +75,27 @@ def test_a_sweep_that_is_finished_at_once_advises_nothing_else(
     assert told[0].count("resume_sweep.py") == told[0].count("retrain_best.py") == 1
     assert "this run 1 s: nothing was left to train\n" in told[1]
     assert not any(script in told[1] for script in ("resume_sweep.py", "retrain_best.py"))
+
+
+def test_an_interrupted_sweep_tells_how_to_go_on_before_its_report_is_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cut_off(result: SweepResult) -> None:
+        raise TimeoutError("what did not stop in time is ended by force")
+
+    monkeypatch.setattr(sweep_output, "print_report", cut_off)
+    result = SweepResult(
+        sweep_config(trials=3),
+        [record(0, value=0.5, epochs=(epoch(1),))],
+        Stop.INTERRUPTED,
+        None,
+        1.0,
+        None,
+        None,
+    )
+    with pytest.raises(TimeoutError):
+        sweep_output.print_result(result)
+    assert "resume it with:  uv run scripts/resume_sweep.py" in capsys.readouterr().out
 
 
 def test_the_cost_is_told_at_the_end_of_a_sweep_and_in_a_comparison(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scripts.commands import error_text
 from scripts.consoles import err, out
 from scripts.documents.sweeps import Comparison
 from scripts.screen import leaderboard, print_links
@@ -63,7 +64,7 @@ def print_comparison(
         link, left_out = comparison_link(best, port)
         page = sweep_page(summaries[0]) if len(summaries) == 1 else None
     except TrackingDown as error:
-        err.print(f"no MLflow link: {error}")
+        err.print(f"no MLflow link: {error_text(error)}")
         return
     pages = links(page, summaries[0].config, port) if page else []
     print_links([*pages, ("comparison", link)], *(summary.config for summary in summaries), ui=ui)

@@ -111,16 +111,17 @@ class BackgroundJobs:
 
     def _job(self, number: int) -> Job:
         note = self._note(number)
+        runs = _process(note) is not None
         return Job(
             job=number,
-            state="ended" if _process(note) is None else "running",
+            state="running" if runs else "ended",
             command=note["command"],
             pid=note["pid"],
             began=datetime.datetime.fromtimestamp(note["created"], datetime.UTC).isoformat(
                 timespec="seconds"
             ),
             follow=f"tail -f {shlex.quote(str(self._folder / str(number) / _LOG))}",
-            stop=f"kill {note['pid']}",
+            stop=f"kill {note['pid']}" if runs else None,
         )
 
 

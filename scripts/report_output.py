@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from scripts.answers import Answer
+from scripts.commands import error_text
 from scripts.consoles import err
 from scripts.screen import run_links
 from scripts.waiting import waiting
@@ -66,10 +67,11 @@ def follow(name: str, sweeps_dir: Path, port: int, alone: bool) -> Answer:
 
 
 def page_of(summary: SweepSummary) -> SweepPage | None:
-    """Where MLflow shows a sweep; None if it has no run there, or the store does not answer."""
+    """Where MLflow shows a sweep; None if it has no run there or, as is told, the store is away."""
     from search.tracking.pages.server import sweep_page
 
     try:
         return sweep_page(summary)
-    except TrackingDown:
+    except TrackingDown as error:
+        err.print(f"no link to the sweep's run in MLflow: {error_text(error)}")
         return None

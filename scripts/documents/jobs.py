@@ -18,8 +18,9 @@ class Job(Document):
     pid: int = Field(description="Of the process.")
     began: str = Field(description="ISO 8601 in UTC.")
     follow: str = Field(description="Shows its progress and warnings as they come, in a shell.")
-    stop: str = Field(
-        description="Ends it in a shell, as `stop_job` does: epochs that run are finished first."
+    stop: str | None = Field(
+        description="Ends it in a shell, as `stop_job` does: epochs that run are finished first. Null once "
+        "it has ended, for its pid may be another's then."
     )
 
 

@@ -111,7 +111,8 @@ def accuracy_deviation(accuracy: float, images: int) -> float:
 def deviation_between_seeds(groups: Sequence[Sequence[float]], images: int | None) -> tuple[float, int]:
     """The pooled deviation within groups and its degrees of freedom; nan with none.
 
-    Where groups are accuracies on so many images, what the rule says of the highest counts for some more.
+    Where groups are accuracies on so many images, what the rule says of the highest counts for some more. It
+    is of shares: of what is told in percent it says nothing.
 
     >>> deviation_between_seeds([[0.7, 0.9], [0.4]], images=None)
     (0.1414..., 1)
@@ -119,8 +120,9 @@ def deviation_between_seeds(groups: Sequence[Sequence[float]], images: int | Non
     (0.02, 4)
     """
     squares, freedom = 0.0, 0
-    if images is not None and groups:
-        expected = accuracy_deviation(max(fmean(values) for values in groups), images)
+    highest = max((fmean(values) for values in groups), default=math.nan)
+    if images is not None and 0 <= highest <= 1:
+        expected = accuracy_deviation(highest, images)
         squares, freedom = RULE_FREEDOM * expected**2, RULE_FREEDOM
     for values in groups:
         mean = fmean(values)

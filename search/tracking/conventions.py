@@ -16,7 +16,7 @@ from search.results.columns import apart
 from search.results.leaderboard import Best
 from search.study.records import Outcome, TrialRecord
 
-IMPORTANCES = "importances"
+IMPORTANCES = "importances/"  # how the names of these metrics begin: a section of their own in the UI
 TAG_LETTERS = 5000  # of a tag or note; MLflow takes 8,000 bytes
 # The words of mlflow.optuna, so that both kinds of sweep read alike.
 STATUSES = {
@@ -105,9 +105,7 @@ def log_names(config: SweepConfig) -> dict[str, str]:
 
 def importance_points(importances: Mapping[str, float], trials: int, timestamp_ms: int) -> list[Point]:
     """The parameters' importances by how many complete trials they are of, in a section of their own."""
-    return [
-        Point(f"{IMPORTANCES}/{name}", trials, timestamp_ms, share) for name, share in importances.items()
-    ]
+    return [Point(f"{IMPORTANCES}{name}", trials, timestamp_ms, share) for name, share in importances.items()]
 
 
 def sweep_params(config: SweepConfig) -> dict[str, str]:

@@ -192,7 +192,8 @@ def test_another_process_of_the_same_id_is_no_job(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     note = {"command": "launch_sweep.py", "pid": os.getpid(), "created": 1.0}
     (folder / "job.json").write_text(json.dumps(note))
-    assert BackgroundJobs(tmp_path).stop(1).state == "ended"
+    job = BackgroundJobs(tmp_path).stop(1)
+    assert (job.state, job.stop) == ("ended", None), "nobody is told to kill another's"
 
 
 def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,9 @@ def test_a_sweep_that_runs_is_served_until_ctrl_c(tmp_path: Path) -> None:
     ]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
-        address = re.search(r"http://127\.0\.0\.1:\d+/", server.stderr.readline())
+        told = server.stderr.readline(), server.stderr.readline()
+        assert told[0].startswith("no link to the sweep's run in MLflow: "), "the sweep has no store"
+        address = re.search(r"http://127\.0\.0\.1:\d+/", told[1])
         assert address is not None
         with urllib.request.urlopen(address[0], timeout=30) as answer:
             assert "1 complete" in answer.read().decode()

@@ -62,6 +62,11 @@ def test_the_spread_of_accuracies_is_known_by_rule_and_corrected_by_what_is_meas
     assert wider.high - 0.8 == pytest.approx(stats.t.ppf(0.975, 6) * deviation / math.sqrt(2))
 
 
+def test_the_rule_is_of_shares_and_says_nothing_of_percent() -> None:
+    measured = {0: [80.0, 82.0], 1: [70.0, 73.0]}
+    assert estimates(measured, images=400) == estimates(measured)
+
+
 def test_arms_without_spread_share_the_probability_of_a_tie() -> None:
     found = estimates({0: [0.5, 0.5], 1: [0.5, 0.5], 2: [0.4, 0.4]})
     assert [found[arm].probability_best for arm in range(3)] == [0.5, 0.5, 0.0]

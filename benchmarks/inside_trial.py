@@ -3,9 +3,11 @@
     uv run python -m benchmarks.inside_trial --data-dir images
 
 All three train the same network on the same images in one process, in turn, and each comes first once in
-three repeats; each one's first epoch, which allocates and picks kernels, does not count. How far the tutorial
-is behind depends on the network: the smaller it is, the larger is the input pipeline's share. So there are
-three, from the sweep's own space. `--networks recipe` is that of `spaces/fast.py`, which no tutorial has.
+three repeats; each one's first epoch, which allocates and picks kernels, does not count. Ratios are taken
+within a repeat, for a machine's speed drifts: their median, and from four repeats on their quartiles. How far
+the tutorial is behind depends on the network: the smaller it is, the larger is the input pipeline's share. So
+there are three, from the sweep's own space. `--networks recipe` is that of `spaces/fast.py`, which no
+tutorial has.
 """
 
 from __future__ import annotations
@@ -131,15 +133,23 @@ def compare(network: str, work: Work, threads: int, repeats: int) -> None:
         ways.rotate(repeat)  # what runs after another finds the processor warmer
         for way, measure in ways:
             measured[way].append(statistics.median(measure(work, params, threads)[1:]))
-    medians = {way: statistics.median(values) for way, values in measured.items()}
     for way, values in measured.items():
-        of_tutorial = f"{medians[way] / medians['tutorial']:.2f}" if "tutorial" in medians else ""
+        of_tutorial = _ratio(values, measured["tutorial"]) if "tutorial" in measured else ""
         print(
             f"| {network} | {threads} | {way} "
-            f"| {medians[way]:,.0f} ({min(values):,.0f}-{max(values):,.0f}) | "
-            f"{medians[way] / medians['plain loop']:.2f} | {of_tutorial} |",
+            f"| {statistics.median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f}) | "
+            f"{_ratio(values, measured['plain loop'])} | {of_tutorial} |",
             flush=True,
         )
+
+
+def _ratio(speeds: list[float], others: list[float]) -> str:
+    """Median of the ratios within the repeats, with their quartiles where these are of any use."""
+    ratios = [speed / other for speed, other in zip(speeds, others, strict=True)]
+    if len(ratios) < 4:
+        return f"{statistics.median(ratios):.2f}"
+    low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return f"{median:.2f} ({low:.2f}-{high:.2f})"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Up to which epoch a trial was given to a worker, and why: attributes of the trial in the study."""
+"""Up to which epoch a trial was given to a worker, and why: an attribute of the trial in the study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 WHY_DRAWN = "why_drawn"  # a trial's system attribute: why its sampler chose this configuration, in words
-_PREFIX = "handed_out:"
+HAND_OUTS = "hand_outs"  # a trial's user attribute: all of them, the first one first
+_PREFIX_OF_ONE = "handed_out:"  # of the attributes of earlier versions, which had one for each
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,8 @@ class HandOut:
         return cls(**data)
 
 
-def hand_out_attr(place: int) -> str:
-    """The user attribute that holds a trial's hand-out, counted from 0."""
-    return f"{_PREFIX}{place:03d}"
-
-
 def hand_outs_of(attrs: Mapping[str, Any]) -> tuple[HandOut, ...]:
     """A trial's hand-outs, by its user attributes, the first one first."""
-    return tuple(HandOut.from_json(attrs[key]) for key in sorted(attrs) if key.startswith(_PREFIX))
+    if HAND_OUTS in attrs:
+        return tuple(map(HandOut.from_json, attrs[HAND_OUTS]))
+    return tuple(HandOut.from_json(attrs[key]) for key in sorted(attrs) if key.startswith(_PREFIX_OF_ONE))

@@ -18,13 +18,14 @@ from search.config.sweep_config import SweepConfig
 from search.study.creating import Policy, create_or_open
 from search.study.endings import Endings
 from search.study.failpoints import durable
-from search.study.hand_outs import HandOut, hand_out_attr
+from search.study.hand_outs import HAND_OUTS, HandOut
 from search.study.mirror import StudyMirror
 from search.study.new_trials import NewTrials
 from search.study.promotion import Ask, Promotion, Thaw
 from search.study.reading import check_unfinished
-from search.study.records import DROPPED, Epoch, StopReason, TrialRecord, epoch_attr
+from search.study.records import DROPPED, Epoch, StopReason, TrialRecord
 from search.study.standing import Standing
+from search.study.stored_epochs import with_epoch
 from search.study.transitions import Decision, IllegalTransition, TrialEnd
 
 _WHOLE = Ask(until=None, why="new")
@@ -101,7 +102,7 @@ class Ledger(Standing):
         trial = Trial(self.study, number)
         self._held.hold(trial)
         with durable("thaw"), self._held.changing(number):
-            trial.set_user_attr(hand_out_attr(len(record.hand_outs)), hand_out.to_json())
+            trial.set_user_attr(HAND_OUTS, [each.to_json() for each in (*record.hand_outs, hand_out)])
             self._held.hold(trial)
         return self._changed(number)
 
@@ -153,7 +154,7 @@ class Ledger(Standing):
         decision = Decision.CONTINUE
         end = TrialEnd(StopReason.PRUNED)
         with contextlib.ExitStack() as ended, durable("report"), self._held.changing(number):
-            trial.set_user_attr(epoch_attr(epoch.epoch), epoch.to_json())
+            trial.set_user_attr(*with_epoch(self._mirror.trial(number).user_attrs, epoch))
             trial.report(value, step=epoch.epoch)
             epochs = tuple(sorted((*record.epochs, epoch), key=lambda known: known.epoch))
             self._held.update(number, epochs=epochs, drivers_lost=0)

@@ -11,7 +11,7 @@ from optuna.trial import Trial
 from search.config.sweep_config import SweepConfig
 from search.study.budget import Budget
 from search.study.failpoints import durable
-from search.study.hand_outs import WHY_DRAWN, HandOut, hand_out_attr
+from search.study.hand_outs import HAND_OUTS, WHY_DRAWN, HandOut
 from search.study.mirror import StudyMirror
 from search.study.optuna_private import enqueued_params
 from search.study.reading import failed_for_good
@@ -63,7 +63,7 @@ class NewTrials:
                     if problem is None:
                         self._config.space.suggest(trial)
                     if hand_out is not None:
-                        trial.set_user_attr(hand_out_attr(0), self._explained(trial, hand_out).to_json())
+                        trial.set_user_attr(HAND_OUTS, [self._explained(trial, hand_out).to_json()])
             except NumberTaken:  # by a guest; numbers decide seeds, so it is drawn again
                 self._budget.take_in()
                 continue

@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from search.errors import UserError
 from search.study.changes import Changes
 from search.study.hand_outs import hand_outs_of
-from search.study.records import DROPPED, Epoch, Outcome, StopReason, TrialRecord, epoch_attr, trial_key
+from search.study.records import DROPPED, Outcome, StopReason, TrialRecord, trial_key
+from search.study.stored_epochs import epochs_of
 from search.text import encodable
 
 
@@ -24,8 +25,7 @@ def record_of(trial: FrozenTrial, state: TrialState | None = None) -> TrialRecor
     """
     state = trial.state if state is None else state
     attrs = trial.user_attrs
-    # What somebody else has added to the study comes without the epochs' metrics.
-    steps = [step for step in sorted(trial.intermediate_values) if epoch_attr(step) in attrs]
+    epochs = epochs_of(trial)
     # Details are written before the state they explain: a driver killed between the two left some that
     # explain nothing.
     reason = StopReason(attrs.get("stop_reason", StopReason.EXTERNAL)) if state.is_finished() else None
@@ -34,17 +34,17 @@ def record_of(trial: FrozenTrial, state: TrialState | None = None) -> TrialRecor
         number=trial.number,
         state=state,
         params=dict(trial.params),
-        epochs=tuple(Epoch.from_json(attrs[epoch_attr(step)]) for step in steps),
+        epochs=epochs,
         value=trial.value if state is TrialState.COMPLETE else None,
         started_ms=_milliseconds(trial.datetime_start) or 0,
         ended_ms=_milliseconds(trial.datetime_complete),
         stop_reason=reason,
         error=_error(attrs) if failed else None,
         times_lost=attrs.get("times_lost", 0),
-        drivers_lost=_drivers_lost(attrs, len(steps)),
+        drivers_lost=_drivers_lost(attrs, len(epochs)),
         run_id=attrs.get("mlflow_run_id"),
         retry_of=attrs.get("retry_of"),
-        checkpoint_dropped=attrs.get(DROPPED) == len(steps),
+        checkpoint_dropped=attrs.get(DROPPED) == len(epochs),
         hand_outs=hand_outs_of(attrs),
     )
 

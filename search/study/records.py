@@ -200,8 +200,3 @@ def interrupted_origins(record: TrialRecord, records: Mapping[int, TrialRecord])
 def trial_key(number: int) -> str:
     """`trial-007` for trial 7."""
     return f"trial-{number:03d}"
-
-
-def epoch_attr(epoch: int) -> str:
-    """The study's user attribute that holds an epoch's metrics."""
-    return f"epoch:{epoch:04d}"

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 from search.config.sweep_config import SweepConfig
 from search.study.opening import opened_study
 from search.study.reading import record_of
-from search.study.records import epoch_attr
+from search.study.stored_epochs import without_epochs
 
 
 def snapshot(config: SweepConfig) -> optuna.Study:
@@ -27,10 +27,7 @@ def snapshot(config: SweepConfig) -> optuna.Study:
 
 
 def with_epochs_joined(study: optuna.Study) -> optuna.Study:
-    """A copy in which what each trial reported is one attribute, `epochs`, and not one for each epoch.
-
-    The study has them apart, for each is written once and never again; in tables they would be a column each.
-    """
+    """A copy in which what each trial reported is one attribute, `epochs`, however the study packs it."""
     return _copied(study, map(_joined, study.get_trials(deepcopy=False)))
 
 
@@ -43,8 +40,7 @@ def _copied(study: optuna.Study, trials: Iterable[FrozenTrial]) -> optuna.Study:
 
 def _joined(trial: FrozenTrial) -> FrozenTrial:
     joined, epochs = copy.copy(trial), [epoch.to_json() for epoch in record_of(trial).epochs]
-    apart = {epoch_attr(epoch["epoch"]) for epoch in epochs}
-    joined.user_attrs = {name: value for name, value in trial.user_attrs.items() if name not in apart}
+    joined.user_attrs = without_epochs(trial.user_attrs)
     if epochs:
         joined.user_attrs["epochs"] = epochs
     return joined

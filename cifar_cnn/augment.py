@@ -1,4 +1,4 @@
-"""Random shift, mirror, cutout and normalisation of whole batches, on whatever device they lie."""
+"""Random shift, mirror and normalisation of whole batches, on whatever device they lie."""
 
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -20,21 +20,19 @@ class Augmentation:
     Attributes:
         strength: 0 to 1.
         flip: how images are mirrored.
-        cutout: side of a grey square, in pixels.
 
     Example:
-        >>> Augmentation.of(TrainConfig(cutout=8))
-        Augmentation(strength=1.0, flip='random', cutout=8)
+        >>> Augmentation.of(TrainConfig(augmentation=0.5))
+        Augmentation(strength=0.5, flip='random')
     """
 
     strength: float = 0.0
     flip: Literal["random", "alternating"] = "random"
-    cutout: int = 0
 
     @classmethod
     def of(cls, config: TrainConfig) -> Self:
         """That of a training."""
-        return cls(config.augmentation, config.flip, config.cutout)
+        return cls(config.augmentation, config.flip)
 
 
 NO_AUGMENTATION = Augmentation()
@@ -73,29 +71,6 @@ def alternating_sides(count: int, epoch: int, generator: torch.Generator) -> Ten
         int64 (count,): 1 mirrored, 0 as it is.
     """
     return (torch.randint(2, (count,), generator=generator) + epoch) % 2
-
-
-def draw_corners(count: int, cutout: int, generator: torch.Generator) -> Tensor:
-    """Draws where the grey square of each image begins; it may reach over the edge by half of it.
-
-    Returns:
-        int64 (count, 2): row and column of its first pixel.
-    """
-    half = cutout // 2
-    return torch.randint(-half, IMAGE_SIZE - cutout + half + 1, (count, 2), generator=generator)
-
-
-def cut_out(images: Tensor, corners: Tensor, cutout: int) -> Tensor:
-    """Makes a square of each image grey (DeVries and Taylor, arXiv:1708.04552).
-
-    Args:
-        images: normalised, float (B, 3, 32, 32).
-        corners: int64 (B, 2) as from `draw_corners`.
-        cutout: its side in pixels.
-    """
-    grid = torch.arange(IMAGE_SIZE, device=images.device)
-    rows, columns = ((grid >= start) & (grid < start + cutout) for start in corners.unsqueeze(2).unbind(1))
-    return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
 
 
 def shift_and_flip(images: Tensor, moves: Tensor) -> Tensor:

@@ -12,8 +12,6 @@ from cifar_cnn.augment import (
     Augmentation,
     Normalise,
     alternating_sides,
-    cut_out,
-    draw_corners,
     draw_moves,
     shift_and_flip,
 )
@@ -109,21 +107,16 @@ class TrainBatches(Batches):
         generator = torch.Generator().manual_seed(derive_seed("order", self.seed, epoch))
         # Drawn for the whole epoch at once and sent to the device once: nothing waits at each step.
         order = torch.randperm(count, generator=generator)
-        strength, cutout = self.augmentation.strength, self.augmentation.cutout
-        moves = draw_moves(count, strength, self.flips, generator)
+        moves = draw_moves(count, self.augmentation.strength, self.flips, generator)
         if self.flips and self.augmentation.flip == "alternating":
             always = torch.Generator().manual_seed(derive_seed("sides", self.seed))
             moves[:, 2] = alternating_sides(count, epoch, always)[order]
         moving = bool(moves.any())
-        corners = draw_corners(count, cutout, generator).to(device)
         positions = self.positions[order.to(device)]
         kept = len(self) * self._size if self.one_size else count
-        parts = (each[:kept].tensor_split(len(self)) for each in (positions, moves.to(device), corners))
-        for chosen, moved, corner in zip(*parts, strict=True):
+        parts = (each[:kept].tensor_split(len(self)) for each in (positions, moves.to(device)))
+        for chosen, moved in zip(*parts, strict=True):
             images = self.images.index_select(0, chosen)
             if moving:
                 images = shift_and_flip(images, moved)
-            normalised = self.normalise(images)
-            if cutout:
-                normalised = cut_out(normalised, corner, cutout)
-            yield normalised, self.labels.index_select(0, chosen)
+            yield self.normalise(images), self.labels.index_select(0, chosen)

@@ -19,6 +19,9 @@ FILE_NAME = "model.ckpt"
 _SECTION = "cifar_cnn"
 """Key of our own part of a Lightning checkpoint. All in it is plain JSON types: weights_only loads it."""
 
+_LEFT_OUT = ("init", "norm_momentum", "cutout")
+"""Fields of a training that there are no more. A trained network is the same without them."""
+
 _MODEL_PREFIX = "model."
 """What the LightningModule puts before the names of the network's weights."""
 
@@ -60,8 +63,9 @@ class Provenance:
         """
         try:
             section = checkpoint[_SECTION]
+            training = {key: value for key, value in section["train_config"].items() if key not in _LEFT_OUT}
             return cls(
-                TrainConfig(**section["train_config"]),
+                TrainConfig(**training),
                 DataConfig(**section["data_config"]),
                 DataInfo(**section["data_info"]),
                 section["train_on"],

@@ -50,9 +50,6 @@ class CifarCNN(Classifier):
         self.blocks = nn.Sequential(
             *(_block(b, after, config) for b, after in zip([before, *widths[:-1]], widths, strict=True))
         )
-        if config.init == "identity":
-            for block in self.blocks:
-                _hand_on(block)
         side >>= config.depth
         self._scale = 1.0
         if config.head == "hidden":
@@ -96,7 +93,7 @@ class Residual(nn.Module):
 
     Args:
         channels: of input and output.
-        config: `norm_momentum` and `activation` are used.
+        config: `activation` is used.
 
     Example:
         >>> import torch
@@ -107,7 +104,7 @@ class Residual(nn.Module):
     def __init__(self, channels: int, config: TrainConfig) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(channels, momentum=config.norm_momentum)
+        self.norm = nn.BatchNorm2d(channels)
         self.activation = _activation(config)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -121,10 +118,10 @@ def _block(before: int, after: int, config: TrainConfig) -> nn.Sequential:
     block = nn.Sequential(
         nn.Conv2d(before, after, 3, padding=1, bias=False),
         nn.MaxPool2d(2),
-        nn.BatchNorm2d(after, momentum=config.norm_momentum),
+        nn.BatchNorm2d(after),
         _activation(config),
         nn.Conv2d(after, after, 3, padding=1, bias=False),
-        nn.BatchNorm2d(after, momentum=config.norm_momentum),
+        nn.BatchNorm2d(after),
         _activation(config),
     )
     if config.convolutions == 3:
@@ -144,11 +141,3 @@ def _hidden_head(features: int, config: TrainConfig, num_classes: int) -> nn.Seq
         nn.Dropout(config.dropout),
         nn.Linear(config.head_width, num_classes),
     )
-
-
-def _hand_on(block: nn.Module) -> None:
-    """Lets as many filters as there are inputs hand these on, in each convolution of a block."""
-    for module in block.modules():
-        if isinstance(module, nn.Conv2d):
-            filters = module.weight.data
-            nn.init.dirac_(filters[: filters.shape[1]])

@@ -32,7 +32,6 @@ SPACE = SearchSpace(
         "widening": "early",
         "whitening": True,
         "head": "pooled",
-        "norm_momentum": 0.4,
         "optimizer": "sgd",
         "momentum": 0.9,
         "bias_lr": 64.0,

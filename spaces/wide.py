@@ -19,11 +19,9 @@ weight_decay      0.00001 to 0.1 on a log scale. The good values for SGD and for
                   decades apart (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization").
 batch_size        64 to 512 in steps of 64. Numbers rather than choices, since a sampler learns from
                   neighbours in a range, while choices have none.
-norm_momentum     0.05 to 0.6 on a log scale around torch's 0.1; short runs want more.
 dropout           0 to 0.5, the value that Srivastava et al. 2014 ("Dropout") recommend for hidden layers.
 label_smoothing   0 to 0.2 around the 0.1 of Szegedy et al. 2016 ("Rethinking the Inception Architecture").
 augmentation      0 (none) to 1 (full strength).
-cutout            0 to 16 pixels in steps of 4 (DeVries and Taylor 2017).
 """
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -50,11 +48,9 @@ SPACE = SearchSpace(
         "beta2": FloatDistribution(0.9, 0.999),
         "weight_decay": FloatDistribution(1e-5, 1e-1, log=True),
         "batch_size": IntDistribution(64, 512, step=64),
-        "norm_momentum": FloatDistribution(0.05, 0.6, log=True),
         "dropout": FloatDistribution(0.0, 0.5),
         "label_smoothing": FloatDistribution(0.0, 0.2),
         "augmentation": FloatDistribution(0.0, 1.0),
-        "cutout": IntDistribution(0, 16, step=4),
     },
     conditions={
         "head_width": Condition("head", "hidden"),

@@ -69,18 +69,6 @@ class TrainConfig(Frozen):
     activation: Literal["relu", "gelu"] = Field(
         default="relu", description="'relu' is the cheaper one, 'gelu' is smooth."
     )
-    norm_momentum: float = Field(
-        default=0.1,
-        gt=0,
-        le=1,
-        description="Weight of the newest batch in batch normalisation's running averages: torch's 0.1 by "
-        "default. Runs of some hundred steps want about 0.4, for the averages to keep up with the weights.",
-    )
-    init: Literal["torch", "identity"] = Field(
-        default="torch",
-        description="First weights of convolutions: 'torch' draws them all; with 'identity' as many "
-        "filters as there are inputs hand these on, and the others are drawn.",
-    )
     head: Literal["hidden", "pooled"] = Field(
         default="hidden",
         description="'hidden': a fully connected layer of head_width features, dropout, and a linear one. "
@@ -184,13 +172,6 @@ class TrainConfig(Frozen):
         default="random",
         description="'alternating' mirrors each image in every second epoch, so that two epochs show both "
         "sides of all of them, however weak augmentation is; 'random' draws anew each time.",
-    )
-    cutout: int = Field(
-        default=0,
-        ge=0,
-        le=24,
-        description="Side, in pixels, of a square of each training image that is made grey. 0 is none; 12 "
-        "suits runs of 40 epochs and more.",
     )
     schedule: Literal["cosine", "linear", "constant"] = Field(
         default="cosine",

@@ -10,8 +10,6 @@ from cifar_cnn.augment import (
     FULL_SHIFT,
     Normalise,
     alternating_sides,
-    cut_out,
-    draw_corners,
     draw_moves,
     shift_and_flip,
 )
@@ -71,15 +69,3 @@ def test_sides_alternate_and_half_begin_mirrored() -> None:
     assert torch.equal(first + second, torch.ones(2000, dtype=torch.long))
     assert torch.equal(first, third)
     assert first.float().mean() == pytest.approx(0.5, abs=0.05)
-
-
-@pytest.mark.parametrize("cutout", [4, 8, 9])
-def test_a_square_of_each_image_becomes_grey(cutout: int) -> None:
-    corners = draw_corners(500, cutout, generator())
-    images = cut_out(torch.ones(500, 3, 32, 32), corners, cutout)
-    for image, (row, column) in zip(images, corners.tolist(), strict=True):
-        rows, columns = slice(max(row, 0), row + cutout), slice(max(column, 0), column + cutout)
-        assert image[:, rows, columns].sum() == 0
-        assert (image == 0).sum() == 3 * len(range(32)[rows]) * len(range(32)[columns])
-    reached = (images[:, 0] == 0).any(0)
-    assert reached.all(), "each place may be cut out"

@@ -79,6 +79,13 @@ def test_a_checkpoint_from_before_a_field_existed_loads_and_trains_on(
         torch.testing.assert_close(resumed.model(images), whole.model(images), rtol=0, atol=0)
 
 
+def test_a_checkpoint_with_fields_that_there_are_no_more_loads(trained: Path, tmp_path: Path) -> None:
+    old = torch.load(trained / FILE_NAME, weights_only=True)
+    old["cifar_cnn"]["train_config"] |= {"init": "identity", "norm_momentum": 0.4, "cutout": 8}
+    torch.save(old, tmp_path / FILE_NAME)
+    assert load_checkpoint(tmp_path).train_config == load_checkpoint(trained).train_config
+
+
 def test_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"{FILE_NAME} does not exist"):
         load_checkpoint(tmp_path)

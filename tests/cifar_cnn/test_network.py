@@ -60,7 +60,6 @@ ALL_ELSE = {
     "whitening": True,
     "activation": "gelu",
     "head": "pooled",
-    "init": "identity",
 }
 
 
@@ -90,13 +89,6 @@ def test_a_resnet_has_four_stages_and_a_small_stem(depth: int) -> None:
 def test_a_resnet_is_as_wide_as_torchvisions() -> None:
     with pytest.raises(ValueError, match="width=32: a 'resnet' is 64 wide; set width=64"):
         TrainConfig(network="resnet")
-
-
-def test_identity_filters_hand_their_inputs_on() -> None:
-    model = make_model(config(init="identity", width=8), 10)
-    convolution = model.blocks[1][0]
-    images = torch.randn(1, 8, 16, 16)
-    torch.testing.assert_close(convolution(images)[:, :8], images)
 
 
 def test_a_mirrored_model_judges_an_image_and_its_mirror_image_alike() -> None:

@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from benchmarks.work import Stopwatch, Work
 from cifar_cnn.augment import Augmentation, Normalise
@@ -49,10 +48,6 @@ def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[
         model.fit_whitening(module.first_images(WHITENING_IMAGES))
     optimizer = make_optimizer(config, model)
     peaks = [group["lr"] for group in optimizer.param_groups]
-    average = None
-    if config.weight_average:
-        ema = get_ema_avg_fn(config.weight_average)  # type: ignore[no-untyped-call]
-        average = AveragedModel(model, avg_fn=ema, use_buffers=True)
     precision = resolve_precision(config.precision, device)
     step, steps = 0, len(training) * config.max_epochs
     for _ in range(epochs):
@@ -66,17 +61,14 @@ def train(config: TrainConfig, data: DataConfig, epochs: int) -> Iterator[tuple[
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            if average is not None:
-                average.update_parameters(model)
             step += 1
         loss.item()  # waits for a GPU
         trained = time.perf_counter() - began
-        judged = model if average is None else average
-        judged.eval()
+        model.eval()
         right = 0
         with torch.inference_mode(), autocast(precision, device):
             for images, labels in validation:
-                right += int((judged(images).argmax(1) == labels).sum())
+                right += int((model(images).argmax(1) == labels).sum())
         yield trained, right / len(validation.positions)
 
 

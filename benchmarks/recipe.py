@@ -59,7 +59,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "learning rate of biases 64: 1": {"bias_lr": 1.0},
     "line: cosine": {"schedule": "cosine"},
     "alternating flip: random": {"flip": "random", "augmentation": 1.0},
-    "average of weights: off": {"weight_average": 0.0},
     "three convolutions a block": {"convolutions": 3},
     "mirrored evaluation": {"mirrored": True},
     "Muon: SGD": {"optimizer": "sgd"},

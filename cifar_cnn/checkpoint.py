@@ -19,7 +19,7 @@ FILE_NAME = "model.ckpt"
 _SECTION = "cifar_cnn"
 """Key of our own part of a Lightning checkpoint. All in it is plain JSON types: weights_only loads it."""
 
-_LEFT_OUT = ("init", "norm_momentum", "cutout")
+_LEFT_OUT = ("init", "norm_momentum", "cutout", "weight_average")
 """Fields of a training that there are no more. A trained network is the same without them."""
 
 _MODEL_PREFIX = "model."

@@ -32,7 +32,6 @@ def estimate_memory_bytes(config: TrainConfig, num_classes: int) -> int:
         kept, largest = _kept_for_backward(model, torch.empty(2, 3, IMAGE_SIZE, IMAGE_SIZE))
     # AdamW keeps two moments of each weight, SGD and Muon one velocity; beside the weight and its gradient.
     copies = 4 if config.optimizer == "adamw" else 3
-    copies += config.weight_average > 0
     # The largest gradients in flight during the backward pass are those of two maps.
     return 4 * weights * copies + config.batch_size * (kept + 2 * largest) // 2
 

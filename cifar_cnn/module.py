@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EMAWeightAveraging
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import functional
@@ -77,12 +76,6 @@ class CifarModule(pl.LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def configure_callbacks(self) -> list[pl.Callback]:
-        """The average of weights, which is then what is validated and saved; none if there is to be none."""
-        if self.config.weight_average == 0:
-            return []
-        return [EMAWeightAveraging(decay=self.config.weight_average)]
 
     def setup(self, stage: str) -> None:
         """Computes the filters of a whitening layer from the first training images."""

@@ -34,7 +34,6 @@ RECIPE: dict[str, ParamValue] = {
     "warmup": 0.23,
     "augmentation": 0.5,
     "flip": "alternating",
-    "weight_average": 0.95,
 }
 """What all trials have."""
 

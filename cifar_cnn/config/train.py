@@ -184,13 +184,6 @@ class TrainConfig(Frozen):
         description="Share of all steps over which lr rises linearly from 0. A share, not a count, so that "
         "it means the same at every max_epochs and batch size; 0.1 keeps large lr from diverging.",
     )
-    weight_average: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Share that an average of the weights keeps of itself at each step; the average is "
-        "validated, saved and served. 0 is none; 0.95 suits runs of some hundred steps, 0.999 long ones.",
-    )
     mirrored: bool = Field(
         default=False,
         description="Whether a trained model is shown each image and its mirror image, and gives the mean "

@@ -81,7 +81,8 @@ def test_a_checkpoint_from_before_a_field_existed_loads_and_trains_on(
 
 def test_a_checkpoint_with_fields_that_there_are_no_more_loads(trained: Path, tmp_path: Path) -> None:
     old = torch.load(trained / FILE_NAME, weights_only=True)
-    old["cifar_cnn"]["train_config"] |= {"init": "identity", "norm_momentum": 0.4, "cutout": 8}
+    left_out = {"init": "identity", "norm_momentum": 0.4, "cutout": 8, "weight_average": 0.95}
+    old["cifar_cnn"]["train_config"] |= left_out
     torch.save(old, tmp_path / FILE_NAME)
     assert load_checkpoint(tmp_path).train_config == load_checkpoint(trained).train_config
 

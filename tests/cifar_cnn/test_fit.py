@@ -64,7 +64,7 @@ def test_reports_every_epoch(tiny: TrainConfig, few_digits: DataConfig) -> None:
         {"optimizer": "adamw", "lr": 0.002, "schedule": "constant"},
         {"depth": 2, "momentum": 0.0, "warmup": 0.5, "label_smoothing": 0.1},
         {**fast.RECIPE, **fast.FIRST, "depth": 2, "width": 4, "batch_size": 32},
-        {"optimizer": "muon", "momentum": 0.6, "convolutions": 3, "weight_average": 0.5, "mirrored": True},
+        {"optimizer": "muon", "momentum": 0.6, "convolutions": 3, "mirrored": True},
     ],
     ids=["sgd", "adamw", "warm-up", "recipe", "muon"],
 )

@@ -86,7 +86,6 @@ def test_numbers_of_numpy_become_plain(lr: float, width: int) -> None:
         ("muon_lr", -1.0),
         ("bias_lr", 0.0),
         ("flip", "never"),
-        ("weight_average", 1.0),
         ("max_epochs", 0),
         ("batch_size", 3),
         ("optimizer", "adam"),

@@ -38,6 +38,7 @@ from spaces import fast
 SUBSET = 10_000  # images to train on, and as many to validate
 # A fifth of the images in batches of 1,024 would make but 100 steps; half the width is a quarter of the time.
 ON_SUBSET = {"batch_size": 256, "width": 32}
+DIVERGED_BELOW = 0.5  # accuracy
 RECIPE: dict[str, Any] = {**fast.RECIPE, **fast.FIRST}
 RESNET: dict[str, Any] = {
     "network": "resnet",
@@ -170,26 +171,35 @@ def main() -> None:
 
 
 def _print(lines: list[dict[str, Any]]) -> None:
-    """A table: each variant's mean, and its mean difference from the first one's, paired by seed."""
-    by_name: dict[str, dict[int, dict[str, Any]]] = {}
+    """A table: each variant's mean, and how far it is from the first one's.
+
+    The interval is that of two means whose seeds differ as they do on average over all variants: three seeds
+    of each tell little of their own deviation.
+    """
+    by_name: dict[str, list[dict[str, Any]]] = {}
     for line in lines:
-        by_name.setdefault(line["name"], {})[line["seed"]] = line
-    first = next(iter(by_name.values()), {})
+        by_name.setdefault(line["name"], []).append(line)
+    accuracies = {name: [line["accuracy"] for line in each] for name, each in by_name.items()}
+    deviation, freedom = _pooled(list(accuracies.values()))
+    first = next(iter(accuracies.values()), [])
     print("| | accuracy | n | difference [95%] | s |\n|---|---|---|---|---|")
-    for name, by_seed in by_name.items():
-        accuracies = [line["accuracy"] for line in by_seed.values()]
-        pairs = [by_seed[s]["accuracy"] - first[s]["accuracy"] for s in by_seed if s in first]
-        seconds = statistics.median(sum(line["seconds"]) for line in by_seed.values())
-        mean = statistics.mean(accuracies)
-        print(f"| {name} | {mean:.4f} | {len(accuracies)} | {_interval(pairs)} | {seconds:.0f} |")
+    for name, values in accuracies.items():
+        half = stats.t.ppf(0.975, freedom) * deviation * (1 / len(first) + 1 / len(values)) ** 0.5
+        mean, difference = statistics.mean(values), statistics.mean(values) - statistics.mean(first)
+        told = f"{difference:+.4f} [{difference - half:+.4f}, {difference + half:+.4f}]"
+        seconds = statistics.median(sum(line["seconds"]) for line in by_name[name])
+        print(f"| {name} | {mean:.4f} | {len(values)} | {told if freedom else ''} | {seconds:.0f} |")
+    print(f"\ndeviation of a seed: {deviation:.4f}, {freedom} degrees of freedom")
 
 
-def _interval(differences: list[float]) -> str:
-    if len(differences) < 2 or not any(differences):
-        return ""
-    mean = statistics.mean(differences)
-    half = stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences)
-    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]"
+def _pooled(groups: list[list[float]]) -> tuple[float, int]:
+    """The deviation within groups, and its degrees of freedom; what diverges tells nothing of the others."""
+    several = [group for group in groups if len(group) > 1 and min(group) > DIVERGED_BELOW]
+    freedom = sum(len(group) - 1 for group in several)
+    if freedom == 0:
+        return 0.0, 0
+    squares = sum(statistics.variance(group) * (len(group) - 1) for group in several)
+    return (squares / freedom) ** 0.5, freedom
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "line: cosine": {"schedule": "cosine"},
     "alternating flip: random": {"flip": "random", "augmentation": 1.0},
     "three convolutions a block": {"convolutions": 3},
-    "mirrored evaluation": {"mirrored": True},
+    "mirrored evaluation: off": {"mirrored": False},
     "Muon: SGD": {"optimizer": "sgd"},
     "plain: the baseline's network and training": {
         **{name: TrainConfig().model_dump()[name] for name in RECIPE if name != "width"},

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from cifar_cnn.classifier import Classifier
-from cifar_cnn.config import DataConfig, TrainConfig
+from cifar_cnn.config import LEFT_OUT, DataConfig, TrainConfig
 from cifar_cnn.errors import CheckpointError
 from cifar_cnn.model import make_model
 from cifar_cnn.prepare import DataInfo
@@ -18,9 +18,6 @@ FILE_NAME = "model.ckpt"
 
 _SECTION = "cifar_cnn"
 """Key of our own part of a Lightning checkpoint. All in it is plain JSON types: weights_only loads it."""
-
-_LEFT_OUT = ("init", "norm_momentum", "cutout", "weight_average")
-"""Fields of a training that there are no more. A trained network is the same without them."""
 
 _MODEL_PREFIX = "model."
 """What the LightningModule puts before the names of the network's weights."""
@@ -63,7 +60,7 @@ class Provenance:
         """
         try:
             section = checkpoint[_SECTION]
-            training = {key: value for key, value in section["train_config"].items() if key not in _LEFT_OUT}
+            training = {key: value for key, value in section["train_config"].items() if key not in LEFT_OUT}
             return cls(
                 TrainConfig(**training),
                 DataConfig(**section["data_config"]),

@@ -1,6 +1,6 @@
 """How one model is trained: the network, the optimizer, the images' augmentation, the schedule."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,9 @@ MAX_DEPTH = 5
 
 RESNET_WIDTH = 64
 """Channels of the first stage of torchvision's networks of basic blocks."""
+
+LEFT_OUT = frozenset({"init", "norm_momentum", "cutout", "weight_average"})
+"""Fields of earlier versions that paid nothing (docs/network.md). A trained network does without them."""
 
 
 class TrainConfig(Frozen):
@@ -207,6 +210,16 @@ class TrainConfig(Frozen):
         lt=2**63,
         description="Seed of the weights, the order of batches, augmentation and dropout.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_was_left_out(cls, values: Any) -> Any:
+        if isinstance(values, dict) and (gone := sorted(LEFT_OUT & values.keys())):
+            raise ValueError(
+                f"{', '.join(map(repr, gone))} paid nothing and was left out: take it out of the space. "
+                "A sweep that has it is read here, and goes on with the version that began it."
+            )
+        return values
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

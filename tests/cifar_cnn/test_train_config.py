@@ -116,6 +116,11 @@ def test_is_frozen() -> None:
         TrainConfig().lr = 0.1  # type: ignore[misc]
 
 
+def test_what_was_left_out_is_told_apart_from_what_never_was() -> None:
+    with pytest.raises(ValueError, match="'cutout', 'init' paid nothing and was left out: take it out"):
+        TrainConfig(init="identity", cutout=8)
+
+
 def test_unknown_data_set_lists_what_there_is() -> None:
     with pytest.raises(ValueError, match="'digits', 'cifar10' or 'folder'"):
         DataConfig(dataset="mnist")  # type: ignore[arg-type]

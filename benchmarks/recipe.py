@@ -5,9 +5,10 @@
     uv run python -m benchmarks.recipe whole --images IMAGES --out whole.jsonl --networks resnet --seeds 1
 
 `ablations` trains the recipe, and the recipe with one piece taken out or put in, on 10,000 images, and
-measures each on 10,000 others. `whole` trains on all 50,000 and looks at the test images once, at the end.
-Each finished training is a line of the file and is not made again; one that is cut short goes on from its
-last epoch.
+measures each on 10,000 others. `whole` trains on all 50,000, and then looks at the test images with the last
+epoch's weights and, for a learning curve, with every other epoch's: nothing is decided by them. Each
+finished training is a line of the file and is not made again; one that is cut short goes on from its last
+epoch.
 """
 
 from __future__ import annotations
@@ -84,8 +85,13 @@ def train(config: TrainConfig, data: DataConfig, folder: Path, whole: bool) -> d
     clock = _Clock(folder / "seconds.json")
     device = training_device("auto")
     saving = ModelCheckpoint(
-        folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+        folder,
+        filename="{epoch:03d}",
+        save_top_k=-1,
+        auto_insert_metric_name=False,
+        save_on_train_epoch_end=True,
     )
+    saved = sorted(folder.glob("*.ckpt"))
     trainer = pl.Trainer(
         max_epochs=config.max_epochs,
         accelerator=device.type,
@@ -99,10 +105,11 @@ def train(config: TrainConfig, data: DataConfig, folder: Path, whole: bool) -> d
         limit_val_batches=0 if whole else None,
         check_val_every_n_epoch=config.max_epochs,
     )
-    last = folder / "last.ckpt"
-    trainer.fit(module, images, ckpt_path=last if last.exists() else None, weights_only=False)
-    accuracy = Predictor(last, "test").predict().accuracy if whole else module.history[-1]["val_acc"]
-    return {"accuracy": accuracy, "seconds": clock.seconds}
+    trainer.fit(module, images, ckpt_path=saved[-1] if saved else None, weights_only=False)
+    if not whole:
+        return {"accuracy": module.history[-1]["val_acc"], "seconds": clock.seconds}
+    curve = [Predictor(epoch, "test").predict().accuracy for epoch in sorted(folder.glob("*.ckpt"))]
+    return {"accuracy": curve[-1], "curve": curve, "seconds": clock.seconds}
 
 
 class _Clock(pl.Callback):

@@ -74,7 +74,8 @@ def test_the_recipe_is_trained_once_for_each_seed_and_length(tmp_path: Path) -> 
         run("benchmarks.recipe", "whole", *small, "--epochs", epochs)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [len(line["seconds"]) for line in lines] == [1, 2], "what is there is not made again"
-    assert all(0 <= line["accuracy"] <= 1 for line in lines)
+    assert [len(line["curve"]) for line in lines] == [1, 2]
+    assert all(line["accuracy"] == line["curve"][-1] for line in lines)
 
 
 @pytest.mark.slow

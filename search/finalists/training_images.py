@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from cifar_cnn.config import DataConfig, TrainConfig
 from cifar_cnn.splits import VAL_SHARE
 from search.cifar.sweep import OBJECTIVE, data_of, data_settings, dataset_note
 from search.config.definition import DatasetNote
+from search.config.model import one_line
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.study.records import TrialRecord
@@ -41,9 +44,13 @@ class TrainingImages:
         """Refuse to train on less than one batch.
 
         Raises:
-            UserError: there are fewer images than a batch of the trial has.
+            UserError: there are fewer images than a batch of the trial has, or its sweep is of an earlier
+                version, with fields that there are no more.
         """
-        batch = TrainConfig(**config.configuration(record.params)).batch_size
+        try:
+            batch = TrainConfig(**config.configuration(record.params)).batch_size
+        except ValidationError as error:
+            raise UserError(f"trial {record.number} cannot be trained again: {one_line(error)}") from error
         if self.count < batch:
             raise UserError(
                 f"trial {record.number} trains in batches of {batch} images, and there are {self.count:,} to "

@@ -15,6 +15,7 @@ from search.finalists.retrain import retrain_config
 from search.finalists.training_images import training_images
 from search.results.leaderboard import savings
 from search.results.summary import SweepSummary
+from spaces.space import SearchSpace
 
 ALL = 1437  # of scikit-learn's 1,797 digits, 360 are the test's
 
@@ -86,6 +87,15 @@ def test_less_than_a_batch_is_refused(tmp_path: Path) -> None:
     rule = r"trial 7 trains in batches of 128 images, and there are 100 to retrain it on: .* `train_size`, or"
     with pytest.raises(UserError, match=rule):
         retrain_config(summary(config), record(7), 3, images=training_images(config, 100))
+
+
+def test_a_trial_with_a_field_that_there_is_no_more_is_refused_in_a_line(tmp_path: Path) -> None:
+    space = SearchSpace(
+        name="old", description="A square is cut out.", parameters=FLAT.parameters, fixed={"cutout": 8}
+    )
+    config = sweep(tmp_path, 300, 50).model_copy(update={"space": space})
+    with pytest.raises(UserError, match="trial 7 cannot be trained again: 'cutout' paid nothing and was"):
+        retrain_config(summary(config), record(7), 3, images=training_images(config, None))
 
 
 def test_what_is_no_cnn_chooses_its_data_itself(tmp_path: Path) -> None:

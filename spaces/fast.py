@@ -1,10 +1,10 @@
 """Around a published recipe for some minutes of training, which is tried first.
 
-K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv:2404.00498), whose network and values
-`FIRST` has, but for the optimizer of filters: Muon (Jordan et al. 2024), which was worth more here than any
-other piece (three points, n = 1; docs/network.md). A sweep that tries it first does not end below it. It is
-tried a second time in batches of 256, which suit a subset of the images: in the recipe's batches that would
-make too few steps.
+K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv:2404.00498), but for what paid nothing
+here, and for the optimizer of filters: Muon (Jordan et al. 2024), which was worth more than any other piece
+(2.9 points, n = 3 seeds; docs/network.md). A sweep that tries it first does not end below it. It is tried a
+second time in batches of 256, which suit a subset of the images: in the recipe's batches that would make too
+few steps.
 
 width           32 to 128 channels in the first block, four times as many in the others; 64 is the recipe's.
 muon_lr         0.03 to 0.3 for filters, on a log scale, around 0.1.

@@ -216,8 +216,8 @@ class TrainConfig(Frozen):
     def _refuse_what_was_left_out(cls, values: Any) -> Any:
         if isinstance(values, dict) and (gone := sorted(LEFT_OUT & values.keys())):
             raise ValueError(
-                f"{', '.join(map(repr, gone))} paid nothing and was left out: take it out of the space. "
-                "A sweep that has it is read here, and goes on with the version that began it."
+                f"left out, for it paid nothing: {', '.join(gone)}. Take it out of the space; a sweep that "
+                "has it is read here, and goes on with the version that began it"
             )
         return values
 

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from cifar_cnn.config import DataConfig, TrainConfig
 from search.objective.context import TrialContext
-
-if TYPE_CHECKING:
-    pass
 
 
 def train_trial(params: Mapping[str, Any], context: TrialContext) -> None:

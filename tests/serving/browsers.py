@@ -69,6 +69,18 @@ class Browser:
         """What a piece of JavaScript returns in the page."""
         return call("POST", f"{self._session}/execute/sync", {"script": script, "args": []})
 
+    def drag(self, selector: str, right: int, down: int) -> None:
+        """Press the mouse in an element's middle, move it by so many pixels, and let go."""
+        middle = {_ELEMENT: self._element(selector).rpartition("/")[2]}
+        steps = [
+            {"type": "pointerMove", "origin": middle, "x": 0, "y": 0},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerMove", "origin": "pointer", "x": right, "y": down, "duration": 200},
+            {"type": "pointerUp", "button": 0},
+        ]
+        mouse = {"type": "pointer", "id": "mouse", "actions": steps}
+        call("POST", f"{self._session}/actions", {"actions": [mouse]})
+
     def screenshot(self, file: Path) -> None:
         """Save what there is to see."""
         file.write_bytes(base64.b64decode(call("GET", f"{self._session}/screenshot")))

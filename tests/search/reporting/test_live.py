@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from browsers import CHROMIUM, DRIVER, browsing, free_port, serving
+from browsers import CHROMIUM, DRIVER, Browser, browsing, free_port, serving
 from script_runs import run_script
 from starlette.testclient import TestClient
 from sweep_makers import open_ledger, run_trial, started, sweep_config
@@ -96,12 +96,26 @@ def test_a_page_follows_the_sweep_and_stays_as_its_reader_left_it(tmp_path: Path
             browser.open(address)
             browser.type("#filter", "complete")
             assert browser.text_of(".trials tbody").startswith("trial-000 complete 0.3000")
+            browser.run("document.querySelector('#learning_curves').scrollIntoView()")
+            whole = _ranges(browser)
+            browser.drag("#learning_curves .nsewdrag", right=60, down=40)
+            zoomed = _ranges(browser)
+            assert all(new != old for new, old in zip(zoomed, whole, strict=True))
             run_trial(ledger, [0.1, 0.2, 0.4])
             started(ledger)
             assert "2 complete" in browser.source_with(["1 running, 2 complete"])
             assert browser.value_of("#filter") == "complete"
             assert browser.text_of("#filtered") == "2 of 3"
             assert browser.text_of("#live").startswith("live, as of ")
+            assert _ranges(browser) == zoomed
+
+
+def _ranges(browser: Browser) -> list[list[float]]:
+    """What the figure of learning curves spans, once it is drawn: epochs, and values."""
+    browser.source_with(["nsewdrag"])
+    layout = "document.querySelector('#learning_curves .drawing')._fullLayout"
+    ranges: list[list[float]] = browser.run(f"return [{layout}.xaxis.range, {layout}.yaxis.range]")
+    return ranges
 
 
 def test_what_cannot_be_served_is_refused(tmp_path: Path) -> None:

@@ -34,10 +34,12 @@ def test_numbers_checkpoints_and_runs_stay_together_after_a_guest_and_a_kill(
     config = logged_sweep(tmp_path, tracking_uri, trials=TRIALS, concurrency=AT_ONCE)
     toll = Toll(config)
     with driver(config, tmp_path) as script:
+        until(lambda: len(toll.finished) >= 1)
+        study = guest(config)  # opened before it is needed: a busy sweep asks for its last trials meanwhile
         until(lambda: len(toll.finished) >= 3)
         for wish in WISHES:
-            guest(config).enqueue_trial(wish)
-        enqueued = {t.number for t in guest(config).trials if t.system_attrs.get("fixed_params") in WISHES}
+            study.enqueue_trial(wish)
+        enqueued = {t.number for t in study.trials if t.system_attrs.get("fixed_params") in WISHES}
         until(lambda: len(toll.finished) >= 10)
         script.kill()
     toll.note_fault()

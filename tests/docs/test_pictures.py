@@ -16,7 +16,7 @@ SHOWN = [ROOT / name for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)]
 
 
 def test_the_pictures_are_small() -> None:
-    assert len(SHOWN) == 8
+    assert len(SHOWN) == 9
     assert sum(picture.stat().st_size for picture in SHOWN) < 1_000_000
 
 
@@ -52,3 +52,13 @@ def test_the_ratios_are_those_of_the_table() -> None:
     text = ratios["told"](tools)
     assert text in (PICTURES / "ratios.svg").read_text(encoding="utf-8"), "docs/pictures/ratios.py"
     assert all(f"{median:g}" in README for median, _ in tools.values())
+
+
+def test_the_learning_curves_are_those_of_the_table() -> None:
+    learning = runpy.run_path(str(PICTURES / "learning.py"))
+    trainings = learning["measured"](learning["NETWORK"].read_text(encoding="utf-8"))
+    assert {network for network, _ in trainings} == {"fast", "ResNet-18"}
+    assert {len(curve) for _, curve in trainings.values()} == {10}
+    text = learning["told"](trainings)
+    assert text in (PICTURES / "learning.svg").read_text(encoding="utf-8"), "docs/pictures/learning.py"
+    assert text in README

@@ -2,9 +2,9 @@
 
 K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv:2404.00498), but for what paid nothing
 here, and for the optimizer of filters: Muon (Jordan et al. 2024), which was worth more than any other piece
-(2.9 points, n = 3 seeds; docs/network.md). A sweep that tries it first does not end below it. It is tried a
-second time in batches of 256, which suit a subset of the images: in the recipe's batches that would make too
-few steps.
+(2.9 points, n = 3 seeds; docs/network.md). A sweep that tries it first does not end below it on the images
+that it searches on. It is tried a second time in batches of 256, which suit a subset of the images: in the
+recipe's batches that would make too few steps.
 
 width           32 to 128 channels in the first block, four times as many in the others; 64 is the recipe's.
 muon_lr         0.03 to 0.3 for filters, on a log scale, around 0.1.

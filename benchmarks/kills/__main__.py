@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
 import itertools
 import json
 import logging
@@ -65,12 +64,14 @@ def main() -> None:
     counts: dict[str, Count] = collections.defaultdict(Count)
     outcome = Outcome()
     chance, shapes = random.Random(arguments.seed), SHAPES[arguments.train]
-    with contextlib.suppress(KeyboardInterrupt):  # the sweeps that were counted are told
+    try:
         for done in stress(arguments.kills, arguments.in_a_row, shapes, chance, counts, outcome):
             print(f"{done} of {arguments.kills} kills", file=sys.stderr, flush=True)
             if arguments.out:
                 report = {"kills": {kind: asdict(count) for kind, count in sorted(counts.items())}}
                 arguments.out.write_text(json.dumps({**report, "sweeps": asdict(outcome)}, indent=1))
+    except KeyboardInterrupt:
+        print("interrupted: of the sweep under way no kill is counted", file=sys.stderr)
     for kind, count in sorted(counts.items()):
         print(f"{kind:<20} " + "  ".join(f"{name} {value}" for name, value in asdict(count).items()))
     print("  ".join(f"{name} {value}" for name, value in asdict(outcome).items()))

@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -71,14 +72,20 @@ class Ending:
             self._is_lost = False
             raise KeyboardInterrupt
 
-    def interrupt(self) -> None:
-        """What a signal's handler does to interrupt the main thread: now, or when it is no longer shielded.
+    def interrupt(self, frame: FrameType | None) -> None:
+        """What a signal's handler does to interrupt the main thread: now, or when that leaves nothing locked.
+
+        Args:
+            frame: what the main thread was doing.
 
         Raises:
-            KeyboardInterrupt: nothing is shielded.
+            KeyboardInterrupt: nothing is shielded, and no lock is just being taken.
         """
         if self._shields:
             self._held_back = True
+            return
+        if _takes_a_lock(frame):
+            self.lost()
             return
         self._is_lost = False
         raise KeyboardInterrupt
@@ -145,10 +152,10 @@ class Ending:
             self._has_ended = True
             print(text, file=sys.stderr)
 
-    def handle(self, _number: int, _frame: FrameType | None) -> None:
+    def handle(self, _number: int, frame: FrameType | None) -> None:
         """The signals' handler, in the main thread."""
         self._asked_at = min(self._asked_at, time.monotonic())  # the watching thread may be late to see it
-        self.interrupt()
+        self.interrupt(frame)
 
     def watch(self, signals: socket.socket) -> None:
         """Read the numbers of signals as they come in, until the other end is closed or time is up."""
@@ -204,6 +211,19 @@ class Ending:
         with contextlib.suppress(OSError):
             os.write(2, cursor + _ENDED)
         os._exit(INTERRUPTED)
+
+
+def _takes_a_lock(frame: FrameType | None) -> bool:
+    """Whether an error here could leave a lock taken for good, and whoever waits for it waiting.
+
+    So it is in logging and in an import, which take their locks in Python and outside of any `try`, and in a
+    context that is being entered, as a `threading.Condition`: nobody leaves what was not entered.
+    """
+    if frame is None:
+        return False
+    if frame.f_code.co_name == "__enter__" or frame.f_globals.get("__name__") == "importlib._bootstrap":
+        return True
+    return any(each.f_globals.get("__name__") == "logging" for each, _line in traceback.walk_stack(frame))
 
 
 def _signal_main_thread() -> None:

@@ -30,10 +30,10 @@ def stopped_by_signals(dispatcher: Dispatcher) -> Iterator[None]:
 
     asked = False  # by a signal; the dispatcher may be about to stop for other reasons
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
+    def handle(_number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if asked or ending.nudged:
-            ending.interrupt()
+            ending.interrupt(frame)
             return
         asked = True
         dispatcher.request_stop(Stop.INTERRUPTED)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import logging
 import signal
 import subprocess
 import sys
@@ -228,6 +230,99 @@ with ends_when_asked() as stop:
 """
     with running("import subprocess\n" + code, tmp_path) as process:
         assert process.wait(20) == 0
+
+
+class _InterruptedHandler(logging.NullHandler):
+    """While it takes its lock, a signal comes."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.acquire()
+        try:
+            return True
+        finally:
+            self.release()
+
+    def createLock(self) -> None:  # noqa: N802, its name in logging
+        self.lock = threading.RLock()
+
+    def acquire(self) -> None:
+        super().acquire()
+        if threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGTERM)
+
+
+class _InterruptedContext:
+    """While it is entered, a signal comes; as a `threading.Condition` it takes a lock there, in Python."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        signal.raise_signal(signal.SIGTERM)
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+def test_a_stop_while_a_line_is_logged_leaves_the_log_to_others() -> None:
+    logger = logging.getLogger("interrupted")
+    logger.addHandler(handler := _InterruptedHandler())
+
+    def log() -> None:
+        logger.warning("a line")
+        time.sleep(20)
+
+    with ends_when_asked(), pytest.raises(KeyboardInterrupt):
+        log()
+    other = threading.Thread(target=logger.warning, args=["another line"], daemon=True)
+    other.start()
+    other.join(5)
+    logger.removeHandler(handler)
+    assert not other.is_alive()
+
+
+def test_a_stop_while_a_context_is_entered_leaves_it_in_order() -> None:
+    context = _InterruptedContext()
+
+    def enter() -> None:
+        with context:
+            time.sleep(20)
+
+    with ends_when_asked(), pytest.raises(KeyboardInterrupt):
+        enter()
+    assert not context.lock.locked()
+
+
+def test_a_stop_while_modules_are_imported_leaves_them_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"interrupted_{number}" for number in range(40)]
+    for name in names:
+        (tmp_path / f"{name}.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def import_all() -> None:
+        for name in names:
+            sys.modules.pop(name, None)
+            importlib.import_module(name)
+
+    def import_until_stopped(after_s: float) -> None:
+        alarm = signal.signal(signal.SIGALRM, signal.getsignal(signal.SIGTERM))
+        signal.setitimer(signal.ITIMER_REAL, after_s)
+        try:
+            while True:
+                import_all()
+        finally:
+            signal.signal(signal.SIGALRM, alarm)
+
+    for number in range(1, 41):
+        with ends_when_asked(), pytest.raises(KeyboardInterrupt):
+            import_until_stopped(number * 1e-4)
+        other = threading.Thread(target=import_all, daemon=True)
+        other.start()
+        other.join(5)
+        assert not other.is_alive()
 
 
 class _Interrupted:

@@ -55,7 +55,8 @@ def main() -> None:
         for network, color in COLORS.items():
             ends = [training for (name, _), training in trainings.items() if name == network]
             minutes, curve = max(ends)
-            words = f"{network} {curve[-1]:g}, n = {len(ends)}"
+            accuracies = " to ".join(f"{each:g}" for each in sorted({curve[-1] for _, curve in ends}))
+            words = f"{network} {accuracies}, n = {len(ends)}"
             axes.annotate(words, (minutes, curve[-1]), (8, 0), **_LABEL, color=color)
         axes.set_xlim(0, 1.25 * max(minutes for minutes, _ in trainings.values()))
         axes.set_xlabel("minutes of training on two cores")

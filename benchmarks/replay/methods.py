@@ -5,6 +5,7 @@ from __future__ import annotations
 from optuna.pruners import MedianPruner
 from optuna.samplers import GPSampler, TPESampler
 
+from benchmarks.replay.earlier import Earlier
 from benchmarks.replay.peers import OptunaAlone, SyneTune, hyperband, successive_halving
 from benchmarks.replay.project import Project
 from benchmarks.replay.simulation import Method
@@ -18,8 +19,9 @@ METHODS: dict[str, Method] = {
     "gp": Project("gp", None),
     "cmaes": Project("cmaes", None),
     "auto": Project("auto", "auto", told_budget=True),
-    "auto, learning": Project("auto", "auto", told_budget=True, learns="best"),
-    "auto, misled": Project("auto", "auto", told_budget=True, learns="worst"),
+    "auto, learning": Project("auto", "auto", told_budget=True, earlier=Earlier(sweeps=3)),
+    "auto, learning from all": Project("auto", "auto", told_budget=True, earlier=Earlier(sweeps=None)),
+    "auto, misled": Project("auto", "auto", told_budget=True, earlier=Earlier(sweeps=3, misleading=True)),
     "random + promotion": Project("random", "promotion", told_budget=True),
     "tpe + promotion": Project("tpe", "promotion", told_budget=True),
     "curves + promotion": Project("curves", "promotion", told_budget=True),

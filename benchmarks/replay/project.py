@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from optuna.storages import InMemoryStorage
 
+from benchmarks.replay.earlier import Earlier
 from benchmarks.replay.simulation import Setup, Work
 from benchmarks.replay.snapping import Snapping
 from search.config.sweep_config import SweepConfig
 from search.engine.dispatch import Dispatcher
 from search.engine.messages import Message
-from search.launching.earlier import TRIED_FIRST
+from search.launching.earlier import tried_first
 from search.policy.making import make_policy
 from search.policy.pruners import pruner_name
 from search.policy.settling import settled
@@ -35,7 +35,7 @@ class Project:
         pruner: by name; None: what `auto` chose before trials could be frozen.
         told_budget: whether the sweep is told its budget in epochs; else it has as many trials as it likes
             and is cut off when the epochs are used up.
-        learns: whether it learns from sweeps of other tasks: from their best, or misled, from their worst.
+        earlier: the sweeps of other tasks that it learns from, if it does.
 
     Example:
         >>> Project("random", "none").told_budget
@@ -45,12 +45,12 @@ class Project:
     sampler: str
     pruner: str | None
     told_budget: bool = False
-    learns: Literal["best", "worst"] | None = None
+    earlier: Earlier | None = None
 
     def begin(self, setup: Setup) -> ProjectSweep:
         """A new sweep."""
         epochs = setup.task.epochs
-        earlier = [] if self.learns is None else setup.found_before(self.learns == "worst")
+        prior = [] if self.earlier is None else setup.found_before(self.earlier)
         config = SweepConfig(
             name=f"replay-{setup.seed}",
             space=setup.task.space,
@@ -63,13 +63,14 @@ class Project:
             sampler=self.sampler,
             pruner=pruner_name("auto", epochs) if self.pruner is None else self.pruner,
             seed=setup.seed,
-            enqueue=earlier[:TRIED_FIRST],
-            prior=earlier,
+            prior=prior,
             sweeps_dir=setup.folder,
             first_failures=0,
             max_failed_share=1,
         )
-        return ProjectSweep(settled(config), setup)
+        config = settled(config)
+        first = prior[: tried_first(config)]
+        return ProjectSweep(config.model_copy(update={"enqueue": first}), setup)
 
 
 class ProjectSweep:

@@ -6,10 +6,11 @@ import heapq
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from benchmarks.replay.earlier import found_before
+from benchmarks.replay.earlier import Earlier, found_before
 from benchmarks.replay.tasks import Session, Task
 
 
@@ -46,8 +47,7 @@ class Setup:
         seed: of the sweep.
         folder: an empty one, for whatever it writes.
         clock: the simulated time; the median epoch takes 1.
-        found_before: configurations that sweeps of other tasks have found: the best or, to mislead, the
-            worst.
+        found_before: the configurations that it takes from such earlier sweeps of other tasks.
     """
 
     task: Task
@@ -57,7 +57,7 @@ class Setup:
     seed: int
     folder: Path
     clock: Callable[[], float]
-    found_before: Callable[[bool], list[dict[str, Any]]]
+    found_before: Callable[[Earlier], list[dict[str, Any]]]
 
 
 class Method(Protocol):
@@ -117,7 +117,7 @@ def simulate(
         seed,
         folder,
         clock=lambda: replay.now,
-        found_before=lambda worst: found_before(others, seed, worst=worst),
+        found_before=partial(found_before, others, seed),
     )
     return replay.run(method.begin(setup))
 

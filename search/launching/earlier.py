@@ -1,31 +1,28 @@
 """What earlier sweeps have found, for a new one: what it tries first, and near what it draws.
 
-The best configurations of each earlier sweep come in turn, those that were confirmed before the others, and
-of two that are nearly the same one: a portfolio that is good wherever one of those sweeps is like this one
-(Feurer et al. 2022, "Auto-Sklearn 2.0", arXiv:2007.04074).
+Of each earlier sweep the configurations that were confirmed come before those that only looked good there.
+Which of all sweeps' are chosen: `portfolio`.
 """
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from search.config.sweep_config import SweepConfig
 from search.errors import UserError
 from search.finalists.confirm import newest_confirmation
+from search.launching.portfolio import Found, portfolio
 from search.policy.curves.encoding import Encoding
+from search.policy.curves.table import Curve
+from search.policy.settling import settled
 from search.results.configurations import configurations
 from search.results.summary import SweepSummary, summarise
+from search.study.records import StopReason, TrialRecord
 from spaces.space import InvalidSpace, ParamValue, SearchSpace
-
-TRIED_FIRST = 3  # of a sweep of twelve trials or more; of a smaller one a quarter
-_BELIEVED = 10  # configurations that trials are drawn near
-_NEARLY_SAME = 0.1  # of a range, in every parameter
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,25 @@ def learn(config: SweepConfig, names: Sequence[str], sweeps_dir: Path) -> Learnt
     if config.sampler == "grid":
         raise UserError("`learn_from`: a grid tries everything there is: leave it out")
     summaries = [summarise(name, sweeps_dir) for name in names]
-    found = [list(_best(summary, config)) for summary in summaries]
-    distinct = in_turn(found, config.space)
-    first = max(1, min(TRIED_FIRST, config.most_trials // 4))
-    return Learnt(distinct[:first], distinct, [_told(summary.config, config) for summary in summaries])
+    found = [_found(summary, config) for summary in summaries]
+    distinct = portfolio(found, config.space)
+    lines = [_told(summary.config, config) for summary in summaries]
+    return Learnt(distinct[: tried_first(settled(config))], distinct, lines)
+
+
+def tried_first(config: SweepConfig) -> int:
+    """How many of what earlier sweeps have found a sweep tries before it draws any.
+
+    Where trials freeze, they are tried for an epoch each. Otherwise each may be trained to its end.
+    """
+    if config.pruner == "promotion":
+        return max(1, min(10, config.most_trials // 20))
+    return max(1, min(3, config.most_trials // 4))
+
+
+def _found(summary: SweepSummary, config: SweepConfig) -> Found:
+    best = list(_best(summary, config))
+    return Found(summary.config.name, best, list(_curves(summary, config)), summary.config.max_epochs)
 
 
 def _best(summary: SweepSummary, config: SweepConfig) -> Iterator[dict[str, ParamValue]]:
@@ -110,25 +122,31 @@ def _fitting(values: Mapping[str, Any], space: SearchSpace) -> dict[str, ParamVa
     return {name: fitting[name] for name in space.parameters if name in fitting}
 
 
-def in_turn(
-    found: Sequence[Sequence[dict[str, ParamValue]]], space: SearchSpace
-) -> list[dict[str, ParamValue]]:
-    """The best of each sweep, then the second of each and so on, without those that are nearly the same.
+def _curves(summary: SweepSummary, config: SweepConfig) -> Iterator[Curve]:
+    """What an earlier sweep's trials reported, of those that this sweep could have too."""
+    goal, space, encoding = config.goal, config.space, Encoding(config.space)
+    for record in summary.records:
+        values = {**summary.config.space.fixed, **record.params}
+        fitting = _fitting(values, space)
+        lacking = (space.parameters.keys() & values.keys()) - fitting.keys()
+        if any(_is_used(name, fitting, space) for name in lacking):
+            continue  # it lies outside of this space
+        seen = {
+            each.epoch: goal.sort_key(each.metrics[goal.metric])
+            for each in record.epochs
+            if math.isfinite(each.metrics.get(goal.metric, math.nan))
+        }
+        yield Curve(encoding.point(fitting), tuple(seen), tuple(seen.values()), _has_failed(record))
 
-    Args:
-        found: configurations of each sweep, the best first.
-        space: of the sweep that learns.
-    """
-    encoding = Encoding(space)
-    kept: list[dict[str, ParamValue]] = []
-    for values in itertools.chain(*itertools.zip_longest(*found)):
-        if values is None:  # a sweep with fewer than others
-            continue
-        point = encoding.point(values)
-        apart = (np.abs(encoding.point(other) - point) for other in kept)
-        if not any(np.nanmax(np.nan_to_num(each, nan=0.0)) < _NEARLY_SAME for each in apart):
-            kept.append(values)
-    return kept[:_BELIEVED]
+
+def _is_used(name: str, values: Mapping[str, ParamValue], space: SearchSpace) -> bool:
+    """Whether a configuration with these values has that parameter."""
+    condition = space.conditions.get(name)
+    return condition is None or values.get(condition.parent) == condition.value
+
+
+def _has_failed(record: TrialRecord) -> bool:
+    return record.stop_reason in (StopReason.DIVERGED, StopReason.OOM)
 
 
 def _told(earlier: SweepConfig, config: SweepConfig) -> str:

@@ -37,10 +37,8 @@ def swept(
 ) -> SweepConfig:
     """A sweep of trials with these parameters and values."""
     defaults: dict[str, Any] = {"space": space(lr=LR, depth=DEPTH), "sampler": "random", "pruner": "none"}
-    enqueue = [dict(params) for params, _ in tried]
-    config = sweep_config(
-        folder, name=name, trials=max(1, len(tried)), max_epochs=1, enqueue=enqueue, **{**defaults, **fields}
-    )
+    defaults |= {"trials": max(1, len(tried)), "enqueue": [dict(params) for params, _ in tried]}
+    config = sweep_config(folder, name=name, max_epochs=1, **{**defaults, **fields})
     config.save()
     with opened_storage(config.storage_url) as storage:
         ledger = open_ledger(config, storage)
@@ -57,18 +55,43 @@ NIGHT = [({"lr": 0.1, "depth": 3}, 0.8), ({"lr": 0.12, "depth": 3}, 0.79), ({"lr
 DAY = [({"lr": 0.9, "depth": 6}, 0.6), ({"lr": 0.01, "depth": 5}, 0.9)]
 
 
-def test_the_best_distinct_configurations_of_each_sweep_come_in_turn(tmp_path: Path) -> None:
+def test_the_distinct_configurations_of_all_sweeps_are_taken(tmp_path: Path) -> None:
     swept(tmp_path, "night", NIGHT)
     swept(tmp_path, "day", DAY)
     learnt = learn(new(), ["night", "day"], tmp_path)
-    assert learnt.prior == [
-        {"lr": 0.1, "depth": 3},
-        {"lr": 0.01, "depth": 5},
-        {"lr": 0.9, "depth": 6},
+    assert sorted(learnt.prior, key=lambda each: float(each["lr"])) == [
         {"lr": 0.001, "depth": 1},
+        {"lr": 0.01, "depth": 5},
+        {"lr": 0.1, "depth": 3},
+        {"lr": 0.9, "depth": 6},
     ]
     assert learnt.enqueue == learnt.prior[:3]
     assert learn(new(trials=4), ["night"], tmp_path).enqueue == [{"lr": 0.1, "depth": 3}]
+
+
+def test_trials_that_were_not_completed_tell_where_not_to_begin(tmp_path: Path) -> None:
+    by_lr = [0.002, 0.005, 0.02, 0.05, 0.2, 0.5]
+    swept(tmp_path, "night", [({"lr": lr, "depth": 3}, 0.9 - abs(lr - 0.3)) for lr in by_lr])
+    day = [({"lr": lr, "depth": 3}, 0.9 - 2 * lr) for lr in by_lr]
+    config = swept(tmp_path, "day", day[:2], trials=6, enqueue=[dict(params) for params, _ in day])
+    assert learn(new(), ["night", "day"], tmp_path).prior[0]["lr"] == 0.2
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        for _, value in day[2:]:
+            ledger.report(ledger.start(ledger.ask().number).number, epoch(1, value))
+    assert learn(new(), ["night", "day"], tmp_path).prior[0]["lr"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("size", "first"),
+    [({"trials": 40}, 3), ({"trials": None, "budget": "20x"}, 5), ({"trials": None, "budget": "4x"}, 1)],
+)
+def test_more_are_tried_first_where_that_takes_an_epoch_each(
+    tmp_path: Path, size: dict[str, Any], first: int
+) -> None:
+    swept(tmp_path, "night", [({"lr": 0.5**depth, "depth": depth}, 0.1 * depth) for depth in range(1, 7)])
+    config = new(**{"pruner": "promotion" if "budget" in size else "asha", "max_epochs": 5, **size})
+    assert len(learn(config, ["night"], tmp_path).enqueue) == first
 
 
 def test_what_was_confirmed_comes_before_what_only_looked_better(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def portfolio(found: Sequence[Found], space: SearchSpace) -> list[dict[str, Para
     """Distinct configurations, the one to try first before the others; at most ten.
 
     Args:
-        found: by earlier sweeps.
+        found: by earlier sweeps; perhaps nothing that the new one can have.
         space: of the new sweep.
 
     Example:
@@ -58,6 +58,8 @@ def portfolio(found: Sequence[Found], space: SearchSpace) -> list[dict[str, Para
         [2, 1]
     """
     candidates = _candidates(found)
+    if not candidates:
+        return []
     encoding = Encoding(space)
     points = np.array([encoding.point(each) for each in candidates])
     opinions = np.array([_opinion(each, candidates, points, encoding) for each in found])
@@ -92,7 +94,7 @@ def _opinion(
     apart is the model's word. A sweep without curves has no opinion.
     """
     expected = _expected(found, points, encoding)
-    own = [candidates.index(each) for each in found.configurations[:_OF_EACH]]
+    own = list(dict.fromkeys(candidates.index(each) for each in found.configurations[:_OF_EACH]))
     expected[own] = np.sort(expected[own])
     return expected
 

@@ -121,6 +121,24 @@ def test_values_that_this_sweep_cannot_have_are_left_open_and_told(tmp_path: Pat
     assert "data: digits (100 train) -> cifar10 (100 train)" in line
 
 
+def test_of_values_that_lie_outside_nothing_is_taken(tmp_path: Path) -> None:
+    tried = [({"lr": 0.5}, 0.8), ({"lr": 0.9}, 0.7)]
+    config = swept(
+        tmp_path,
+        "night",
+        tried,
+        space=space(lr=LR),
+        trials=3,
+        enqueue=[{"lr": lr} for lr in (0.5, 0.9, 0.01)],
+    )
+    with opened_storage(config.storage_url) as storage:
+        ledger = open_ledger(config, storage)
+        ledger.report(ledger.start(ledger.ask().number).number, epoch(1, 0.6))
+    learnt = learn(new(space=space(lr=FloatDistribution(1e-4, 0.1, log=True))), ["night"], tmp_path)
+    assert (learnt.enqueue, learnt.prior) == ([], [])
+    assert "lr: float 0.0001..1.0, log -> float 0.0001..0.1, log" in learnt.lines[0]
+
+
 def test_a_fixed_value_of_then_is_one_of_a_parameter_now(tmp_path: Path) -> None:
     fixed = SearchSpace(name="s", description="One.", parameters={"lr": LR}, fixed={"depth": 2})
     swept(tmp_path, "night", [({"lr": 0.1}, 0.5)], space=fixed)

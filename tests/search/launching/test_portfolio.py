@@ -61,6 +61,14 @@ def test_a_single_sweep_keeps_its_own_order() -> None:
     assert portfolio([confirmed], SPACE) == confirmed.configurations
 
 
+def test_what_two_trials_have_in_common_keeps_its_place() -> None:
+    """Where a parameter is left open, two configurations of a sweep are one here."""
+    found = swept(lambda x: (x + 1) ** 2, lrs(-1, -2, -3, -4))
+    twice = replace(found, configurations=lrs(-1, -2, -3, -1))
+    other = swept(lambda x: (x + 1.1) ** 2, lrs(-1.5, -2.5, -3.5), name="day")
+    assert portfolio([twice, other], SPACE)[0] == {"lr": 0.1}
+
+
 def test_what_is_nearly_the_same_is_chosen_once_and_ten_are_enough() -> None:
     close = swept(lambda x: x**2, lrs(-1, -1.1, -1.2, -3))
     assert portfolio([close], SPACE) == lrs(-1, -3)

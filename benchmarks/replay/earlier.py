@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -38,7 +39,8 @@ def found_before(tasks: Sequence[Callable[[], Task]], seed: int, earlier: Earlie
 @functools.lru_cache(64)
 def _found(task: Task, seed: int, misleading: bool) -> Found:
     """By a search in which each trial is trained to its end."""
-    rng, encoding, session = np.random.default_rng([seed, 2]), Encoding(task.space), task.session()
+    rng = np.random.default_rng([seed, 2, zlib.crc32(task.name.encode())])  # no two tasks' draws alike
+    encoding, session = Encoding(task.space), task.session()
     had = [
         dict(session.had(number, encoding.values(rng.random(encoding.dimensions))))
         for number in range(RANDOM_CONFIGURATIONS)

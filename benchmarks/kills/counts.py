@@ -95,7 +95,12 @@ def count_sweep(config: SweepConfig, outcome: Outcome) -> None:
     outcome.zombies += sum(not record.state.is_finished() for record in records)
     wanted = len(records) if config.budget_epochs else config.most_trials
     missing = set(range(wanted)) ^ {record.number for record in records}
-    outcome.trials_lost += len(missing) + sum(_has_gap(record) for record in records)
+    gaps = [record.number for record in records if _has_gap(record)]
+    if missing or gaps:
+        print(
+            f"{len(records)} trials: {sorted(missing)} lost, {gaps} with a gap", file=sys.stderr, flush=True
+        )
+    outcome.trials_lost += len(missing) + len(gaps)
     decisions = judged_again(config)
     outcome.decisions += len(decisions)
     outcome.decisions_wrong += sum(not right for right in decisions)

@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.sweep_config import SweepConfig
+from search.study.hand_outs import HandOut, hand_outs_of
 from search.study.mirror import StudyMirror
 from search.study.optuna_private import enqueued_params, is_grid_point
 from search.study.reading import TrialCount
@@ -55,6 +56,11 @@ class Budget:
     def enqueued(self) -> int:
         """Trials that wait to be asked for."""
         return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+    def handed_out(self) -> HandOut | None:
+        """That of the first trial which an earlier driver asked for, and which no worker has begun."""
+        waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        return next((made[0] for trial in waiting if (made := hand_outs_of(trial.user_attrs))), None)
 
     def take_in(self) -> None:
         """Count what somebody else has added to the study, too."""

@@ -77,6 +77,9 @@ class Choosing:
         trials = self.trials_left()
         if self._promotion is None:
             return Ask(until=None, why="new") if trials else None
+        # A driver that was killed had decided so already, whatever the other slots have used since.
+        if trials and (decided := self._budget.handed_out()) is not None:
+            return Ask(decided.until, decided.why)
         size, enqueued = self._config.budget_epochs, self._budget.enqueued()
         left = Left(trials, self._epochs_left(), size, enqueued)
         if self._chosen is None or self._chosen[0] != left:

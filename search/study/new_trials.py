@@ -11,7 +11,7 @@ from optuna.trial import Trial
 from search.config.sweep_config import SweepConfig
 from search.study.budget import Budget
 from search.study.failpoints import durable
-from search.study.hand_outs import HAND_OUTS, WHY_DRAWN, HandOut
+from search.study.hand_outs import HAND_OUTS, WHY_DRAWN, HandOut, hand_outs_of
 from search.study.mirror import StudyMirror
 from search.study.optuna_private import enqueued_params
 from search.study.reading import failed_for_good
@@ -53,7 +53,8 @@ class NewTrials:
         """A new trial with its parameters, in one transaction; and what is wrong with enqueued ones.
 
         Args:
-            hand_out: up to which epoch it is to be trained, in a sweep that freezes trials.
+            hand_out: up to which epoch it is to be trained, in a sweep that freezes trials; a trial that an
+                earlier driver has asked for keeps its own.
         """
         while True:
             try:
@@ -62,7 +63,7 @@ class NewTrials:
                     problem = self._problem(trial)
                     if problem is None:
                         self._config.space.suggest(trial)
-                    if hand_out is not None:
+                    if hand_out is not None and not hand_outs_of(trial.user_attrs):
                         trial.set_user_attr(HAND_OUTS, [self._explained(trial, hand_out).to_json()])
             except NumberTaken:  # by a guest; numbers decide seeds, so it is drawn again
                 self._budget.take_in()

@@ -14,7 +14,7 @@ from sweep_makers import epoch, open_ledger, run_trial, started, sweep_config
 
 from search.errors import UserError
 from search.study.ledger import Ledger
-from search.study.promotion import Ask, Thaw
+from search.study.promotion import Ask, Left, Thaw
 from search.study.reading import records_of
 from search.study.records import Outcome, StopReason
 from search.study.transitions import Decision, IllegalTransition
@@ -71,6 +71,27 @@ def test_a_resume_knows_what_is_frozen_and_hands_it_out_to_nobody(storage: Killa
     assert (ledger.frozen(), ledger.unfinished()) == ([number], [])
     assert ledger.records()[0].frozen
     assert ledger.remaining() == 3
+
+
+class _Finishing(Halving):
+    """Would rather thaw: the other slots have used the budget up to its last part."""
+
+    def next(self, left: Left) -> Thaw | Ask | None:
+        return TO_ITS_END
+
+
+def test_what_a_killed_driver_asked_for_is_begun_before_anything_is_decided_anew(
+    storage: KillableStorage,
+) -> None:
+    ledger = open_freezing(storage)
+    frozen(ledger)
+    asked = ledger.ask(Ask(until=2, why="new"))
+    ledger = open_ledger(sweep_config(), storage, _Finishing())
+    choice = ledger.choose()
+    assert choice == Ask(until=2, why="new")
+    again = ledger.ask(choice)
+    assert (again.number, again.params, again.hand_outs) == (asked.number, asked.params, asked.hand_outs)
+    assert ledger.choose() == TO_ITS_END
 
 
 def test_a_thawed_trial_trains_on_and_says_why(storage: KillableStorage) -> None:

@@ -36,6 +36,11 @@ class Found:
         configurations: in the new one's space, the best first.
         curves: of its trials, at points of the new one's space.
         max_epochs: of a trial that trained to its end.
+
+    Example:
+        >>> curve = Curve(np.array([0.5]), epochs=(1, 2), values=(0.9, 0.7), failed=False)
+        >>> Found("night", [{"lr": 0.1}], [curve], max_epochs=2).configurations[0]["lr"]
+        0.1
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Kill drivers and workers of real sweeps again and again, resume them, and count what was lost or doubled.
 
-    uv run python -m benchmarks.kills --kills 200 --out kills.json      # half an hour on two quiet cores
+    uv run python -m benchmarks.kills --kills 200 --out kills.json      # two hours on two cores
     uv run python -m benchmarks.kills --train lightning --kills 60
 
 Every sweep is killed several times in a row, at a named fail point or at a random moment (of a resume

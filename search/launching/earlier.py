@@ -68,10 +68,11 @@ def learn(config: SweepConfig, names: Sequence[str], sweeps_dir: Path) -> Learnt
 def tried_first(config: SweepConfig) -> int:
     """How many of what earlier sweeps have found a sweep tries before it draws any.
 
-    Where trials freeze, they are tried for an epoch each. Otherwise each may be trained to its end.
+    Where trials freeze, trying one takes an epoch: all of them, for a twentieth of the budget at most.
+    Otherwise each may be trained to its end: three, of fewer than twelve trials a quarter.
     """
     if config.pruner == "promotion":
-        return max(1, min(10, config.most_trials // 20))
+        return max(1, config.most_trials // 20)
     return max(1, min(3, config.most_trials // 4))
 
 

@@ -55,12 +55,11 @@ class Budget:
 
     def enqueued(self) -> int:
         """Trials that wait to be asked for."""
-        return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+        return len(self._waiting())
 
     def handed_out(self) -> HandOut | None:
         """That of the first trial which an earlier driver asked for, and which no worker has begun."""
-        waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        return next((made[0] for trial in waiting if (made := hand_outs_of(trial.user_attrs))), None)
+        return next((made[0] for trial in self._waiting() if (made := hand_outs_of(trial.user_attrs))), None)
 
     def take_in(self) -> None:
         """Count what somebody else has added to the study, too."""
@@ -80,8 +79,11 @@ class Budget:
         if time.monotonic() - self._looked_at > _GUESTS_EVERY_S:
             self.take_in()
             self._looked_at = time.monotonic()
-        waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        return max((place for place, trial in enumerate(waiting, 1) if not self._is_own(trial)), default=0)
+        waiting = enumerate(self._waiting(), 1)
+        return max((place for place, trial in waiting if not self._is_own(trial)), default=0)
+
+    def _waiting(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
     def _is_own(self, trial: FrozenTrial) -> bool:
         """Whether a trial that waits has been asked for, or was enqueued when the sweep was made."""

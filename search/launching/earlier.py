@@ -6,6 +6,7 @@ Which of all sweeps' are chosen: `portfolio`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,15 +33,17 @@ class Learnt:
     Attributes:
         enqueue: configurations to try first, as far as this space has their values.
         prior: those, and more to draw near.
+        seed: this sweep's, or the first one after it that no earlier sweep has drawn with.
         lines: what it is taken from, and how that differs from this sweep.
 
     Example:
-        >>> Learnt(enqueue=[], prior=[{"lr": 0.05}], lines=[]).prior
+        >>> Learnt(enqueue=[], prior=[{"lr": 0.05}], seed=1, lines=[]).prior
         [{'lr': 0.05}]
     """
 
     enqueue: list[dict[str, ParamValue]]
     prior: list[dict[str, ParamValue]]
+    seed: int
     lines: list[str]
 
 
@@ -58,11 +61,15 @@ def learn(config: SweepConfig, names: Sequence[str], sweeps_dir: Path) -> Learnt
     """
     if config.sampler == "grid":
         raise UserError("`learn_from`: a grid tries everything there is: leave it out")
-    summaries = [summarise(name, sweeps_dir) for name in names]
+    summaries = [summarise(name, sweeps_dir) for name in dict.fromkeys(names)]
     found = [_found(summary, config) for summary in summaries]
     distinct = portfolio(found, config.space)
+    first = distinct[: tried_first(settled(config))]
     lines = [_told(summary.config, config) for summary in summaries]
-    return Learnt(distinct[: tried_first(settled(config))], distinct, lines)
+    lines.append(f"{len(first)} of {len(distinct)} configurations that they have found are tried first")
+    drawn_with = {summary.config.seed for summary in summaries}
+    seed = next(seed for seed in itertools.count(config.seed) if seed not in drawn_with)
+    return Learnt(first, distinct, seed, lines)
 
 
 def tried_first(config: SweepConfig) -> int:
@@ -159,5 +166,7 @@ def _told(earlier: SweepConfig, config: SweepConfig) -> str:
     if earlier.dataset is not None and config.dataset is not None and earlier.dataset != config.dataset:
         sizes = [f"{note.name} ({note.sizes['train']:,} train)" for note in (earlier.dataset, config.dataset)]
         differs.append(f"data: {' -> '.join(sizes)}")
-    how = "; ".join(differs) or "the same space and data"
+    if earlier.max_epochs != config.max_epochs:
+        differs.append(f"epochs of a trial: {earlier.max_epochs} -> {config.max_epochs}")
+    how = "; ".join(differs) or "the same space, data and epochs"
     return f"learning from {earlier.name}: {', '.join(common)} in common; {how}"

@@ -73,7 +73,8 @@ def portfolio(found: Sequence[Found], space: SearchSpace) -> list[dict[str, Para
     chosen: list[dict[str, ParamValue]] = []
     while left and len(chosen) < _MOST:
         totals = np.minimum(reached[:, None], opinions).sum(axis=0)
-        best = min(left, key=lambda place: float(totals[place]))  # of equal ones the first
+        # Once every sweep has its best, none adds anything: then the best on average comes first.
+        best = min(left, key=lambda place: (totals[place], opinions[:, place].sum()))
         reached = np.minimum(reached, opinions[:, best])
         chosen.append(dict(candidates[best]))
         left = [place for place in left if not _nearly_same(points[place], points[best])]

@@ -205,7 +205,21 @@ class SweepRequest(Places, Finishing, Limits, Resources, Method, Size):
         for line in learnt.lines:
             _logger.info(line)
         more = {"enqueue": [*config.enqueue, *learnt.enqueue], "prior": [*config.prior, *learnt.prior]}
-        return config.model_copy(update=more)
+        return config.model_copy(update={**more, "seed": self._fresh_seed(config.seed, learnt.seed)})
+
+    def _fresh_seed(self, seed: int, fresh: int) -> int:
+        """One that draws other configurations than the earlier sweeps did, unless somebody wants this one."""
+        if fresh == seed:
+            return seed
+        if "seed" in self.model_fields_set:
+            _logger.warning(
+                "`seed=%d`: an earlier sweep drew with it, and this one may draw the same: %d is free",
+                seed,
+                fresh,
+            )
+            return seed
+        _logger.info("seed %d: an earlier sweep drew with %d", fresh, seed)
+        return fresh
 
     def fresh_name(self, stem: str) -> str:
         """A name with the first number that no sweep has.

@@ -1,10 +1,10 @@
 """A race between a few configurations: which of them to train with one more seed, and when to stop.
 
-Each gets a seed. Then one seed at a time goes to the configuration where it is worth most, until one is the
-best with enough probability or no more may be trained. Worth is the knowledge gradient: by how much the
-greatest mean is expected to grow (Frazier, Powell and Dayanik 2008, "A knowledge-gradient policy for
-sequential information collection", SIAM J. Control Optim. 47). Two that can hardly be told apart are worth
-most, one that is far behind next to nothing.
+Each gets a seed, and a second one where no rule says how far its seeds spread. Then one seed at a time goes
+to the configuration where it is worth most, until one is the best with enough probability or no more may be
+trained. Worth is the knowledge gradient: by how much the greatest mean is expected to grow (Frazier, Powell
+and Dayanik 2008, "A knowledge-gradient policy for sequential information collection", SIAM J. Control Optim.
+47). Two that can hardly be told apart are worth most, one that is far behind next to nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
-from search.results.statistics import deviation_between_seeds, estimates
+from search.results.statistics import estimates, has_rule, spreads
 
 SURE = 0.95  # P(best) that ends a race
 _NORMAL = NormalDist()
@@ -72,28 +72,29 @@ def next_seed(
         >>> clear = [Arm([0.81, 0.80]), Arm([0.60, 0.61]), Arm([0.70, 0.71])]
         >>> next_seed(clear, 9, maximise=True) is None
         True
-        >>> next_seed([Arm([0.81, 0.80]), Arm([0.60]), Arm([0.805])], 9, maximise=True).arm
-        2
+        >>> next_seed([Arm([0.81]), Arm([0.60]), Arm([0.805])], 9, maximise=True, images=1000).arm
+        0
     """
     if sum(arm.count + arm.failed for arm in arms) >= most:
         return None
     fewest = min(arm.failed for arm in arms)
     racing = {place: arm for place, arm in enumerate(arms) if arm.failed == fewest}
     first = min(racing, key=lambda place: (racing[place].count, place))  # of those with the fewest seeds
-    if len(racing) == 1 or not all(arm.values for arm in racing.values()):
+    seeds = {place: arm.values for place, arm in racing.items() if arm.values}
+    if len(racing) == 1 or len(seeds) < len(racing):
         return Next(first, "its next seed")
-    seeds = {place: arm.values for place, arm in racing.items()}
+    if not has_rule(seeds.values(), images) and any(len(values) < 2 for values in seeds.values()):
+        return Next(first, "how far its seeds spread")
     measured = estimates(seeds, maximise=maximise, images=images)
     sign = 1 if maximise else -1
     leader = max(racing, key=lambda place: (sign * measured[place].mean, -place))
     chance = measured[leader].probability_best
-    if chance is None:  # how far seeds spread is not known before somebody has a second one
-        return Next(first if racing[leader].running else leader, "the spread between seeds")
+    assert chance is not None, "how far seeds spread is known of each"
     if chance >= sure:
         return None
     means = {place: sign * estimate.mean for place, estimate in measured.items()}
-    spread, _ = deviation_between_seeds(list(seeds.values()), images)
-    worth = {place: _worth(place, means, arm.count, spread) for place, arm in racing.items()}
+    spread = dict(zip(seeds, spreads(list(seeds.values()), images), strict=True))
+    worth = {place: _worth(place, means, arm.count, spread[place].deviation) for place, arm in racing.items()}
     chosen = max(racing, key=lambda place: (worth[place], -racing[place].count, -place))
     return Next(chosen, f"the best so far is it with P = {chance:.2f}, not yet {sure:g}")
 

@@ -115,7 +115,8 @@ def test_values_that_this_sweep_cannot_have_are_left_open_and_told(tmp_path: Pat
     data = NOTE.model_copy(update={"name": "cifar10", "digest": "b"})
     learnt = learn(new(space=narrower, dataset=data), ["night"], tmp_path)
     assert learnt.prior == [{"depth": 3}]
-    (line,) = learnt.lines
+    line, count = learnt.lines
+    assert count == "1 of 1 configurations that they have found are tried first"
     assert line.startswith("learning from night: lr, depth in common; ")
     assert "lr: float 0.0001..1.0, log -> float 0.0001..0.05, log" in line
     assert "data: digits (100 train) -> cifar10 (100 train)" in line
@@ -177,3 +178,41 @@ def test_it_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     config = asked.config("new")
     assert config.enqueue == [{"lr": 0.5}, {"lr": 0.1, "depth": 3}, {"lr": 0.001, "depth": 1}]
     assert config.prior == config.enqueue[1:]
+
+
+@pytest.mark.parametrize(
+    ("given", "seed", "told"),
+    [
+        ({}, 2, "seed 2: an earlier sweep drew with 0"),
+        (
+            {"seed": 1},
+            1,
+            "`seed=1`: an earlier sweep drew with it, and this one may draw the same: 2 is free",
+        ),
+        ({"seed": 7}, 7, None),
+    ],
+)
+def test_what_earlier_sweeps_drew_is_not_drawn_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    given: dict[str, int],
+    seed: int,
+    told: str | None,
+) -> None:
+    for number, name in enumerate(["night", "day"]):
+        swept(tmp_path, name, NIGHT, seed=number)
+    monkeypatch.setattr("search.cifar.sweep.cifar_config", lambda **fields: new(seed=fields["seed"]))
+    asked = SweepRequest.of({"learn_from": ["day", "night"], "sweeps_dir": tmp_path, "name": "new", **given})
+    with caplog.at_level("INFO"):
+        assert asked.config("new").seed == seed
+    assert [line for line in caplog.messages if "seed" in line] == ([told] if told else [])
+
+
+def test_a_sweep_that_is_named_twice_is_learnt_from_once(tmp_path: Path) -> None:
+    swept(tmp_path, "night", NIGHT)
+    learnt = learn(new(max_epochs=3), ["night", "night"], tmp_path)
+    assert learnt.lines == [
+        "learning from night: lr, depth in common; epochs of a trial: 1 -> 3",
+        "2 of 2 configurations that they have found are tried first",
+    ]

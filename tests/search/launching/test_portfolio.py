@@ -54,6 +54,14 @@ def test_the_first_is_good_everywhere_and_the_next_are_each_sweeps_own_best() ->
     assert set(chosen[1:3]) == {-1.0, -3.0}
 
 
+def test_once_each_sweep_has_its_best_the_others_come_by_their_average() -> None:
+    """`day` has no better one than those of `night`: its worst is not the next because it is its turn."""
+    night = swept(lambda x: (x + 1) ** 2, lrs(-1, -1.5, -2, -2.5))
+    day = swept(lambda x: (x + 1) ** 2, lrs(-1, -3.5, -4), name="day")
+    chosen = [round(float(np.log10(each["lr"])), 1) for each in portfolio([day, night], SPACE)]
+    assert chosen == [-1.0, -1.5, -2.0, -2.5, -3.5, -4.0]
+
+
 def test_a_single_sweep_keeps_its_own_order() -> None:
     """What was confirmed comes first, whatever the curves say."""
     found = swept(lambda x: (x + 1) ** 2, lrs(-1, -2, -3, -4))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from search.results.statistics import Estimate, difference_interval, estimates
+from search.results.statistics import Estimate, difference_interval, estimates, spreads
 
 values = st.lists(st.floats(0.1, 0.9), min_size=2, max_size=5)
 arms = st.dictionaries(st.integers(0, 9), values, min_size=2, max_size=4)
@@ -26,14 +26,32 @@ def test_one_arm_has_students_interval() -> None:
     assert found.probability_best == 1.0
 
 
-def test_two_arms_share_their_spread_and_the_probability_is_that_of_the_t_test() -> None:
-    a, b = [0.70, 0.72, 0.71], [0.72, 0.74, 0.73]
-    found = estimates({0: a, 1: b})
+def test_accuracies_share_their_spread_and_the_probability_is_that_of_the_t_test() -> None:
+    """With so many seeds that what is measured outweighs the rule."""
+    rng = np.random.default_rng(1)
+    a, b = (list(rng.normal(mean, 0.02, size=400)) for mean in (0.8, 0.801))
+    found = estimates({0: a, 1: b}, images=400)
+    pooled = math.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / 2)
     assert found[0].high is not None
-    assert found[0].low is not None
-    assert found[0].high - found[0].mean == pytest.approx(stats.t.ppf(0.975, 4) * 0.01 / math.sqrt(3))
+    assert found[0].high - found[0].mean == pytest.approx(stats.t.ppf(0.975, 802) * pooled / 20, rel=0.01)
     one_sided = stats.ttest_ind(b, a, alternative="greater").pvalue
     assert found[0].probability_best == pytest.approx(one_sided, abs=0.005)
+
+
+def test_without_a_rule_each_has_its_own_spread_and_the_others_count_for_one_degree() -> None:
+    a, b = [0.70, 0.72, 0.71], [0.5, 0.9, 0.7]
+    own, other = np.var(a, ddof=1), np.var(b, ddof=1)
+    first, second = spreads([a, b], images=None)
+    assert (first.freedom, second.freedom) == (3, 3)
+    assert first.deviation == pytest.approx(math.sqrt((2 * own + other) / 3))
+    assert second.deviation == pytest.approx(math.sqrt((2 * other + own) / 3))
+    found = estimates({0: a, 1: b})[1]
+    assert found.high is not None
+    half = stats.t.ppf(0.975, 3) * second.deviation / math.sqrt(3)
+    assert found.high - found.mean == pytest.approx(half)
+    rng = np.random.default_rng(2)
+    errors = [rng.standard_t(3, 400_000) * each.deviation / math.sqrt(3) for each in (first, second)]
+    assert found.probability_best == pytest.approx((0.7 + errors[1] > 0.71 + errors[0]).mean(), abs=0.005)
 
 
 def test_a_single_measurement_each_leaves_everything_open() -> None:
@@ -43,12 +61,16 @@ def test_a_single_measurement_each_leaves_everything_open() -> None:
     }
 
 
+@pytest.mark.parametrize("images", [None, 400])
+def test_without_arms_there_is_nothing_to_compare(images: int | None) -> None:
+    assert estimates({}, images=images) == {}
+
+
 def test_a_single_measurement_borrows_the_spread_of_the_others() -> None:
     found = estimates({0: [0.5], 1: [0.60, 0.62, 0.61]})
     assert found[0].deviation is None
     assert found[0].low is not None
-    assert found[1].low is not None
-    assert found[0].mean - found[0].low == pytest.approx(math.sqrt(3) * (found[1].mean - found[1].low))
+    assert found[0].mean - found[0].low == pytest.approx(stats.t.ppf(0.975, 1) * 0.01)
 
 
 def test_the_spread_of_accuracies_is_known_by_rule_and_corrected_by_what_is_measured() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -64,7 +65,8 @@ def test_a_sweep_that_runs_is_served_until_ctrl_c(tmp_path: Path) -> None:
         "--sweeps-dir",
         str(tmp_path),
     ]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
+    variables = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         told = server.stderr.readline(), server.stderr.readline()
         assert told[0].startswith("no link to the sweep's run in MLflow: "), "the sweep has no store"
@@ -73,7 +75,11 @@ def test_a_sweep_that_runs_is_served_until_ctrl_c(tmp_path: Path) -> None:
         with urllib.request.urlopen(address[0], timeout=30) as answer:
             assert "1 complete" in answer.read().decode()
         server.send_signal(signal.SIGINT)
-        assert (server.wait(30), server.stderr.read()) == (0, "")
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            server.send_signal(signal.SIGABRT)  # it tells where it hangs
+        assert (server.wait(), server.stderr.read()) == (0, "")
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address[0], timeout=5)
 

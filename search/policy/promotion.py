@@ -127,18 +127,19 @@ class CappedPromotion:
     def _first_complete(self, left: Left) -> Thaw | None:
         """The best so far, early enough to have trained to its end when the first part of the budget is used.
 
-        The other slots use the budget too while it trains.
+        The other slots use the budget too while it trains, and so would this one with anything else before.
         """
         if left.budget is None or left.epochs is None or self._trials.one_ends:
             return None
         frozen = self._trials.frozen.values()
         slots = len(self._trials.running) + 1
-        before_then = (self._allowance.part(left.budget) - (left.budget - left.epochs)) / slots
+        part = self._allowance.part(left.budget) - (left.budget - left.epochs)
+        before_then = (part - self._epochs_of(self._promoted(left) or self._new(left))) / slots
         some = any(len(rung.standing) >= self._eta for rung in self._rungs)
-        if not frozen or before_then > self._max_epochs or (not some and before_then > 0):
+        if not frozen or before_then >= self._max_epochs or (not some and part > 0):
             return None
         best = min(frozen, key=self._ends.by_rung)
-        if before_then > self._max_epochs - best.resumes_at:
+        if before_then >= self._max_epochs - best.resumes_at:
             return None
         return self._thaw(left, best, None, f"the first to its end, best at epoch {len(best.epochs)}")
 
@@ -175,6 +176,12 @@ class CappedPromotion:
     def _new(self, left: Left) -> Ask | None:
         until = next((rung.epochs for rung in self._rungs), None)
         return Ask(until, "new") if left.trials > 0 and self._allowance.pays_new(left, until) else None
+
+    def _epochs_of(self, choice: Thaw | Ask | None) -> int:
+        if choice is None:
+            return 0
+        begins = self._trials.records[choice.number].resumes_at if isinstance(choice, Thaw) else 0
+        return (choice.until or self._max_epochs) - begins
 
     def _thaw(self, left: Left, record: TrialRecord, until: int | None, why: str) -> Thaw | None:
         return Thaw(record.number, until, why) if self._allowance.pays_thaw(left, record, until) else None

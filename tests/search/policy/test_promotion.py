@@ -174,16 +174,16 @@ def test_the_budget_is_spent_to_less_than_one_training_and_the_best_predictions_
 
 
 @pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("max_epochs", [9, 27, 40, 51, 81])
 @pytest.mark.parametrize(("trainings", "share"), [(4, 0.5), (10, 0.2), (20, 0.2), (60, 0.2)])
 def test_after_a_fifth_of_the_budget_or_two_trainings_one_trial_is_complete(
-    trainings: int, share: float, workers: int
+    trainings: int, share: float, max_epochs: int, workers: int
 ) -> None:
-    sweep = Sweep(27, budget=27 * trainings, workers=workers).run()
+    sweep = Sweep(max_epochs, budget=max_epochs * trainings, workers=workers).run()
     assert sweep.trained_to_the_first is not None
-    late = (
-        27 * (workers - 1) if trainings < 20 else 0
-    )  # the others train as long, which is more than that part
-    assert sweep.trained_to_the_first <= share * 27 * trainings + late
+    # The others train as long, which is more than that part.
+    late = max_epochs * (workers - 1) if trainings < 20 else 0
+    assert sweep.trained_to_the_first <= share * max_epochs * trainings + late
 
 
 def test_before_each_later_fifth_one_that_is_to_be_better_is_trained_to_its_end() -> None:

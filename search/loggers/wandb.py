@@ -38,11 +38,21 @@ def check_login() -> None:
     Raises:
         UserError: it is online, and has no key.
     """
-    if wandb.run is None and not _is_offline() and not wandb.login(prompt=False, verify=False):
+    if wandb.run is None and not _is_offline() and not _has_key():
         raise UserError(
             "`loggers=wandb`: W&B has no API key: run `wandb login`, or set WANDB_MODE=offline to send the "
             "runs later"
         )
+
+
+def _has_key() -> bool:
+    """Silent, for to say who is logged in it would ask the server, and wait for one that does not answer."""
+    settings = wandb.setup().settings
+    before, settings.silent = settings.silent, True
+    try:
+        return bool(wandb.login(prompt=False, verify=False))
+    finally:
+        settings.silent = before
 
 
 def wandb_logs(config: SweepConfig, sweep_id: str) -> TrialLogs:

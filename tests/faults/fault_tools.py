@@ -119,17 +119,17 @@ def repairs(config: SweepConfig, tracking_uri: str | None = None) -> Repairs:
 
 
 class After:
-    """An observer that does something once, when so many epochs have been reported."""
+    """An observer that does something once, when so many epochs have been reported, of one trial perhaps."""
 
-    def __init__(self, epochs: int, action: Callable[[], None]) -> None:
-        self._epochs_left, self._action = epochs, action
+    def __init__(self, epochs: int, action: Callable[[], None], *, trial: int | None = None) -> None:
+        self._epochs_left, self._action, self._trial = epochs, action, trial
         self.done = False
 
     def sweep_opened(self, records: Sequence[TrialRecord]) -> None:
         """Nothing: it may be opened again, after the storage was away."""
 
     def trial_changed(self, record: TrialRecord) -> None:
-        self._epochs_left -= bool(record.epochs)
+        self._epochs_left -= bool(record.epochs) and self._trial in (None, record.number)
         if self._epochs_left <= 0 and not self.done:
             self.done = True
             self._action()

@@ -71,7 +71,7 @@ def test_a_trial_that_a_guest_ends_is_ended_and_the_others_go_on(
     end: Callable[[SweepConfig], None], state: TrialState, tmp_path: Path, tracking_uri: str
 ) -> None:
     config = logged_sweep(tmp_path, tracking_uri, trials=4, concurrency=AT_ONCE)
-    result = run_sweep(config, observers=[After(1, lambda: end(config))])
+    result = run_sweep(config, observers=[After(1, lambda: end(config), trial=0)])
     assert result.succeeded
     [ended, *others] = result.records
     assert (ended.state, ended.stop_reason) == (state, StopReason.EXTERNAL)

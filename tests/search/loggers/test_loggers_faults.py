@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -88,7 +89,12 @@ def test_wandb_without_a_key_is_refused_unless_it_is_offline(tmp_path: Path) -> 
     refused = python(code, tmp_path).stderr.splitlines()[-1]
     assert "`loggers=wandb`: W&B has no API key: run `wandb login`, or set WANDB_MODE=offline" in refused
     assert python(code, tmp_path, WANDB_MODE="offline").returncode == 0
-    assert python(code, tmp_path, WANDB_API_KEY="k" * 40).returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which does not answer
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        assert python(code, tmp_path, WANDB_API_KEY="k" * 40, WANDB_BASE_URL=address).returncode == 0
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):  # and was not asked
+            server.accept()
 
 
 FAILS_ONCE = """
